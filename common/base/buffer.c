@@ -1,0 +1,157 @@
+#include "common/base/buffer.h"
+
+#include "common/base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void buffer_init(struct buffer *buffer, size_t size_max)
+{
+    *buffer = (struct buffer){.size_max = size_max};
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    memory_free(buffer->data);
+    *buffer = (struct buffer){.size_max = buffer->size_max};
+}
+
+void buffer_reset(struct buffer *buffer)
+{
+    buffer->size = 0;
+    buffer->failed = false;
+}
+
+/* Room for `more` bytes and a NUL. */
+static bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+    size_t wanted;
+    size_t capacity = buffer->capacity < 64 ? 64 : buffer->capacity;
+    char *grown;
+
+    if (buffer->failed) {
+        return false;
+    }
+    if (more > buffer->size_max - buffer->size) {
+        buffer->failed = true;
+        return false;
+    }
+    wanted = buffer->size + more + 1;
+    if (wanted <= buffer->capacity) {
+        return true;
+    }
+    while (capacity < wanted) {
+        capacity = capacity > buffer->size_max / 2 ? buffer->size_max + 1 : capacity * 2;
+    }
+    grown = memory_resize(buffer->data, capacity, 1);
+    if (grown == NULL) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->data = grown;
+    buffer->capacity = capacity;
+    return true;
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    if (size > 0 && buffer_reserve(buffer, size)) {
+        memcpy(buffer->data + buffer->size, data, size);
+        buffer->size += size;
+    }
+}
+
+void buffer_append_slice(struct buffer *buffer, struct slice bytes)
+{
+    buffer_append(buffer, bytes.data, bytes.size);
+}
+
+void buffer_append_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_append_char(struct buffer *buffer, char byte)
+{
+    buffer_append(buffer, &byte, 1);
+}
+
+void buffer_append_integer(struct buffer *buffer, int64_t number)
+{
+    char digits[24];
+    char *first = digits + sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0) {
+        *--first = '-';
+    }
+    buffer_append(buffer, first, (size_t)(digits + sizeof digits - first));
+}
+
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_list again;
+    int size;
+
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    size = vsnprintf(NULL, 0, format, arguments);
+    if (size < 0) {
+        buffer->failed = true;
+    } else if (buffer_reserve(buffer, (size_t)size)) {
+        (void)vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, again);
+        buffer->size += (size_t)size;
+    }
+    va_end(again);
+    va_end(arguments);
+}
+
+void buffer_append_int16(struct buffer *buffer, int16_t number)
+{
+    uint16_t bits = (uint16_t)number;
+    unsigned char bytes[2] = {(unsigned char)(bits >> 8), (unsigned char)bits};
+
+    buffer_append(buffer, bytes, sizeof bytes);
+}
+
+void buffer_append_int32(struct buffer *buffer, int32_t number)
+{
+    uint32_t bits = __builtin_bswap32((uint32_t)number);
+
+    buffer_append(buffer, &bits, sizeof bits);
+}
+
+void buffer_append_int64(struct buffer *buffer, int64_t number)
+{
+    uint64_t bits = __builtin_bswap64((uint64_t)number);
+
+    buffer_append(buffer, &bits, sizeof bits);
+}
+
+bool buffer_finish(const struct buffer *buffer, const char *what, struct error *err)
+{
+    if (buffer->failed) {
+        return error_set(err, ERROR_INTERNAL, "%s is too large (at most %zu bytes) or there is no memory for it", what,
+                         buffer->size_max);
+    }
+    return true;
+}
+
+struct slice buffer_slice(const struct buffer *buffer)
+{
+    return (struct slice){.data = buffer->data, .size = buffer->size};
+}
+
+const char *buffer_text(struct buffer *buffer)
+{
+    if (!buffer_reserve(buffer, 0)) {
+        return "";
+    }
+    buffer->data[buffer->size] = '\0';
+    return buffer->data;
+}

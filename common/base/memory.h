@@ -1,0 +1,55 @@
+/* Memory: a checked allocator that tests can make fail, and an arena.
+ *
+ * All heap memory of Muster's own code comes from here, so that a test can fail the k-th allocation. */
+#ifndef MUSTER_BASE_MEMORY_H
+#define MUSTER_BASE_MEMORY_H
+
+#include "common/base/error.h"
+#include "common/base/slice.h"
+
+#include <stddef.h>
+
+/* Like malloc, calloc, realloc, free; NULL when there is no memory. `count * size` that overflows gives NULL.
+ * Zero bytes are asked for as one. */
+void *memory_allocate(size_t size) MUST_CHECK;
+void *memory_allocate_zeroed(size_t count, size_t size) MUST_CHECK;
+/* On NULL the old block stays valid and owned by the caller. */
+void *memory_resize(void *block, size_t count, size_t size) MUST_CHECK;
+void memory_free(void *block);
+/* A NUL-terminated copy owned by the caller, or NULL. */
+char *memory_copy_text(struct slice text) MUST_CHECK;
+
+/* Makes room for one more element: doubles `*capacity` (in elements, starting at 8), never beyond count_max. False with
+ * `*err` when there is no memory or the limit is reached; `what` names the thing in the message. `array` points at the
+ * array pointer. */
+bool memory_grow(void *array, size_t *capacity, size_t count, size_t count_max, size_t size, const char *what,
+                 struct error *err) MUST_CHECK;
+
+/* Test hook: the allocation number `k` from now (1 = the next) and every later one fails; 0 turns it off. Returns how
+ * many allocations have been asked for since the last call. Not thread-safe. */
+size_t memory_fail_at(size_t k);
+
+/* An arena: many small blocks with one lifetime. */
+struct arena_block;
+struct arena {
+    struct arena_block *blocks; /* newest first */
+    char *next;
+    char *end;
+    size_t size_used; /* bytes handed out since the last reset */
+    size_t size_max;  /* never hands out more */
+};
+
+/* An empty arena that never hands out more than size_max bytes. Owns nothing yet. */
+void arena_init(struct arena *arena, size_t size_max);
+/* Frees everything. The arena can be used again. */
+void arena_clear(struct arena *arena);
+/* Forgets all blocks handed out but keeps the largest piece of memory for reuse. */
+void arena_reset(struct arena *arena);
+/* `size` bytes aligned for any type, or NULL (no memory, or size_max reached). Contents undefined. */
+void *arena_allocate(struct arena *arena, size_t size) MUST_CHECK;
+/* `count * size` zeroed bytes, or NULL (also on overflow). */
+void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size) MUST_CHECK;
+/* A copy of the bytes (followed by a NUL that is not counted), owned by the arena. False when there is no memory. */
+bool arena_copy(struct arena *arena, struct slice bytes, struct slice *out) MUST_CHECK;
+
+#endif

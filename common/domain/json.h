@@ -1,0 +1,83 @@
+/* JSON, read strictly: our own scanner, because what it reads decides memberships.
+ *
+ * Number text is kept (never through binary), UTF-8 is checked, and repeated keys, leading zeros, trailing text, and
+ * nesting beyond a limit are refused. cJSON 1.7.15 turned 9007199254740993 into ...992, cut a string at U+0000 and took invalid
+ * UTF-8. One pass builds a flat array of tokens in document order; a container knows where it ends, so skipping it is one
+ * step. The text must outlive the document. */
+#ifndef MUSTER_DOMAIN_JSON_H
+#define MUSTER_DOMAIN_JSON_H
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/domain/value.h"
+
+#include <stdint.h>
+
+enum json_type {
+    JSON_NONE = 0,
+    JSON_NULL,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
+};
+
+enum { JSON_ABSENT = -1 }; /* as a token index: no such value */
+
+struct json_token {
+    uint8_t type;       /* enum json_type */
+    uint8_t escaped;    /* a string or key with a backslash in it */
+    uint32_t begin;     /* byte offset in the text; of a string: behind the opening quote */
+    uint32_t size;      /* bytes; of a string: without its quotes; of a container: with its brackets */
+    uint32_t end_token; /* index of the first token behind this value */
+    uint32_t count;     /* elements of an array, members of an object */
+};
+
+/* Tokens: an object is followed by key, value, key, value ... where a key is a JSON_STRING token. */
+struct json_document {
+    struct slice text;
+    struct json_token *tokens; /* tokens[0] is the root */
+    uint32_t token_count;
+    uint32_t token_capacity; /* kept over json_parse calls */
+};
+
+struct json_limits {
+    uint32_t depth_max; /* containers inside containers; 64 for events and definitions */
+    size_t size_max;    /* bytes of text, < 4 GiB */
+};
+
+/* An empty document, whose memory json_parse reuses from call to call. */
+void json_document_init(struct json_document *document);
+void json_document_clear(struct json_document *document);
+
+/* Parses exactly one JSON value with blanks around it. False with ERROR_INPUT and "not JSON: REASON at byte N" (also
+ * for repeated keys, invalid UTF-8, too deep, too large), or ERROR_INTERNAL for no memory. */
+bool json_parse(struct json_document *document, struct slice text, const struct json_limits *limits,
+                struct error *err) MUST_CHECK;
+
+/* Index of the value of that key in the object at `object`, or JSON_ABSENT (also when `object` is no object or is
+ * JSON_ABSENT). The key is compared unescaped. */
+int32_t json_member(const struct json_document *document, int32_t object, struct slice key);
+
+/* The token's bytes as written (a string without quotes, still escaped). */
+struct slice json_raw(const struct json_document *document, int32_t token);
+
+/* A string token's content, unescaped: borrowed from the text where nothing is escaped, else copied into the arena.
+ * False when there is no memory. */
+bool json_string(const struct json_document *document, int32_t token, struct arena *arena,
+                 struct slice *out) MUST_CHECK;
+
+/* The token as a value: null and JSON_ABSENT are missing, a number outside the decimal range is missing (and sets
+ * *out_of_range where that is not NULL). Strings as in json_string. False when there is no memory. */
+bool json_value(const struct json_document *document, int32_t token, struct arena *arena, struct value *out,
+                bool *out_of_range) MUST_CHECK;
+
+/* Walks keys through nested objects from `object`; JSON_ABSENT where a step is missing or no object. */
+int32_t json_path(const struct json_document *document, int32_t object, const struct slice *keys, size_t key_count);
+
+/* Line (from 1) of a byte offset, for messages. */
+size_t json_line(const struct json_document *document, uint32_t offset);
+
+#endif

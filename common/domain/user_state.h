@@ -1,0 +1,73 @@
+/* One user's state: absorbs events in any order and answers "member now?, since when?, when would that change by
+ * itself?" (segment-language, sections 1, 2, 6). The one evaluator of both pipelines.
+ *
+ * The answer at T depends only on the set of events held whose time is <= T. */
+#ifndef MUSTER_DOMAIN_USER_STATE_H
+#define MUSTER_DOMAIN_USER_STATE_H
+
+#include "common/base/error.h"
+#include "common/base/timestamp.h"
+#include "common/domain/event.h"
+#include "common/domain/ruleset.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct user_state;
+
+enum fold_result {
+    FOLD_NONE = 0,
+    FOLD_APPLIED,
+    FOLD_COPY,            /* a copy of an event that is held: ignored */
+    FOLD_COPY_DIFFERENT,  /* a copy with other content: ignored, to be reported */
+    FOLD_IGNORED,         /* consent, delete: nothing for the rules */
+};
+
+struct membership {
+    bool member;
+    bool excluded;       /* the criteria (with lifetime) hold and an exclusion does too */
+    int64_t entered_at;  /* of the interval that holds now */
+    int64_t valid_until; /* TIMESTAMP_NEVER if never; meaningful for members only */
+};
+
+/* [entered_at, left_at); left_at is TIMESTAMP_NEVER where it has no end. */
+struct interval {
+    int64_t entered_at;
+    int64_t left_at;
+};
+
+/* Working memory for evaluation, reused from call to call; one per thread. */
+struct evaluation;
+bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err) MUST_CHECK;
+void evaluation_free(struct evaluation *evaluation);
+
+bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err) MUST_CHECK;
+void user_state_free(struct user_state *state);
+
+/* Absorbs one event of the user. Content is copied as far as the rules need it. `touched`, where not NULL, is an array of
+ * bits, one per segment ((segment_count + 63) / 64 words), in which the segments that this event can change (referring
+ * ones included) are set; other bits are left alone. */
+bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
+                     struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
+                     struct error *err) MUST_CHECK;
+
+/* Membership of one segment at `at` from the events with time <= at. */
+bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
+                           struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
+
+/* The intervals of M that end after `from` (TIMESTAMP_ALWAYS: all), given all events held (also those later than
+ * `from`) and no further one: what the future brings by time alone is included, so the last left_at is the valid_until of
+ * a state that holds nothing newer. Borrowed from `evaluation` until the next call. This is what the stream uses to
+ * find transitions and timers. */
+bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,
+                          struct evaluation *evaluation, const struct interval **out, size_t *out_count,
+                          struct error *err) MUST_CHECK;
+
+/* Smallest event time that made the user known, or TIMESTAMP_NEVER; newest event time held, or TIMESTAMP_ALWAYS. */
+int64_t user_state_known_since(const struct user_state *state);
+int64_t user_state_newest(const struct user_state *state);
+/* Bytes held, for status and limits; events held. */
+size_t user_state_size(const struct user_state *state);
+size_t user_state_event_count(const struct user_state *state);
+
+#endif
