@@ -38,7 +38,7 @@ SQL_OBJECTS := $(BUILD)/generated/sql_text.o
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 .PHONY: all
-all: $(foreach p,$(PROGRAMS),$(if $($(p)_SOURCES),$(BUILD)/$(p)))
+all: $(LIBRARY) $(foreach p,$(PROGRAMS),$(if $($(p)_SOURCES),$(BUILD)/$(p)))
 
 $(LIBRARY): $(call object,$(COMMON_SOURCES)) $(SQL_OBJECTS)
 	@rm -f $@

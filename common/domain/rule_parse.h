@@ -5,6 +5,7 @@
 #ifndef MUSTER_DOMAIN_RULE_PARSE_H
 #define MUSTER_DOMAIN_RULE_PARSE_H
 
+#include "common/base/duration.h"
 #include "common/base/error.h"
 #include "common/domain/rule.h"
 
@@ -23,8 +24,5 @@ bool segment_set_check(struct segment_set *set, struct error *err) MUST_CHECK;
 
 /* Index of the definition with that id, or SIZE_MAX. */
 size_t segment_set_find(const struct segment_set *set, struct slice segment_id);
-
-/* "1h30m" or ISO 8601; > 0 and <= 36525 d (section 4). False without an error object: the caller says what it was for. */
-bool duration_parse(struct slice text, int64_t *out_ms) MUST_CHECK;
 
 #endif

@@ -1,0 +1,259 @@
+#include "common/base/timestamp.h"
+
+#include <time.h>
+
+enum { DAY_MS = 86400000 };
+
+int64_t timestamp_days_from_civil(int64_t year, unsigned month, unsigned day)
+{
+    int64_t era;
+    int64_t year_of_era;
+    int64_t day_of_year;
+    int64_t day_of_era;
+
+    year -= month <= 2;
+    era = (year >= 0 ? year : year - 399) / 400;
+    year_of_era = year - era * 400;
+    day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
+    day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+void timestamp_civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
+{
+    int64_t era;
+    int64_t day_of_era;
+    int64_t year_of_era;
+    int64_t day_of_year;
+    int64_t shifted_month; /* March is 0 */
+
+    days += 719468;
+    era = (days >= 0 ? days : days - 146096) / 146097;
+    day_of_era = days - era * 146097;
+    year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    shifted_month = (5 * day_of_year + 2) / 153;
+    *day = (unsigned)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
+    *month = (unsigned)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
+    *year = year_of_era + era * 400 + (*month <= 2);
+}
+
+/* `count` digits as a number, or -1. */
+static int read_digits(const char *text, size_t count)
+{
+    int number = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
+
+        if (digit > 9) {
+            return -1;
+        }
+        number = number * 10 + (int)digit;
+    }
+    return number;
+}
+
+/* "YYYY-MM-DD" at `text`, which has at least ten bytes. */
+static bool read_date(const char *text, int64_t *out_days)
+{
+    static const unsigned char month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = read_digits(text, 4);
+    int month = read_digits(text + 5, 2);
+    int day = read_digits(text + 8, 2);
+    int last;
+
+    if (year < 0 || month < 1 || month > 12 || day < 1 || text[4] != '-' || text[7] != '-') {
+        return false;
+    }
+    last = month_days[month - 1];
+    if (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) {
+        last = 29;
+    }
+    if (day > last) {
+        return false;
+    }
+    *out_days = timestamp_days_from_civil(year, (unsigned)month, (unsigned)day);
+    return true;
+}
+
+/* The fraction at `*at`, if there is one, in ms. False for a dot without digits. */
+static bool read_fraction(struct slice text, size_t *at, int64_t *out_ms)
+{
+    int64_t scale = 100;
+    size_t begin;
+
+    *out_ms = 0;
+    if (*at >= text.size || text.data[*at] != '.') {
+        return true;
+    }
+    begin = ++*at;
+    while (*at < text.size && text.data[*at] >= '0' && text.data[*at] <= '9') {
+        *out_ms += (text.data[*at] - '0') * scale;
+        scale /= 10;
+        ++*at;
+    }
+    return *at > begin;
+}
+
+/* The zone that must end the text at `at`, as what to subtract. */
+static bool read_zone(struct slice text, size_t at, int64_t *out_ms)
+{
+    int hour;
+    int minute;
+
+    if (at + 1 == text.size && (text.data[at] == 'Z' || text.data[at] == 'z')) {
+        *out_ms = 0;
+        return true;
+    }
+    if (at + 6 != text.size || (text.data[at] != '+' && text.data[at] != '-') || text.data[at + 3] != ':') {
+        return false;
+    }
+    hour = read_digits(text.data + at + 1, 2);
+    minute = read_digits(text.data + at + 4, 2);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
+        return false;
+    }
+    *out_ms = (hour * 60 + minute) * INT64_C(60000) * (text.data[at] == '-' ? -1 : 1);
+    return true;
+}
+
+bool timestamp_parse(struct slice text, int64_t *out_ms)
+{
+    int64_t days;
+    int64_t fraction_ms;
+    int64_t zone_ms;
+    int64_t ms;
+    size_t at = 19;
+    int hour;
+    int minute;
+    int second;
+
+    if (text.size < 20 || !read_date(text.data, &days) || (text.data[10] != 'T' && text.data[10] != 't') ||
+        text.data[13] != ':' || text.data[16] != ':') {
+        return false;
+    }
+    hour = read_digits(text.data + 11, 2);
+    minute = read_digits(text.data + 14, 2);
+    second = read_digits(text.data + 17, 2);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
+        return false;
+    }
+    if (!read_fraction(text, &at, &fraction_ms) || !read_zone(text, at, &zone_ms)) {
+        return false;
+    }
+    ms = days * DAY_MS + (hour * 3600 + minute * 60 + second) * INT64_C(1000) + fraction_ms - zone_ms;
+    if (ms < TIMESTAMP_MIN || ms > TIMESTAMP_MAX) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
+}
+
+bool timestamp_parse_date(struct slice text, int64_t *out_ms)
+{
+    int64_t days;
+
+    if (text.size != 10 || !read_date(text.data, &days) || days * DAY_MS < TIMESTAMP_MIN) {
+        return false;
+    }
+    *out_ms = days * DAY_MS;
+    return true;
+}
+
+bool timestamp_parse_argument(struct slice text, int64_t *out_ms)
+{
+    size_t at = text.size > 0 && text.data[0] == '-' ? 1 : 0;
+    int64_t ms = 0;
+
+    if (timestamp_parse(text, out_ms) || timestamp_parse_date(text, out_ms)) {
+        return true;
+    }
+    if (at == text.size || text.size - at > 15) {
+        return false;
+    }
+    for (; at < text.size; at++) {
+        if (text.data[at] < '0' || text.data[at] > '9') {
+            return false;
+        }
+        ms = ms * 10 + (text.data[at] - '0');
+    }
+    ms = text.data[0] == '-' ? -ms : ms;
+    if (ms < TIMESTAMP_MIN || ms > TIMESTAMP_MAX) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
+}
+
+static char *put_digits(char *at, int64_t number, int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        at[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    return at + count;
+}
+
+const char *timestamp_text(int64_t ms, char text[TIMESTAMP_TEXT_SIZE])
+{
+    int64_t days = (ms >= 0 ? ms : ms - (DAY_MS - 1)) / DAY_MS;
+    int64_t rest = ms - days * DAY_MS;
+    int64_t year;
+    unsigned month;
+    unsigned day;
+    char *at = text;
+
+    if (ms < TIMESTAMP_MIN || ms > TIMESTAMP_MAX) {
+        text[0] = '\0';
+        return text;
+    }
+    timestamp_civil_from_days(days, &year, &month, &day);
+    at = put_digits(at, year, 4);
+    *at++ = '-';
+    at = put_digits(at, month, 2);
+    *at++ = '-';
+    at = put_digits(at, day, 2);
+    *at++ = 'T';
+    at = put_digits(at, rest / 3600000, 2);
+    *at++ = ':';
+    at = put_digits(at, rest / 60000 % 60, 2);
+    *at++ = ':';
+    at = put_digits(at, rest / 1000 % 60, 2);
+    *at++ = '.';
+    at = put_digits(at, rest % 1000, 3);
+    *at++ = 'Z';
+    *at = '\0';
+    return text;
+}
+
+void timestamp_append(struct buffer *out, int64_t ms)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+
+    buffer_append_text(out, timestamp_text(ms, text));
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    /* Only a wrong clock id can make it fail. */
+    (void)clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t timestamp_now(void)
+{
+    return clock_ns(CLOCK_REALTIME) / 1000000;
+}
+
+int64_t timestamp_monotonic_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+int64_t timestamp_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
