@@ -2,7 +2,8 @@
  *
  * Values are always parameters. Connection strings never reach a message or log. All sessions run with search_path =
  * muster, pg_temp, and UTC. Errors: ERROR_UNREACHABLE when the server cannot be reached or the connection is lost (action
- * ERROR_RETRY; also for serialization failures and deadlocks, with ERROR_INTERNAL), ERROR_INTERNAL otherwise. */
+ * ERROR_RETRY; also for serialization failures, deadlocks and lock timeouts, with ERROR_INTERNAL). The store's functions
+ * raise SQLSTATE MU002 for ERROR_USAGE and MU004 for ERROR_INPUT. ERROR_INTERNAL otherwise. */
 #ifndef MUSTER_IO_PG_H
 #define MUSTER_IO_PG_H
 
@@ -15,12 +16,18 @@
 
 struct pg;
 
-/* Connects; `program` becomes application_name. */
+/* Connects; `program` becomes application_name. Sessions give up a lock after 30 s and a transaction left idle after 60 s
+ * (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer widens it with
+ * pg_idle_limit. */
 bool pg_open(const char *conninfo, const char *program, struct pg **out, struct error *err) MUST_CHECK;
+/* The same; `user_default` (may be NULL) is the role where conninfo names none. */
+bool pg_open_as(const char *conninfo, const char *program, const char *user_default, struct pg **out,
+                struct error *err) MUST_CHECK;
+bool pg_idle_limit(struct pg *pg, int64_t limit_ms, struct error *err) MUST_CHECK;
 void pg_close(struct pg *pg);
 PGconn *pg_connection(struct pg *pg);
 
-/* A parameter: text (no NUL inside: refused), or NULL. */
+/* A parameter: text (no NUL inside: refused with ERROR_INPUT), raw bytes, or NULL. */
 struct pg_value {
     const char *data; /* NULL: SQL NULL */
     size_t size;
@@ -46,6 +53,14 @@ bool pg_begin(struct pg *pg, const char *mode, struct error *err) MUST_CHECK; /*
 bool pg_commit(struct pg *pg, struct error *err) MUST_CHECK;
 void pg_abort(struct pg *pg);
 
+/* Rows that the statement inserted, updated, deleted or returned. */
+int64_t pg_row_count(const PGresult *result);
+
+/* LISTEN, then pg_wait: true with *notified when a notification of any channel listened to arrived within timeout_ms (0: only
+ * looks). All pending ones are consumed together. */
+bool pg_listen(struct pg *pg, const char *channel, struct error *err) MUST_CHECK;
+bool pg_wait(struct pg *pg, int64_t timeout_ms, bool *notified, struct error *err) MUST_CHECK;
+
 /* Result cells. The column must exist. NULL gives the fallback or an empty slice with data NULL. */
 int64_t pg_integer_at(const PGresult *result, int row, int column, int64_t fallback);
 bool pg_boolean_at(const PGresult *result, int row, int column);
@@ -64,6 +79,11 @@ void pg_row_int64(struct buffer *rows, int64_t number);
 void pg_row_boolean(struct buffer *rows, bool flag);
 void pg_row_text(struct buffer *rows, struct slice text);
 void pg_row_int64_array(struct buffer *rows, const int64_t *numbers, size_t count);
+
+/* A binary array parameter ($1::bigint[]): begin, then one pg_row_* per element, then pg_bytes(buffer_slice(...)). */
+enum pg_type { PG_BOOLEAN = 16, PG_BYTEA = 17, PG_INT64 = 20, PG_INT16 = 21, PG_INT32 = 23, PG_TEXT = 25 };
+void pg_array_begin(struct buffer *array, uint32_t element_type, size_t count);
+void pg_row_bytes(struct buffer *rows, struct slice bytes); /* bytea */
 
 /* COPY ... TO STDOUT (FORMAT binary): `visit` gets each row's cells (data NULL for NULL; big-endian binary). */
 typedef bool pg_row_visit(void *context, const struct slice *cells, size_t cell_count, struct error *err);
