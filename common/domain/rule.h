@@ -65,7 +65,7 @@ struct rule_span_comparison {
 
 /* A dotted path, split: keys[0].keys[1]... without escapes. */
 struct rule_path {
-    struct slice *keys;
+    struct slice *keys; /* one or more, none empty */
     size_t key_count;
     struct slice text; /* as written, for messages */
 };
@@ -221,6 +221,7 @@ struct definition {
     size_t exclude_count;
     int64_t duration_ms; /* 0 = none */
     enum membership_mode mode;
+    bool mode_given; /* written in the document, even as the default */
     int64_t exclusion_window_ms; /* 0 = none */
     enum evaluation_mode evaluation;
     enum merge_strategy merge;
@@ -231,7 +232,10 @@ struct definition {
     int64_t expected_max_drop_micros;
 
     int32_t version;     /* of the store; 0 for a definition from a file */
+    size_t *references;  /* indexes into the set, each once, ascending; filled by the check */
+    size_t reference_count;
     bool needs_percentile; /* itself or through references; filled by the check */
+    bool streams;        /* itself and all it refers to have bounded state per user; filled by the check */
     struct slice file;   /* where it came from, for messages */
     struct slice json_path; /* "$" or "$[3]" */
     struct slice text;   /* the document as written */
@@ -242,8 +246,19 @@ struct segment_set {
     struct arena arena;
     struct definition *definitions; /* in the order read */
     size_t definition_count;
+    size_t definition_capacity;
+    size_t *by_id;            /* indexes in the order of segment ids; filled by the check */
     size_t *evaluation_order; /* indexes: referenced before referring; filled by the check */
 };
+
+/* Visits the criterion and all below it (children, and both sides of a comparison), parents first; stops and returns
+ * false where `visit` does. */
+typedef bool criterion_visit(void *context, const struct criterion *criterion);
+bool criterion_each(const struct criterion *criterion, criterion_visit *visit, void *context);
+
+/* Whether a stream can keep the definition's state bounded per user; where not, *why names the form (static text).
+ * References are not looked at: after the check `streams` says it for all of them. */
+bool rule_streams(const struct definition *definition, const char **why);
 
 /* The words of the language for each enumerator; "none" for 0. */
 const char *rule_operator_name(enum rule_operator op);

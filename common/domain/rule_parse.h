@@ -6,6 +6,7 @@
 #define MUSTER_DOMAIN_RULE_PARSE_H
 
 #include "common/base/duration.h"
+#include "common/base/duration.h"
 #include "common/base/error.h"
 #include "common/domain/rule.h"
 
@@ -22,7 +23,7 @@ bool segment_set_add(struct segment_set *set, struct slice file, struct slice te
  * needs_percentile and evaluation_order. */
 bool segment_set_check(struct segment_set *set, struct error *err) MUST_CHECK;
 
-/* Index of the definition with that id, or SIZE_MAX. */
+/* Index of the definition with that id, or SIZE_MAX. Fast once the set is checked. */
 size_t segment_set_find(const struct segment_set *set, struct slice segment_id);
 
 #endif
