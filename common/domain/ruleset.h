@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/domain/rule.h"
+#include "common/domain/zone.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,9 @@
 struct ruleset;
 
 struct ruleset_options {
-    int64_t dedup_ms; /* copies of a messageId at most this far apart are one event; 24 h by default */
+    int64_t dedup_ms; /* copies of a messageId at most this far apart are one event; 0 stands for 24 h */
+    zone_find *zones; /* NULL: UTC only. Zones found must outlive the ruleset (common/io/zone_files.h) */
+    void *zones_context;
 };
 
 /* Compiles. The set must outlive the ruleset. What this version cannot evaluate is refused by name and path:

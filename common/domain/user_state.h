@@ -63,6 +63,19 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
                           struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                           struct error *err) MUST_CHECK;
 
+/* The same for all segments at once, which costs less: `out` has one element per segment of the ruleset. What batch uses. */
+bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
+                            struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
+
+/* The intervals of M that begin at or before `at`, from the events with time <= at. An end beyond `at` is what would
+ * come without further events. Borrowed from `evaluation` until the next call. */
+bool user_state_history(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
+                        struct evaluation *evaluation, const struct interval **out, size_t *out_count,
+                        struct error *err) MUST_CHECK;
+
+/* Empties the state for another user, and keeps its memory. */
+void user_state_clear(struct user_state *state);
+
 /* Smallest event time that made the user known, or TIMESTAMP_NEVER; newest event time held, or TIMESTAMP_ALWAYS. */
 int64_t user_state_known_since(const struct user_state *state);
 int64_t user_state_newest(const struct user_state *state);
