@@ -24,6 +24,7 @@ enum json_type {
     JSON_OBJECT,
 };
 
+enum { JSON_DEPTH_LIMIT = 128 };
 enum { JSON_ABSENT = -1 }; /* as a token index: no such value */
 
 struct json_token {
@@ -35,16 +36,43 @@ struct json_token {
     uint32_t count;     /* elements of an array, members of an object */
 };
 
+/* What made a text no JSON, for callers that must tell kinds apart. */
+enum json_fault {
+    JSON_FAULT_NONE = 0,
+    JSON_FAULT_UNEXPECTED, /* a character that cannot stand there */
+    JSON_FAULT_END,        /* the text ends too early */
+    JSON_FAULT_TRAILING,   /* something behind the value */
+    JSON_FAULT_LITERAL,    /* neither true, false nor null */
+    JSON_FAULT_NUMBER,     /* leading zero, no digit where one must be */
+    JSON_FAULT_CONTROL,    /* a raw control character in a string */
+    JSON_FAULT_ESCAPE,     /* an unknown escape, or not four hex digits */
+    JSON_FAULT_SURROGATE,  /* half of a surrogate pair */
+    JSON_FAULT_UTF8,
+    JSON_FAULT_REPEATED_KEY,
+    JSON_FAULT_TOO_DEEP,
+    JSON_FAULT_TOO_LARGE,
+    JSON_FAULT_NO_MEMORY,
+};
+const char *json_fault_text(enum json_fault fault);
+
 /* Tokens: an object is followed by key, value, key, value ... where a key is a JSON_STRING token. */
 struct json_document {
     struct slice text;
     struct json_token *tokens; /* tokens[0] is the root */
     uint32_t token_count;
     uint32_t token_capacity; /* kept over json_parse calls */
+    enum json_fault fault;   /* why the last json_parse failed */
+    uint32_t fault_offset;   /* and where: byte offset in the text */
+    /* Private, kept over json_parse calls. */
+    char *padded; /* a copy of the text with zeros behind it, so that the scanner needs no bound checks */
+    size_t padded_capacity;
+    uint32_t *slots; /* hash table for the keys of a large object */
+    size_t slot_capacity;
 };
 
 struct json_limits {
-    uint32_t depth_max; /* containers inside containers; 64 for events and definitions */
+    uint32_t depth_max; /* containers inside containers, the root counts: 64 for events and definitions, at most
+                         * JSON_DEPTH_LIMIT */
     size_t size_max;    /* bytes of text, < 4 GiB */
 };
 
@@ -73,6 +101,9 @@ bool json_string(const struct json_document *document, int32_t token, struct are
  * *out_of_range where that is not NULL). Strings as in json_string. False when there is no memory. */
 bool json_value(const struct json_document *document, int32_t token, struct arena *arena, struct value *out,
                 bool *out_of_range) MUST_CHECK;
+
+/* Whether a string token's content, unescaped, equals `text`. */
+bool json_equal(const struct json_document *document, int32_t token, struct slice text);
 
 /* Walks keys through nested objects from `object`; JSON_ABSENT where a step is missing or no object. */
 int32_t json_path(const struct json_document *document, int32_t object, const struct slice *keys, size_t key_count);

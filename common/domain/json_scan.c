@@ -1,0 +1,267 @@
+/* Most strings are short and plain ASCII: sixteen bytes are looked at in one step, and only a quote, a backslash, a control
+ * character or a byte above 127 ends the fast loop. */
+#include "common/domain/json_scan.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#ifdef __SSE2__
+
+/* The first byte from `at` that is no plain ASCII text. */
+static inline const char *skip_plain(const char *at)
+{
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i backslash = _mm_set1_epi8('\\');
+    const __m128i blank = _mm_set1_epi8(0x20);
+
+    for (;;) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        /* Signed: below 0x20 are the control characters and all bytes above 127. */
+        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, blank), _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                                                              _mm_cmpeq_epi8(bytes, backslash)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
+
+        if (mask != 0) {
+            return at + __builtin_ctz(mask);
+        }
+        at += 16;
+    }
+}
+
+#else
+
+/* The same eight bytes at a time: a byte of `stop` has its high bit set where the text must stop (or, rarely, in a byte
+ * behind such a one, which is harmless: the loop below looks at each). */
+static inline const char *skip_plain(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+
+    for (;;) {
+        uint64_t bytes;
+        uint64_t quotes;
+        uint64_t backslashes;
+        uint64_t stop;
+
+        memcpy(&bytes, at, sizeof bytes);
+        quotes = bytes ^ (ones * '"');
+        backslashes = bytes ^ (ones * '\\');
+        stop = (bytes | (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & highs;
+        if (stop != 0) {
+            break;
+        }
+        at += sizeof bytes;
+    }
+    while ((unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return at;
+}
+
+#endif
+
+static int hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    if (byte >= 'a' && byte <= 'f') {
+        return byte - 'a' + 10;
+    }
+    if (byte >= 'A' && byte <= 'F') {
+        return byte - 'A' + 10;
+    }
+    return -1;
+}
+
+/* Four hex digits, or -1. */
+static int32_t hex_four(const char *at)
+{
+    int32_t unit = 0;
+
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(at[i]);
+
+        if (digit < 0) {
+            return -1;
+        }
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+/* Behind the escape whose backslash is at `at`, or NULL. */
+static const char *skip_escape(const char *at, enum json_fault *fault)
+{
+    int32_t unit;
+
+    *fault = JSON_FAULT_ESCAPE;
+    switch (at[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return at + 2;
+    case 'u':
+        break;
+    default:
+        return NULL;
+    }
+    unit = hex_four(at + 2);
+    if (unit < 0) {
+        return NULL;
+    }
+    if (unit < 0xd800 || unit > 0xdfff) {
+        return at + 6;
+    }
+    *fault = JSON_FAULT_SURROGATE;
+    if (unit > 0xdbff || at[6] != '\\' || at[7] != 'u') {
+        return NULL;
+    }
+    unit = hex_four(at + 8);
+    return unit >= 0xdc00 && unit <= 0xdfff ? at + 12 : NULL;
+}
+
+static bool is_continuation(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Behind the UTF-8 character at `at` (its first byte is above 127), or NULL: no overlong form, no surrogate, nothing
+ * beyond U+10FFFF (Unicode, table 3-7). */
+static const char *skip_character(const char *at)
+{
+    unsigned char lead = (unsigned char)at[0];
+    unsigned char second = (unsigned char)at[1];
+
+    if (lead < 0xc2 || !is_continuation(at[1])) {
+        return NULL;
+    }
+    if (lead < 0xe0) {
+        return at + 2;
+    }
+    if (!is_continuation(at[2])) {
+        return NULL;
+    }
+    if (lead < 0xf0) {
+        bool wrong = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f);
+
+        return wrong ? NULL : at + 3;
+    }
+    if (lead > 0xf4 || (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f) || !is_continuation(at[3])) {
+        return NULL;
+    }
+    return at + 4;
+}
+
+const char *json_scan_string(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at)
+{
+    for (;;) {
+        const char *next;
+
+        at = skip_plain(at);
+        if (*at == '"') {
+            return at;
+        }
+        *fault_at = at;
+        if (*at == '\\') {
+            *escaped = 1;
+            next = skip_escape(at, fault);
+        } else if ((unsigned char)*at >= 0x80) {
+            *fault = JSON_FAULT_UTF8;
+            next = skip_character(at);
+        } else {
+            *fault = JSON_FAULT_CONTROL;
+            next = NULL;
+        }
+        if (next == NULL) {
+            return NULL;
+        }
+        at = next;
+    }
+}
+
+void json_unescape_begin(struct json_unescape *reader, struct slice raw)
+{
+    *reader = (struct json_unescape){.at = raw.data, .end = raw.data + raw.size};
+}
+
+static void put_character(struct json_unescape *reader, uint32_t character)
+{
+    unsigned char *bytes = reader->pending;
+
+    reader->pending_next = 0;
+    if (character < 0x80) {
+        bytes[0] = (unsigned char)character;
+        reader->pending_count = 1;
+    } else if (character < 0x800) {
+        bytes[0] = (unsigned char)(0xc0 | character >> 6);
+        bytes[1] = (unsigned char)(0x80 | (character & 0x3f));
+        reader->pending_count = 2;
+    } else if (character < 0x10000) {
+        bytes[0] = (unsigned char)(0xe0 | character >> 12);
+        bytes[1] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+        bytes[2] = (unsigned char)(0x80 | (character & 0x3f));
+        reader->pending_count = 3;
+    } else {
+        bytes[0] = (unsigned char)(0xf0 | character >> 18);
+        bytes[1] = (unsigned char)(0x80 | (character >> 12 & 0x3f));
+        bytes[2] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+        bytes[3] = (unsigned char)(0x80 | (character & 0x3f));
+        reader->pending_count = 4;
+    }
+}
+
+/* The escape at reader->at, which is behind its backslash. */
+static uint32_t take_escape(struct json_unescape *reader)
+{
+    char kind = *reader->at++;
+    uint32_t unit;
+
+    switch (kind) {
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'u':
+        break;
+    default:
+        return (unsigned char)kind;
+    }
+    unit = (uint32_t)hex_four(reader->at);
+    reader->at += 4;
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+        uint32_t low = (uint32_t)hex_four(reader->at + 2);
+
+        reader->at += 6;
+        unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+    }
+    return unit;
+}
+
+int json_unescape_next(struct json_unescape *reader)
+{
+    if (reader->pending_next < reader->pending_count) {
+        return reader->pending[reader->pending_next++];
+    }
+    if (reader->at == reader->end) {
+        return -1;
+    }
+    if (*reader->at != '\\') {
+        return (unsigned char)*reader->at++;
+    }
+    reader->at++;
+    put_character(reader, take_escape(reader));
+    return reader->pending[reader->pending_next++];
+}
