@@ -36,7 +36,7 @@ struct event {
 
 enum { EVENT_SIZE_MAX = 1 << 20, EVENT_DEPTH_MAX = 64, EVENT_ID_SIZE_MAX = 256 };
 
-/* What can be wrong with a message; each has a text of its own (quarantine_reason_text). */
+/* What can be wrong with a message; each has a name for reports (quarantine_reason_name). */
 enum quarantine_reason {
     QUARANTINE_NONE = 0,
     QUARANTINE_NOT_JSON, /* also repeated keys, invalid UTF-8 */
@@ -58,7 +58,9 @@ const char *quarantine_reason_name(enum quarantine_reason reason);
 
 /* Decodes one message. Returns true with *reason QUARANTINE_NONE and the event filled, or true with another reason and
  * `detail` saying why (borrowed from `why`); false only for no memory. `document` and `arena` are working memory that the
- * event borrows from; the caller resets the arena between events. */
+ * event borrows from; the caller resets the arena between events (it should hold 2 x EVENT_SIZE_MAX). The first of the
+ * wrong fields decides; fields that the kind does not use are not judged. A messageId of null is as absent; absent or null
+ * data of a CloudEvents envelope is {}. */
 bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
                   enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 

@@ -1,0 +1,477 @@
+/* What comes in, judged (segment-language, section 2). The members of the message are sorted into fields by one walk, then
+ * each kind takes the fields it uses; others are not looked at, so that nothing but what can matter is judged. */
+#include "common/domain/event.h"
+
+#include "common/base/timestamp.h"
+#include "common/domain/decimal.h"
+
+enum field {
+    FIELD_NONE = 0,
+    FIELD_TYPE,
+    FIELD_MESSAGE_ID,
+    FIELD_USER_ID,
+    FIELD_ANONYMOUS_ID,
+    FIELD_TIMESTAMP,
+    FIELD_EVENT,
+    FIELD_PROPERTIES,
+    FIELD_TRAITS,
+    FIELD_PURPOSES,
+    FIELD_NAME,
+    FIELD_SPECVERSION,
+    FIELD_ID,
+    FIELD_SOURCE,
+    FIELD_SUBJECT,
+    FIELD_TIME,
+    FIELD_DATA,
+    FIELD_DATA_BASE64,
+    FIELD_COUNT,
+};
+
+struct decoder {
+    const struct json_document *document;
+    struct arena *arena;
+    struct error *why;
+    int32_t fields[FIELD_COUNT]; /* token of the value, or JSON_ABSENT */
+    bool no_memory;
+};
+
+const char *event_kind_name(enum event_kind kind)
+{
+    switch (kind) {
+    case EVENT_NONE:
+        return "none";
+    case EVENT_TRACK:
+        return "track";
+    case EVENT_PAGE:
+        return "page";
+    case EVENT_SCREEN:
+        return "screen";
+    case EVENT_IDENTIFY:
+        return "identify";
+    case EVENT_CONSENT:
+        return "consent";
+    case EVENT_DELETE:
+        return "delete";
+    }
+    return "unknown";
+}
+
+const char *quarantine_reason_name(enum quarantine_reason reason)
+{
+    switch (reason) {
+    case QUARANTINE_NONE:
+        return "none";
+    case QUARANTINE_NOT_JSON:
+        return "not_json";
+    case QUARANTINE_NOT_OBJECT:
+        return "not_object";
+    case QUARANTINE_TOO_LARGE:
+        return "too_large";
+    case QUARANTINE_TOO_DEEP:
+        return "too_deep";
+    case QUARANTINE_TYPE:
+        return "type";
+    case QUARANTINE_USER:
+        return "user";
+    case QUARANTINE_EVENT:
+        return "event";
+    case QUARANTINE_MESSAGE_ID:
+        return "message_id";
+    case QUARANTINE_TIMESTAMP:
+        return "timestamp";
+    case QUARANTINE_PROPERTIES:
+        return "properties";
+    case QUARANTINE_PURPOSES:
+        return "purposes";
+    case QUARANTINE_FUTURE:
+        return "future";
+    case QUARANTINE_KEY:
+        return "key";
+    case QUARANTINE_MAPPING:
+        return "mapping";
+    }
+    return "unknown";
+}
+
+#define IS_KEY(literal) (memcmp(key, literal, sizeof(literal) - 1) == 0)
+
+/* The switch makes every comparison one of a fixed size, which the compiler turns into a load or two. */
+static enum field field_of(const char *key, size_t size)
+{
+    switch (size) {
+    case 2:
+        return IS_KEY("id") ? FIELD_ID : FIELD_NONE;
+    case 4:
+        if (IS_KEY("type")) {
+            return FIELD_TYPE;
+        }
+        if (IS_KEY("name")) {
+            return FIELD_NAME;
+        }
+        if (IS_KEY("time")) {
+            return FIELD_TIME;
+        }
+        return IS_KEY("data") ? FIELD_DATA : FIELD_NONE;
+    case 5:
+        return IS_KEY("event") ? FIELD_EVENT : FIELD_NONE;
+    case 6:
+        if (IS_KEY("userId")) {
+            return FIELD_USER_ID;
+        }
+        if (IS_KEY("traits")) {
+            return FIELD_TRAITS;
+        }
+        return IS_KEY("source") ? FIELD_SOURCE : FIELD_NONE;
+    case 7:
+        return IS_KEY("subject") ? FIELD_SUBJECT : FIELD_NONE;
+    case 8:
+        return IS_KEY("purposes") ? FIELD_PURPOSES : FIELD_NONE;
+    case 9:
+        if (IS_KEY("messageId")) {
+            return FIELD_MESSAGE_ID;
+        }
+        return IS_KEY("timestamp") ? FIELD_TIMESTAMP : FIELD_NONE;
+    case 10:
+        return IS_KEY("properties") ? FIELD_PROPERTIES : FIELD_NONE;
+    case 11:
+        if (IS_KEY("anonymousId")) {
+            return FIELD_ANONYMOUS_ID;
+        }
+        if (IS_KEY("specversion")) {
+            return FIELD_SPECVERSION;
+        }
+        return IS_KEY("data_base64") ? FIELD_DATA_BASE64 : FIELD_NONE;
+    default:
+        return FIELD_NONE;
+    }
+}
+
+#undef IS_KEY
+
+static bool sort_fields(struct decoder *decoder)
+{
+    const struct json_token *tokens = decoder->document->tokens;
+    uint32_t end = tokens[0].end_token;
+
+    for (uint32_t key = 1; key < end; key = tokens[key + 1].end_token) {
+        struct slice text;
+
+        if (!json_string(decoder->document, (int32_t)key, decoder->arena, &text)) {
+            return false;
+        }
+        decoder->fields[field_of(text.data, text.size)] = (int32_t)key + 1;
+    }
+    return true;
+}
+
+static enum json_type type_at(const struct decoder *decoder, int32_t token)
+{
+    return token == JSON_ABSENT ? JSON_NONE : (enum json_type)decoder->document->tokens[token].type;
+}
+
+static bool is_missing(const struct decoder *decoder, int32_t token)
+{
+    enum json_type type = type_at(decoder, token);
+
+    return type == JSON_NONE || type == JSON_NULL;
+}
+
+static enum quarantine_reason refuse(struct decoder *decoder, enum quarantine_reason reason, const char *detail)
+{
+    (void)error_set(decoder->why, ERROR_INPUT, "%s", detail);
+    return reason;
+}
+
+/* A string field; where it is none: `reason` with "FIELD is missing" or "FIELD is no string". */
+static enum quarantine_reason take_string(struct decoder *decoder, enum field field, const char *name,
+                                          enum quarantine_reason reason, struct slice *out)
+{
+    int32_t token = decoder->fields[field];
+
+    if (type_at(decoder, token) != JSON_STRING) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s is %s", name,
+                        is_missing(decoder, token) ? "missing" : "no string");
+        return reason;
+    }
+    decoder->no_memory = !json_string(decoder->document, token, decoder->arena, out);
+    return QUARANTINE_NONE;
+}
+
+static enum quarantine_reason check_id(struct decoder *decoder, struct slice id, const char *name,
+                                       enum quarantine_reason reason)
+{
+    if (id.size == 0) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s is empty", name);
+        return reason;
+    }
+    if (id.size > EVENT_ID_SIZE_MAX) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s has %zu bytes, at most %d are allowed", name, id.size,
+                        EVENT_ID_SIZE_MAX);
+        return reason;
+    }
+    if (memchr(id.data, '\0', id.size) != NULL) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s holds U+0000", name);
+        return reason;
+    }
+    return QUARANTINE_NONE;
+}
+
+static enum quarantine_reason take_id(struct decoder *decoder, enum field field, const char *name,
+                                      enum quarantine_reason reason, struct slice *out)
+{
+    enum quarantine_reason wrong = take_string(decoder, field, name, reason, out);
+
+    return wrong != QUARANTINE_NONE || decoder->no_memory ? wrong : check_id(decoder, *out, name, reason);
+}
+
+static enum quarantine_reason take_time(struct decoder *decoder, enum field field, const char *name, int64_t *out_ms)
+{
+    int32_t token = decoder->fields[field];
+    enum json_type type = type_at(decoder, token);
+    struct slice text;
+    bool good = false;
+
+    if (type == JSON_STRING) {
+        if (!json_string(decoder->document, token, decoder->arena, &text)) {
+            decoder->no_memory = true;
+            return QUARANTINE_NONE;
+        }
+        good = timestamp_parse(text, out_ms);
+    } else if (type == JSON_NUMBER) {
+        good = decimal_parse_integral(json_raw(decoder->document, token), out_ms) && *out_ms >= TIMESTAMP_MIN &&
+               *out_ms <= TIMESTAMP_MAX;
+    }
+    if (!good) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s is %s", name,
+                        is_missing(decoder, token)
+                            ? "missing"
+                            : "neither RFC 3339 with seconds and zone nor whole epoch milliseconds, years 0001 to 9999");
+        return QUARANTINE_TIMESTAMP;
+    }
+    return QUARANTINE_NONE;
+}
+
+/* An object, or JSON_ABSENT where it is absent or null. */
+static enum quarantine_reason take_object(struct decoder *decoder, enum field field, const char *name, int32_t *out)
+{
+    int32_t token = decoder->fields[field];
+
+    if (is_missing(decoder, token)) {
+        *out = JSON_ABSENT;
+        return QUARANTINE_NONE;
+    }
+    if (type_at(decoder, token) != JSON_OBJECT) {
+        (void)error_set(decoder->why, ERROR_INPUT, "%s is no object", name);
+        return QUARANTINE_PROPERTIES;
+    }
+    *out = token;
+    return QUARANTINE_NONE;
+}
+
+static enum quarantine_reason take_purposes(struct decoder *decoder, int32_t *out)
+{
+    const struct json_token *tokens = decoder->document->tokens;
+    int32_t object = decoder->fields[FIELD_PURPOSES];
+
+    if (type_at(decoder, object) != JSON_OBJECT) {
+        return refuse(decoder, QUARANTINE_PURPOSES, "purposes is no object");
+    }
+    for (uint32_t key = (uint32_t)object + 1; key < tokens[object].end_token; key = tokens[key + 1].end_token) {
+        if (tokens[key + 1].type != JSON_TRUE && tokens[key + 1].type != JSON_FALSE) {
+            return refuse(decoder, QUARANTINE_PURPOSES, "a purpose is neither true nor false");
+        }
+    }
+    *out = object;
+    return QUARANTINE_NONE;
+}
+
+/* Stops at the first wrong field. */
+#define TAKE(call)                                                   \
+    do {                                                             \
+        enum quarantine_reason wrong = (call);                       \
+        if (wrong != QUARANTINE_NONE || decoder->no_memory) {        \
+            return wrong;                                            \
+        }                                                            \
+    } while (0)
+
+/* messageId = source, one space, id. */
+static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct event *event)
+{
+    struct slice source;
+    struct slice id;
+    char *joined;
+
+    event->kind = EVENT_TRACK;
+    TAKE(take_id(decoder, FIELD_SOURCE, "source", QUARANTINE_MESSAGE_ID, &source));
+    TAKE(take_id(decoder, FIELD_ID, "id", QUARANTINE_MESSAGE_ID, &id));
+    joined = arena_allocate(decoder->arena, source.size + 1 + id.size);
+    if (joined == NULL) {
+        decoder->no_memory = true;
+        return QUARANTINE_NONE;
+    }
+    memcpy(joined, source.data, source.size);
+    joined[source.size] = ' ';
+    memcpy(joined + source.size + 1, id.data, id.size);
+    event->has_message_id = true;
+    event->message_id = slice_of(joined, source.size + 1 + id.size);
+    TAKE(check_id(decoder, event->message_id, "source and id", QUARANTINE_MESSAGE_ID));
+    TAKE(take_id(decoder, FIELD_SUBJECT, "subject", QUARANTINE_USER, &event->user));
+    TAKE(take_string(decoder, FIELD_TYPE, "type", QUARANTINE_EVENT, &event->name));
+    TAKE(take_time(decoder, FIELD_TIME, "time", &event->time_ms));
+    if (decoder->fields[FIELD_DATA_BASE64] != JSON_ABSENT) {
+        return refuse(decoder, QUARANTINE_PROPERTIES, "data_base64 is not supported; send data as an object");
+    }
+    return take_object(decoder, FIELD_DATA, "data", &event->properties);
+}
+
+static enum event_kind kind_of(struct slice type)
+{
+    for (enum event_kind kind = EVENT_TRACK; kind <= EVENT_DELETE; kind++) {
+        if (slice_equal_text(type, event_kind_name(kind))) {
+            return kind;
+        }
+    }
+    return EVENT_NONE;
+}
+
+static enum quarantine_reason take_user(struct decoder *decoder, struct event *event)
+{
+    bool anonymous = event->kind != EVENT_CONSENT && event->kind != EVENT_DELETE &&
+                     is_missing(decoder, decoder->fields[FIELD_USER_ID]) &&
+                     !is_missing(decoder, decoder->fields[FIELD_ANONYMOUS_ID]);
+
+    return anonymous ? take_id(decoder, FIELD_ANONYMOUS_ID, "anonymousId", QUARANTINE_USER, &event->user)
+                     : take_id(decoder, FIELD_USER_ID, "userId", QUARANTINE_USER, &event->user);
+}
+
+/* track, page, screen, identify: optional messageId (null is as absent). */
+static enum quarantine_reason take_message_id(struct decoder *decoder, struct event *event)
+{
+    if (is_missing(decoder, decoder->fields[FIELD_MESSAGE_ID])) {
+        return QUARANTINE_NONE;
+    }
+    event->has_message_id = true;
+    return take_id(decoder, FIELD_MESSAGE_ID, "messageId", QUARANTINE_MESSAGE_ID, &event->message_id);
+}
+
+static enum quarantine_reason decode_message(struct decoder *decoder, struct event *event)
+{
+    struct slice type;
+
+    TAKE(take_string(decoder, FIELD_TYPE, "type", QUARANTINE_TYPE, &type));
+    event->kind = kind_of(type);
+    if (event->kind == EVENT_NONE) {
+        return refuse(decoder, QUARANTINE_TYPE, "type is none of track, page, screen, identify, consent, delete");
+    }
+    TAKE(take_user(decoder, event));
+    TAKE(take_time(decoder, FIELD_TIMESTAMP, "timestamp", &event->time_ms));
+    switch (event->kind) {
+    case EVENT_TRACK:
+        TAKE(take_message_id(decoder, event));
+        TAKE(take_string(decoder, FIELD_EVENT, "event", QUARANTINE_EVENT, &event->name));
+        return take_object(decoder, FIELD_PROPERTIES, "properties", &event->properties);
+    case EVENT_PAGE:
+    case EVENT_SCREEN:
+        TAKE(take_message_id(decoder, event));
+        event->name = slice_from(event_kind_name(event->kind));
+        event->page_name = is_missing(decoder, decoder->fields[FIELD_NAME]) ? JSON_ABSENT : decoder->fields[FIELD_NAME];
+        return take_object(decoder, FIELD_PROPERTIES, "properties", &event->properties);
+    case EVENT_IDENTIFY:
+        TAKE(take_message_id(decoder, event));
+        return take_object(decoder, FIELD_TRAITS, "traits", &event->traits);
+    case EVENT_CONSENT:
+        return take_purposes(decoder, &event->purposes);
+    case EVENT_DELETE:
+    case EVENT_NONE:
+        break;
+    }
+    return QUARANTINE_NONE;
+}
+
+#undef TAKE
+
+static enum quarantine_reason reason_of(enum json_fault fault)
+{
+    switch (fault) {
+    case JSON_FAULT_TOO_DEEP:
+        return QUARANTINE_TOO_DEEP;
+    case JSON_FAULT_TOO_LARGE:
+        return QUARANTINE_TOO_LARGE;
+    default:
+        return QUARANTINE_NOT_JSON;
+    }
+}
+
+bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
+                  enum quarantine_reason *reason, struct error *why)
+{
+    static const struct json_limits limits = {.depth_max = EVENT_DEPTH_MAX, .size_max = EVENT_SIZE_MAX};
+    struct decoder decoder = {.document = document, .arena = arena, .why = why};
+    int32_t specversion;
+
+    *out = (struct event){
+        .document = document,
+        .properties = JSON_ABSENT,
+        .traits = JSON_ABSENT,
+        .purposes = JSON_ABSENT,
+        .page_name = JSON_ABSENT,
+    };
+    if (!json_parse(document, text, &limits, why)) {
+        *reason = reason_of(document->fault);
+        return document->fault != JSON_FAULT_NO_MEMORY;
+    }
+    if (document->tokens[0].type != JSON_OBJECT) {
+        *reason = refuse(&decoder, QUARANTINE_NOT_OBJECT, "the message is no JSON object");
+        return true;
+    }
+    for (size_t field = 0; field < FIELD_COUNT; field++) {
+        decoder.fields[field] = JSON_ABSENT;
+    }
+    if (!sort_fields(&decoder)) {
+        return error_no_memory(why, "a message");
+    }
+    specversion = decoder.fields[FIELD_SPECVERSION];
+    if (type_at(&decoder, specversion) == JSON_STRING && json_equal(document, specversion, SLICE_LITERAL("1.0"))) {
+        *reason = decode_cloud_event(&decoder, out);
+    } else {
+        *reason = decode_message(&decoder, out);
+    }
+    return decoder.no_memory ? error_no_memory(why, "a message") : true;
+}
+
+bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,
+                    struct value *out, bool *out_of_range)
+{
+    const struct json_document *document = event->document;
+    int32_t token = json_path(document, event->properties, keys, key_count);
+
+    if (event->page_name != JSON_ABSENT && key_count > 0 && slice_equal_text(keys[0], "name")) {
+        int32_t own = json_member(document, event->properties, keys[0]);
+
+        if (own == JSON_ABSENT || document->tokens[own].type == JSON_NULL) {
+            token = json_path(document, event->page_name, keys + 1, key_count - 1);
+        }
+    }
+    return json_value(document, token, arena, out, out_of_range);
+}
+
+bool event_purposes(const struct event *event, struct arena *arena, event_purpose_visit *visit, void *context)
+{
+    const struct json_document *document = event->document;
+    const struct json_token *tokens = document->tokens;
+    uint32_t end;
+
+    if (event->purposes == JSON_ABSENT) {
+        return true;
+    }
+    end = tokens[event->purposes].end_token;
+    for (uint32_t key = (uint32_t)event->purposes + 1; key < end; key = tokens[key + 1].end_token) {
+        struct slice purpose;
+
+        if (!json_string(document, (int32_t)key, arena, &purpose) ||
+            !visit(context, purpose, tokens[key + 1].type == JSON_TRUE)) {
+            return false;
+        }
+    }
+    return true;
+}
