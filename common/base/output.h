@@ -17,12 +17,18 @@ struct output;
 /* `columns` are borrowed names. Text format keeps up to a screenful to align, then streams. */
 bool output_begin(FILE *file, enum output_format format, const char *const *columns, size_t column_count,
                   struct output **out, struct error *err) MUST_CHECK;
-/* One row of column_count cells; a cell with data NULL is empty (null in JSON). */
+/* One row of column_count cells; a cell with data NULL is empty ("-" in text, null in JSON). Text shows control
+ * characters as \xNN. The output stays owned by the caller, also on false. */
 bool output_row(struct output *output, const struct slice *cells, struct error *err) MUST_CHECK;
-/* Flushes and checks the stream (ERROR_CLOSED_PIPE, or ERROR_INTERNAL for a full disk), frees. */
+/* Flushes and checks the stream (ERROR_CLOSED_PIPE, or ERROR_INTERNAL for a full disk), frees, also on false. */
 bool output_end(struct output *output, struct error *err) MUST_CHECK;
+/* Frees without writing what is pending: after another failure. NULL is fine. */
+void output_abort(struct output *output);
 
-/* One CSV cell, quoted where needed; one JSON string with quotes. */
+/* Flushes `file` and says whether all that was ever printed to it arrived; errors as for output_end. */
+bool output_check(FILE *file, struct error *err) MUST_CHECK;
+
+/* One CSV cell, quoted where needed; one JSON string with quotes (bytes that are not UTF-8 become U+FFFD). */
 void output_append_csv(struct buffer *out, struct slice text);
 void output_append_json(struct buffer *out, struct slice text);
 
