@@ -32,7 +32,8 @@ struct command {
     const struct command *subcommands; /* ends with a zeroed element */
 };
 
-/* Every command also takes --help, --config FILE and --set SECTION.KEY=VALUE (repeatable); programs take --version. */
+/* Every command also takes --help, --config FILE and --set SECTION.KEY=VALUE (repeatable); programs take --version and
+ * --sample-config. Options may stand before and behind arguments; "--" ends them. */
 
 /* Finds the command, parses, runs, reports (log_failure), flushes standard output (a closed pipe: exit 0; full disk: 70).
  * Returns the exit status: what main returns. */

@@ -23,6 +23,13 @@ void log_set_level(enum log_level level)
     atomic_store(&level_shown, (int)level);
 }
 
+const char *log_level_name(enum log_level level)
+{
+    static const char *const names[] = {"none", "error", "warning", "info", "debug"};
+
+    return (size_t)level < sizeof names / sizeof names[0] ? names[level] : "unknown";
+}
+
 bool log_shows(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&level_shown, memory_order_relaxed);
@@ -55,7 +62,7 @@ static void write_line(const char *line, size_t size)
     }
 }
 
-static void PRINTF_LIKE(3, 0) log_line(enum log_level level, const char *name, const char *format, va_list arguments)
+static void PRINTF_LIKE(2, 0) log_line(enum log_level level, const char *format, va_list arguments)
 {
     char line[LINE_SIZE];
     char now[TIMESTAMP_TEXT_SIZE];
@@ -66,7 +73,8 @@ static void PRINTF_LIKE(3, 0) log_line(enum log_level level, const char *name, c
     if (!log_shows(level)) {
         return;
     }
-    head = snprintf(line, sizeof line, "%s %s %.64s: ", timestamp_text(timestamp_now(), now), name, program_name);
+    head = snprintf(line, sizeof line, "%s %s %.64s: ", timestamp_text(timestamp_now(), now),
+                    log_level_name(level), program_name);
     body = vsnprintf(line + head, sizeof line - 1 - (size_t)head, format, arguments);
     if (body < 0) {
         return;
@@ -80,20 +88,20 @@ static void PRINTF_LIKE(3, 0) log_line(enum log_level level, const char *name, c
     write_line(line, size + 1);
 }
 
-#define LOG_FUNCTION(function, level, name)                                                                            \
+#define LOG_FUNCTION(function, level)                                                                            \
     void function(const char *format, ...)                                                                             \
     {                                                                                                                  \
         va_list arguments;                                                                                             \
                                                                                                                        \
         va_start(arguments, format);                                                                                   \
-        log_line(level, name, format, arguments);                                                                      \
+        log_line(level, format, arguments);                                                                      \
         va_end(arguments);                                                                                             \
     }
 
-LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, "error")
-LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "warning")
-LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "info")
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "debug")
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
 
 const char *log_user(struct slice user_id, char text[LOG_USER_SIZE])
 {

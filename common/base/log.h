@@ -15,6 +15,8 @@ enum log_level { LOG_LEVEL_NONE = 0, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEV
 void log_open(const char *program, enum log_level level);
 /* Changes the level, once the configuration is known. */
 void log_set_level(enum log_level level);
+/* "error", "warning", ... */
+const char *log_level_name(enum log_level level);
 /* True when such a line would be written: for messages that are dear to make. */
 bool log_shows(enum log_level level);
 /* The text becomes one line: control characters are written as blanks; longer than 2000 bytes it is cut. Thread-safe. */
