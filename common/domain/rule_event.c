@@ -1,0 +1,300 @@
+/* Selectors, windows and measures (segment-language, section 5). One measure is one row of the table. */
+#include "common/domain/rule_reader.h"
+
+/* ---- selectors ---- */
+
+static bool read_event_name(struct rule_reader *reader, int32_t token, const struct rule_place *place, void *element)
+{
+    struct slice *name = element;
+
+    if (!rule_read_name(reader, token, place, "the name of an event", name)) {
+        return false;
+    }
+    return !slice_equal_text(*name, "*") ||
+           rule_fail(reader, place, "\"*\" stands for every event and cannot be one of several names");
+}
+
+bool rule_read_event_names(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                           struct rule_selector *out)
+{
+    if (rule_type(reader, token) == JSON_ARRAY) {
+        return rule_read_array(reader, token, place, 1, "event names", sizeof(struct slice), read_event_name,
+                               &out->names, &out->name_count);
+    }
+    out->names = arena_allocate_zeroed(reader->arena, 1, sizeof(*out->names));
+    if (out->names == NULL) {
+        return rule_no_memory(reader);
+    }
+    if (!rule_read_name(reader, token, place, "the name of an event, an array of names, or \"*\"", &out->names[0])) {
+        return false;
+    }
+    out->any_name = slice_equal_text(out->names[0], "*");
+    out->name_count = out->any_name ? 0 : 1;
+    return true;
+}
+
+bool rule_key_event(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                    const struct rule_key *key, void *target)
+{
+    return rule_read_event_names(reader, token, place, (struct rule_selector *)(void *)((char *)target + key->offset));
+}
+
+static const struct rule_key predicate_keys[] = {
+    {.name = "property", .read = rule_key_path, .required = true, .offset = offsetof(struct rule_predicate, property)},
+    {.name = NULL},
+};
+
+static const struct rule_form predicate_form = {
+    .name = "predicate",
+    .what = "a predicate",
+    .keys = predicate_keys,
+    .operands = RULE_OPERANDS_VALUES,
+    .comparison_offset = offsetof(struct rule_predicate, comparison),
+};
+
+static bool read_predicate(struct rule_reader *reader, int32_t token, const struct rule_place *place, void *element)
+{
+    return rule_read_object(reader, token, place, &predicate_form, element);
+}
+
+bool rule_key_where(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                    const struct rule_key *key, void *target)
+{
+    struct rule_selector *selector = (struct rule_selector *)(void *)((char *)target + key->offset);
+
+    return rule_read_array(reader, token, place, 0, "predicates", sizeof(struct rule_predicate), read_predicate,
+                           &selector->where, &selector->where_count);
+}
+
+static const struct rule_key selector_keys[] = {
+    {.name = "event", .read = rule_key_event, .required = true},
+    {.name = "where", .read = rule_key_where},
+    {.name = NULL},
+};
+
+static const struct rule_form selector_form = {
+    .name = "selector",
+    .what = "an object with \"event\" and \"where\"",
+    .keys = selector_keys,
+};
+
+bool rule_read_selector(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                        struct rule_selector *out)
+{
+    return rule_read_object(reader, token, place, &selector_form, out);
+}
+
+/* ---- windows ---- */
+
+enum { PERIODS_MAX = 36525 };
+
+static bool read_last(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                      const struct rule_key *key, void *target)
+{
+    struct rule_window *window = target;
+    int64_t last;
+
+    (void)key;
+    if (!rule_read_integer(reader, token, place, 1, PERIODS_MAX, "a whole number of periods from 1 to 36525", &last)) {
+        return false;
+    }
+    window->last = (int32_t)last;
+    return true;
+}
+
+static const struct rule_key calendar_keys[] = {
+    {.name = "calendar", .read = rule_key_word, .required = true, .offset = offsetof(struct rule_window, period),
+     .words = &rule_words_period},
+    {.name = "last", .read = read_last},
+    {.name = "complete", .read = rule_key_boolean, .offset = offsetof(struct rule_window, complete)},
+    {.name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_window, zone)},
+    {.name = NULL},
+};
+
+static const struct rule_form calendar_form = {
+    .name = "calendarWindow",
+    .what = "a calendar window",
+    .keys = calendar_keys,
+};
+
+bool rule_key_window(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                     const struct rule_key *key, void *target)
+{
+    struct rule_window *window = (struct rule_window *)(void *)((char *)target + key->offset);
+
+    if (rule_type(reader, token) == JSON_OBJECT) {
+        window->kind = RULE_WINDOW_CALENDAR;
+        window->last = 1;
+        window->zone = SLICE_LITERAL("UTC");
+        return rule_read_object(reader, token, place, &calendar_form, window);
+    }
+    window->kind = RULE_WINDOW_SLIDING;
+    return rule_read_duration(reader, token, place, &window->length_ms);
+}
+
+bool rule_finish_window(struct rule_reader *reader, const struct rule_place *place, const struct rule_window *window)
+{
+    const char *name = window->offset_ms != 0 ? "offset" : "slide";
+    struct rule_place at = {.parent = place, .key = name};
+
+    if ((window->offset_ms == 0 && window->slide_ms == 0) || window->kind == RULE_WINDOW_SLIDING) {
+        return true;
+    }
+    return rule_fail(reader, &at, "\"%s\" needs a \"window\" that is a duration%s", name,
+                     window->kind == RULE_WINDOW_CALENDAR ? ", not a calendar window" : "");
+}
+
+/* ---- measures ---- */
+
+enum measure_source {
+    SOURCE_NONE = 0,
+    SOURCE_PROPERTY,           /* property or product */
+    SOURCE_PROPERTY_OR_PERIOD, /* or period with its zone */
+};
+
+static bool read_product_path(struct rule_reader *reader, int32_t token, const struct rule_place *place, void *element)
+{
+    return rule_read_path(reader, token, place, element);
+}
+
+bool rule_read_paths(struct rule_reader *reader, int32_t token, const struct rule_place *place, struct rule_path **out,
+                     size_t *count_out)
+{
+    return rule_read_array(reader, token, place, 1, "property paths", sizeof(struct rule_path), read_product_path, out,
+                           count_out);
+}
+
+static bool read_product(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                         const struct rule_key *key, void *target)
+{
+    struct rule_measure *measure = target;
+    struct rule_path *factors;
+    size_t count;
+
+    (void)key;
+    if (rule_type(reader, token) != JSON_ARRAY || reader->document->tokens[token].count != 2) {
+        return rule_expected(reader, place, token, "an array of two property paths");
+    }
+    if (!rule_read_paths(reader, token, place, &factors, &count)) {
+        return false;
+    }
+    measure->product = true;
+    measure->property = factors[0];
+    measure->factor = factors[1];
+    return true;
+}
+
+#define PROPERTY_KEYS                                                                                                  \
+    {.name = "property", .read = rule_key_path, .offset = offsetof(struct rule_measure, property)},                    \
+        {.name = "product", .read = read_product}
+#define PERIOD_KEYS                                                                                                    \
+    {.name = "period", .read = rule_key_word, .offset = offsetof(struct rule_measure, period),                         \
+     .words = &rule_words_period},                                                                                     \
+        {.name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_measure, zone)}
+
+static const struct rule_key no_keys[] = {{.name = NULL}};
+static const struct rule_key property_keys[] = {PROPERTY_KEYS, {.name = NULL}};
+static const struct rule_key distinct_keys[] = {PROPERTY_KEYS, PERIOD_KEYS, {.name = NULL}};
+
+#define MEASURE_FORM(form, words, table, operand_kind, comparison_member)                                              \
+    static const struct rule_form form = {.name = #form,                                                               \
+                                          .what = words,                                                               \
+                                          .keys = table,                                                               \
+                                          .operands = operand_kind,                                                    \
+                                          .comparison_offset = offsetof(struct rule_measure, comparison_member)}
+
+MEASURE_FORM(countMeasure, "a count", no_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(numberMeasure, "a sum, avg, min or max", property_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(distinctMeasure, "a distinct", distinct_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(spanMeasure, "a first or last", no_keys, RULE_OPERANDS_SPANS, durations);
+MEASURE_FORM(valueMeasure, "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison);
+MEASURE_FORM(countOperand, "a count inside compare or percentile", no_keys, RULE_OPERANDS_NONE, comparison);
+MEASURE_FORM(numberOperand, "a measure inside compare or percentile", property_keys, RULE_OPERANDS_NONE, comparison);
+MEASURE_FORM(distinctOperand, "a distinct inside compare or percentile", distinct_keys, RULE_OPERANDS_NONE,
+             comparison);
+
+struct measure_row {
+    enum rule_measure_kind kind;
+    enum measure_source source;
+    const struct rule_form *form;    /* as a criterion's measure */
+    const struct rule_form *operand; /* inside compare and percentile; NULL: may not stand there */
+};
+
+static const struct measure_row measure_rows[] = {
+    {RULE_COUNT, SOURCE_NONE, &countMeasure, &countOperand},
+    {RULE_SUM, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
+    {RULE_AVG, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
+    {RULE_MIN, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
+    {RULE_MAX, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
+    {RULE_DISTINCT, SOURCE_PROPERTY_OR_PERIOD, &distinctMeasure, &distinctOperand},
+    {RULE_FIRST, SOURCE_NONE, &spanMeasure, NULL},
+    {RULE_LAST, SOURCE_NONE, &spanMeasure, NULL},
+    {RULE_LATEST, SOURCE_PROPERTY, &valueMeasure, NULL},
+    {RULE_EARLIEST, SOURCE_PROPERTY, &valueMeasure, NULL},
+};
+
+/* What the measure is taken of: exactly one of property, product and period; a zone only with a period. */
+static bool finish_source(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                          const struct measure_row *row, struct rule_measure *measure)
+{
+    const struct json_document *document = reader->document;
+    bool period = row->source == SOURCE_PROPERTY_OR_PERIOD;
+    int given = 0;
+
+    given += json_member(document, token, SLICE_LITERAL("property")) != JSON_ABSENT ? 1 : 0;
+    given += json_member(document, token, SLICE_LITERAL("product")) != JSON_ABSENT ? 1 : 0;
+    given += measure->period != RULE_PERIOD_NONE ? 1 : 0;
+    if (row->source == SOURCE_NONE) {
+        return true;
+    }
+    if (given != 1) {
+        return rule_fail(reader, place, "%s needs %sone of \"property\"%s\"product\"%s", row->form->what,
+                         given > 1 ? "only " : "", period ? ", " : " and ", period ? " and \"period\"" : "");
+    }
+    if (measure->period == RULE_PERIOD_NONE && measure->zone.size > 0) {
+        return rule_fail(reader, place, "\"zone\" needs a \"period\"");
+    }
+    if (measure->period != RULE_PERIOD_NONE && measure->zone.size == 0) {
+        measure->zone = SLICE_LITERAL("UTC");
+    }
+    return true;
+}
+
+static bool read_measure(struct rule_reader *reader, int32_t token, const struct rule_place *place, bool operand,
+                         struct rule_measure *measure)
+{
+    const struct measure_row *row = NULL;
+
+    for (size_t i = 0; i < sizeof(measure_rows) / sizeof(measure_rows[0]); i++) {
+        if (strcmp(rule_measure_name(measure_rows[i].kind), place->key) == 0) {
+            row = &measure_rows[i];
+        }
+    }
+    if (row == NULL || (operand && row->operand == NULL)) {
+        return rule_fail(reader, place, "this measure cannot stand here");
+    }
+    if (measure->kind != RULE_MEASURE_NONE) {
+        return rule_fail(reader, place->parent, "\"%s\" and \"%s\": one measure at most", rule_measure_name(measure->kind),
+                         place->key);
+    }
+    measure->kind = row->kind;
+    return rule_read_object(reader, token, place, operand ? row->operand : row->form, measure) &&
+           finish_source(reader, token, place, row, measure);
+}
+
+bool rule_key_measure(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                      const struct rule_key *key, void *target)
+{
+    return read_measure(reader, token, place, false, (struct rule_measure *)(void *)((char *)target + key->offset));
+}
+
+bool rule_key_measure_operand(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                              const struct rule_key *key, void *target)
+{
+    return read_measure(reader, token, place, true, (struct rule_measure *)(void *)((char *)target + key->offset));
+}
+
+const struct rule_form *const rule_forms_event[] = {
+    &predicate_form, &selector_form, &calendar_form, &countMeasure, &numberMeasure,   &distinctMeasure,
+    &spanMeasure,    &valueMeasure,  &countOperand,  &numberOperand, &distinctOperand, NULL,
+};

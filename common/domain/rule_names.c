@@ -1,0 +1,142 @@
+#include "common/domain/rule_names.h"
+
+#include "common/domain/rule.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define WORDS(name)                                                                                                    \
+    const struct rule_words rule_words_##name = {.names = name##_names, .count = COUNT_OF(name##_names)}
+
+static const char *const operator_names[] = {
+    [RULE_OPERATOR_NONE] = "none",
+    [RULE_EQUAL] = "=",
+    [RULE_NOT_EQUAL] = "!=",
+    [RULE_GREATER] = ">",
+    [RULE_GREATER_EQUAL] = ">=",
+    [RULE_LESS] = "<",
+    [RULE_LESS_EQUAL] = "<=",
+    [RULE_IN] = "in",
+    [RULE_NOT_IN] = "notIn",
+    [RULE_EXISTS] = "exists",
+    [RULE_CONTAINS] = "contains",
+    [RULE_STARTS_WITH] = "startsWith",
+    [RULE_ENDS_WITH] = "endsWith",
+};
+
+static const char *const measure_names[] = {
+    [RULE_MEASURE_NONE] = "none", [RULE_COUNT] = "count", [RULE_SUM] = "sum",           [RULE_AVG] = "avg",
+    [RULE_MIN] = "min",           [RULE_MAX] = "max",     [RULE_DISTINCT] = "distinct", [RULE_FIRST] = "first",
+    [RULE_LAST] = "last",         [RULE_LATEST] = "latest", [RULE_EARLIEST] = "earliest",
+};
+
+static const char *const period_names[] = {
+    [RULE_PERIOD_NONE] = "none", [RULE_DAY] = "day",         [RULE_WEEK] = "week",
+    [RULE_MONTH] = "month",      [RULE_QUARTER] = "quarter", [RULE_YEAR] = "year",
+};
+
+static const char *const criterion_names[] = {
+    [CRITERION_NONE] = "none",
+    [CRITERION_EVENT] = "event",
+    [CRITERION_COMPARE] = "compare",
+    [CRITERION_ABSENCE] = "notFollowedBy",
+    [CRITERION_SEQUENCE] = "sequence",
+    [CRITERION_TRAIT] = "trait",
+    [CRITERION_TRAIT_AGE] = "age",
+    [CRITERION_TRAIT_UNTIL] = "until",
+    [CRITERION_SEGMENT] = "segment",
+    [CRITERION_ALL] = "all",
+    [CRITERION_ANY] = "any",
+    [CRITERION_NOT] = "not",
+    [CRITERION_PERCENTILE] = "percentile",
+};
+
+static const char *const basis_names[] = {
+    [BASIS_NONE] = "none",
+    [BASIS_CONSENT] = "consent",
+    [BASIS_CONTRACT] = "contract",
+    [BASIS_LEGAL_OBLIGATION] = "legal_obligation",
+    [BASIS_LEGITIMATE_INTEREST] = "legitimate_interest",
+};
+
+static const char *const mode_names[] = {
+    [MODE_NONE] = "none",
+    [MODE_WHILE_TRUE] = "while_true",
+    [MODE_STICKY] = "sticky",
+};
+
+static const char *const evaluation_names[] = {
+    [EVALUATION_NONE] = "none",
+    [EVALUATION_HYBRID] = "hybrid",
+    [EVALUATION_BATCH] = "batch",
+    [EVALUATION_STREAM] = "stream",
+};
+
+static const char *const merge_names[] = {
+    [MERGE_NONE] = "none",
+    [MERGE_STREAMING_FIRST] = "streaming_first",
+    [MERGE_STREAMING_UPDATES] = "streaming_updates",
+    [MERGE_LAST_WRITER_WINS] = "last_writer_wins",
+    [MERGE_UNION_WITH_BATCH_EXCLUSIONS] = "union_with_batch_exclusions",
+};
+
+WORDS(operator);
+const struct rule_words rule_words_compare = {.names = operator_names, .count = RULE_LESS_EQUAL + 1};
+WORDS(period);
+WORDS(basis);
+WORDS(mode);
+WORDS(evaluation);
+WORDS(merge);
+
+static const char *name_at(const char *const *names, size_t count, size_t index)
+{
+    return names[index < count ? index : 0];
+}
+
+const char *rule_operator_name(enum rule_operator op)
+{
+    return name_at(operator_names, COUNT_OF(operator_names), (size_t)op);
+}
+
+const char *rule_measure_name(enum rule_measure_kind kind)
+{
+    return name_at(measure_names, COUNT_OF(measure_names), (size_t)kind);
+}
+
+const char *rule_period_name(enum rule_period period)
+{
+    return name_at(period_names, COUNT_OF(period_names), (size_t)period);
+}
+
+const char *criterion_kind_name(enum criterion_kind kind)
+{
+    return name_at(criterion_names, COUNT_OF(criterion_names), (size_t)kind);
+}
+
+const char *lawful_basis_name(enum lawful_basis basis)
+{
+    return name_at(basis_names, COUNT_OF(basis_names), (size_t)basis);
+}
+
+const char *membership_mode_name(enum membership_mode mode)
+{
+    return name_at(mode_names, COUNT_OF(mode_names), (size_t)mode);
+}
+
+const char *evaluation_mode_name(enum evaluation_mode mode)
+{
+    return name_at(evaluation_names, COUNT_OF(evaluation_names), (size_t)mode);
+}
+
+const char *merge_strategy_name(enum merge_strategy merge)
+{
+    return name_at(merge_names, COUNT_OF(merge_names), (size_t)merge);
+}
+
+int rule_words_find(const struct rule_words *words, struct slice text)
+{
+    for (size_t i = 1; i < words->count; i++) {
+        if (slice_equal_text(text, words->names[i])) {
+            return (int)i;
+        }
+    }
+    return 0;
+}
