@@ -15,6 +15,7 @@ CREATE TABLE settings (
 CREATE TABLE users (
     user_no    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     lane       integer NOT NULL,
+    deleted_at bigint, -- event time of the newest delete message; what was consented up to then no longer counts
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -32,12 +33,14 @@ CREATE TABLE segments (
     segment_id text COLLATE "C" NOT NULL UNIQUE
 );
 
--- What a membership's consent is checked against. A definition on legitimate interest uses '<purpose>#objection', whose
--- rows begin as allowed and end with a withdrawal of <purpose>.
+-- What a membership's consent is checked against. A definition on legitimate interest uses the purpose's objection row,
+-- which begins as allowed and ends with a withdrawal of the purpose.
 CREATE TABLE purposes (
     purpose_no      smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    purpose         text COLLATE "C" NOT NULL UNIQUE,
-    allowed_default boolean NOT NULL -- opt_out: an explicit row is written for every user
+    purpose         text COLLATE "C" NOT NULL CHECK (octet_length(purpose) BETWEEN 1 AND 256),
+    objection       boolean NOT NULL DEFAULT false,
+    allowed_default boolean NOT NULL, -- opt_out, objection: an explicit row is written for every user
+    UNIQUE (purpose, objection)
 );
 
 CREATE TABLE definitions (
@@ -217,6 +220,7 @@ CREATE TABLE batch_journal (
     grant_no    bigint,            -- the grant it rests on, where purpose_no is set
     written_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY LIST (run_no);       -- a partition per run, so that an old run is dropped in one step
+CREATE INDEX batch_journal_user ON batch_journal (user_no, segment_no);
 
 -- ---- stream lanes, builds, records -------------------------------------------------------------------------------
 
@@ -281,6 +285,7 @@ CREATE TABLE journal (
     epoch           bigint NOT NULL,
     written_at      timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY LIST (lane);
+CREATE INDEX journal_step ON journal USING brin (step) WITH (pages_per_range = 16, autosummarize = on);
 
 -- ---- consent -----------------------------------------------------------------------------------------------------
 
@@ -302,10 +307,19 @@ CREATE TABLE consent_changes (
     user_no     bigint NOT NULL,
     purpose_no  smallint NOT NULL,
     granted     boolean NOT NULL,
-    changed_at  bigint NOT NULL,
+    changed_at  bigint NOT NULL,  -- as dated by its sender
     received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    effective   boolean NOT NULL, -- false: older than what was known, or no change
-    source      text NOT NULL     -- 'stream', 'load', 'operator', 'delete'
+    effective   boolean NOT NULL, -- false: older than what was known, no change, or dated too far ahead
+    source      text NOT NULL,    -- 'stream', 'load', 'operator', 'delete'
+    UNIQUE (user_no, purpose_no, changed_at, granted) -- a message read twice is one change
+);
+
+-- Pipeline records that the store dropped because their grant had ended (counted, never an error).
+CREATE TABLE dropped_records (
+    dropped_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dropped_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    source     text NOT NULL, -- 'journal', 'batch_journal', 'audience', 'sweep'
+    row_count  bigint NOT NULL
 );
 
 -- ---- effective membership ----------------------------------------------------------------------------------------
