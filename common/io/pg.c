@@ -101,7 +101,7 @@ static void ignore_notice(void *context, const PGresult *result)
 
 /* Takes the password out of the connection string, so that it can be scrubbed. libpq's complaint about a malformed string
  * quotes the string, so it is not passed on. */
-static bool secret_take(struct pg *pg, const char *conninfo, struct error *err)
+static bool secret_take(struct pg *pg, const char *conninfo, const char *password, struct error *err)
 {
     char *complaint = NULL;
     PQconninfoOption *options = PQconninfoParse(conninfo, &complaint);
@@ -114,20 +114,25 @@ static bool secret_take(struct pg *pg, const char *conninfo, struct error *err)
     }
     for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
         if (strcmp(option->keyword, "password") == 0 && option->val != NULL && option->val[0] != '\0') {
-            pg->secret = memory_copy_text(slice_from(option->val));
-            ok = pg->secret != NULL || error_no_memory(err, "opening the store");
+            password = option->val;
         }
+    }
+    if (password != NULL && password[0] != '\0') {
+        pg->secret = memory_copy_text(slice_from(password));
+        ok = pg->secret != NULL || error_no_memory(err, "opening the store");
     }
     PQconninfoFree(options);
     return ok;
 }
 
-bool pg_open_as(const char *conninfo, const char *program, const char *user_default, struct pg **out, struct error *err)
+bool pg_open_as(const char *conninfo, const char *program, const char *user, const char *password, struct pg **out,
+                struct error *err)
 {
-    /* What stands before dbname is a default, what stands behind it overrides the connection string. */
-    const char *keywords[] = {"connect_timeout", "tcp_user_timeout", "keepalives_idle", user_default != NULL ? "user" : "keepalives",
+    /* What stands before dbname is a default (an empty value is none), what stands behind it overrides the connection
+     * string. */
+    const char *keywords[] = {"connect_timeout", "tcp_user_timeout", "keepalives_idle", "user",           "password",
                               "dbname",          "application_name", "client_encoding", NULL};
-    const char *values[] = {"10",     "60000", "30",   user_default != NULL ? user_default : "1",
+    const char *values[] = {"10",     "60000", "30",   user != NULL ? user : "", password != NULL ? password : "",
                             conninfo, program, "UTF8", NULL};
     struct pg *pg = memory_allocate_zeroed(1, sizeof *pg);
     char text[512];
@@ -137,7 +142,7 @@ bool pg_open_as(const char *conninfo, const char *program, const char *user_defa
     }
     buffer_init(&pg->scratch, PG_PARAMETER_SIZE_MAX);
     buffer_init(&pg->outgoing, 4096);
-    if (!secret_take(pg, conninfo, err)) {
+    if (!secret_take(pg, conninfo, password, err)) {
         goto fail;
     }
     pg->connection = PQconnectdbParams(keywords, values, 1);
@@ -169,7 +174,7 @@ fail:
 
 bool pg_open(const char *conninfo, const char *program, struct pg **out, struct error *err)
 {
-    return pg_open_as(conninfo, program, NULL, out, err);
+    return pg_open_as(conninfo, program, NULL, NULL, out, err);
 }
 
 void pg_close(struct pg *pg)

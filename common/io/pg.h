@@ -20,8 +20,8 @@ struct pg;
  * (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer widens it with
  * pg_idle_limit. */
 bool pg_open(const char *conninfo, const char *program, struct pg **out, struct error *err) MUST_CHECK;
-/* The same; `user_default` (may be NULL) is the role where conninfo names none. */
-bool pg_open_as(const char *conninfo, const char *program, const char *user_default, struct pg **out,
+/* The same; `user` and `password` (NULL: none) are used where conninfo names none. */
+bool pg_open_as(const char *conninfo, const char *program, const char *user, const char *password, struct pg **out,
                 struct error *err) MUST_CHECK;
 bool pg_idle_limit(struct pg *pg, int64_t limit_ms, struct error *err) MUST_CHECK;
 void pg_close(struct pg *pg);

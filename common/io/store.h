@@ -35,14 +35,17 @@ enum {
  * not migrated, newer or older than the program, or a setting differs; ERROR_UNREACHABLE. The caller closes with pg_close. */
 bool store_open(const struct config *config, enum store_role role, struct pg **out, struct error *err) MUST_CHECK;
 
-/* Visits the settings of `config` that `migrate` stores, as (name, value) in a fixed order; with visit's false it stops and
+/* The value of MUSTER_STORE_PASSWORD_..., or NULL where it is not set. Never to be printed. */
+const char *store_role_password(enum store_role role);
+
+/* Checks that the schema is the one this program was built with. */
+bool store_version_check(struct pg *pg, struct error *err) MUST_CHECK;
+
+/* Visits the settings of `config` that `migrate` stores, as (name, value) in a fixed order; with false from visit it stops and
  * returns false. Used by store_open and migrate. */
 typedef bool store_setting_visit(void *context, const char *name, const char *value, struct error *err);
 bool store_settings_each(const struct config *config, store_setting_visit *visit, void *context, struct error *err) MUST_CHECK;
 /* Compares them with the stored ones; ERROR_USAGE names the first setting that differs and both values. */
 bool store_settings_check(struct pg *pg, const struct config *config, struct error *err) MUST_CHECK;
-
-/* The wall-clock grace beyond valid_until (reconcile.grace, by default the watermark bound and a minute; 0 with clock = event). */
-int64_t store_grace_ms(const struct config *config);
 
 #endif
