@@ -72,3 +72,35 @@ char *unit_file_write(const char *folder, const char *name, struct slice content
     ck_assert_ptr_nonnull(copy);
     return copy;
 }
+
+void unit_capture_begin(struct unit_capture *capture, int descriptor)
+{
+    char path[] = "/var/tmp/muster-capture.XXXXXX";
+
+    (void)fflush(NULL);
+    capture->descriptor = descriptor;
+    capture->saved = dup(descriptor);
+    capture->file = mkstemp(path);
+    ck_assert_int_ge(capture->saved, 0);
+    ck_assert_int_ge(capture->file, 0);
+    (void)unlink(path);
+    ck_assert_int_ge(dup2(capture->file, descriptor), 0);
+}
+
+char *unit_capture_end(struct unit_capture *capture)
+{
+    off_t end;
+    char *text;
+
+    (void)fflush(NULL);
+    (void)dup2(capture->saved, capture->descriptor);
+    end = lseek(capture->file, 0, SEEK_END);
+    ck_assert_int_ge(end, 0);
+    text = memory_allocate((size_t)end + 1);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_eq(pread(capture->file, text, (size_t)end, 0), end);
+    text[end] = '\0';
+    (void)close(capture->file);
+    (void)close(capture->saved);
+    return text;
+}

@@ -38,4 +38,14 @@ void unit_folder_remove(char *folder);
 /* Writes folder/name and returns its path, owned by the caller. */
 char *unit_file_write(const char *folder, const char *name, struct slice content);
 
+/* What the process prints to a descriptor (STDOUT_FILENO, STDERR_FILENO) from begin to end; the text is owned by the
+ * caller (memory_free). */
+struct unit_capture {
+    int descriptor;
+    int saved;
+    int file;
+};
+void unit_capture_begin(struct unit_capture *capture, int descriptor);
+char *unit_capture_end(struct unit_capture *capture);
+
 #endif

@@ -1,0 +1,185 @@
+#include "common/base/hash.h"
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+Suite *hash_suite(void);
+
+enum { KEYS = 20000 };
+
+static struct slice key_of(char text[32], unsigned number)
+{
+    return slice_of(text, (size_t)snprintf(text, 32, "user-%u", number * 7919));
+}
+
+START_TEST(map_finds_what_was_added)
+{
+    struct error err = ERROR_INIT;
+    struct hash_map map;
+    struct arena arena;
+    char text[32];
+    uint32_t value;
+    bool added;
+
+    hash_map_init(&map, KEYS);
+    arena_init(&arena, 1 << 24);
+    ck_assert(!hash_map_find(&map, SLICE_LITERAL("x"), &value));
+    for (unsigned i = 0; i < KEYS; i++) {
+        ck_assert_ok(hash_map_add(&map, &arena, key_of(text, i), i, &value, &added, &err));
+        ck_assert(added && value == i);
+    }
+    for (unsigned i = 0; i < KEYS; i++) {
+        ck_assert(hash_map_find(&map, key_of(text, i), &value) && value == i);
+        ck_assert_ok(hash_map_add(&map, &arena, key_of(text, i), 0, &value, &added, &err));
+        ck_assert(!added && value == i);
+        ck_assert(!hash_map_find(&map, key_of(text, i + KEYS), &value));
+    }
+    ck_assert_uint_eq(map.count, KEYS);
+    ck_assert_fails(hash_map_add(&map, &arena, SLICE_LITERAL("one more"), 0, &value, &added, &err), ERROR_INTERNAL,
+                    "too many keys");
+    ck_assert(hash_map_replace(&map, key_of(text, 5), 55));
+    ck_assert(hash_map_find(&map, key_of(text, 5), &value) && value == 55);
+    ck_assert(!hash_map_replace(&map, SLICE_LITERAL("nobody"), 55));
+    hash_map_reset(&map);
+    ck_assert(!hash_map_find(&map, key_of(text, 5), &value));
+    hash_map_clear(&map);
+    arena_clear(&arena);
+}
+END_TEST
+
+START_TEST(removal_leaves_the_others)
+{
+    struct error err = ERROR_INIT;
+    struct hash_map map;
+    struct arena arena;
+    char text[32];
+    uint32_t value;
+    bool added;
+
+    hash_map_init(&map, KEYS);
+    arena_init(&arena, 1 << 24);
+    ck_assert(!hash_map_remove(&map, SLICE_LITERAL("x")));
+    for (unsigned i = 0; i < KEYS; i++) {
+        ck_assert_ok(hash_map_add(&map, &arena, key_of(text, i), i, &value, &added, &err));
+    }
+    for (unsigned i = 0; i < KEYS; i += 3) {
+        ck_assert(hash_map_remove(&map, key_of(text, i)));
+        ck_assert(!hash_map_remove(&map, key_of(text, i)));
+    }
+    for (unsigned i = 0; i < KEYS; i++) {
+        bool found = hash_map_find(&map, key_of(text, i), &value);
+
+        ck_assert_int_eq(found, i % 3 != 0);
+        ck_assert(!found || value == i);
+    }
+    ck_assert_uint_eq(map.count, KEYS - (KEYS + 2) / 3);
+    hash_map_clear(&map);
+    arena_clear(&arena);
+}
+END_TEST
+
+START_TEST(empty_and_binary_keys_are_keys)
+{
+    struct error err = ERROR_INIT;
+    struct hash_map map;
+    uint32_t value;
+    bool added;
+
+    hash_map_init(&map, 10);
+    ck_assert_ok(hash_map_add(&map, NULL, slice_of(NULL, 0), 1, &value, &added, &err));
+    ck_assert_ok(hash_map_add(&map, NULL, SLICE_LITERAL("\0"), 2, &value, &added, &err));
+    ck_assert_ok(hash_map_add(&map, NULL, SLICE_LITERAL("\0\0"), 3, &value, &added, &err));
+    ck_assert(hash_map_find(&map, SLICE_LITERAL(""), &value) && value == 1);
+    ck_assert(hash_map_find(&map, SLICE_LITERAL("\0"), &value) && value == 2);
+    ck_assert(hash_map_find(&map, SLICE_LITERAL("\0\0"), &value) && value == 3);
+    hash_map_clear(&map);
+}
+END_TEST
+
+/* Keys of every length that differ in one bit hash apart, and the same key differs by seed. */
+START_TEST(every_byte_counts)
+{
+    char bytes[80] = {0};
+
+    for (size_t size = 1; size <= sizeof bytes; size++) {
+        uint64_t plain = hash_bytes(slice_of(bytes, size), 1);
+
+        ck_assert(plain != hash_bytes(slice_of(bytes, size), 2));
+        ck_assert(plain != hash_bytes(slice_of(bytes, size - 1), 1));
+        for (size_t bit = 0; bit < size * 8; bit++) {
+            bytes[bit / 8] = (char)(1 << bit % 8);
+            ck_assert_msg(hash_bytes(slice_of(bytes, size), 1) != plain, "size %zu, bit %zu", size, bit);
+            bytes[bit / 8] = 0;
+        }
+    }
+    ck_assert_uint_ne(hash_integer(1, 1), hash_integer(2, 1));
+    ck_assert_uint_ne(hash_integer(1, 1), hash_integer(1, 2));
+    ck_assert_uint_eq(hash_seed(), hash_seed());
+    ck_assert_uint_ne(hash_seed(), 0);
+}
+END_TEST
+
+/* The low bits, which choose the slot, are spread: no bucket of 1024 gets more than three times its share. */
+START_TEST(low_bits_are_spread)
+{
+    static unsigned buckets[1024];
+    static unsigned integer_buckets[1024];
+    char text[32];
+
+    for (unsigned i = 0; i < 64 * 1024; i++) {
+        buckets[hash_bytes(key_of(text, i), hash_seed()) % 1024]++;
+        integer_buckets[hash_integer(i * UINT64_C(4096), hash_seed()) % 1024]++;
+    }
+    for (size_t i = 0; i < 1024; i++) {
+        ck_assert_uint_lt(buckets[i], 192);
+        ck_assert_uint_lt(integer_buckets[i], 192);
+    }
+}
+END_TEST
+
+static bool fill_map(void *context, struct error *err)
+{
+    struct hash_map map;
+    struct arena arena;
+    char text[32];
+    bool done = true;
+
+    (void)context;
+    hash_map_init(&map, 1000);
+    arena_init(&arena, 1 << 20);
+    for (unsigned i = 0; i < 500 && done; i++) {
+        uint32_t value;
+        bool added;
+        size_t count = map.count;
+
+        done = hash_map_add(&map, &arena, key_of(text, i), i, &value, &added, err);
+        if (!done && map.count != count) {
+            err->code = ERROR_NONE; /* the map must be unchanged: makes the test fail */
+        }
+    }
+    hash_map_clear(&map);
+    arena_clear(&arena);
+    return done;
+}
+
+START_TEST(each_failed_allocation_is_reported)
+{
+    unit_fail_each_allocation(fill_map, NULL);
+}
+END_TEST
+
+Suite *hash_suite(void)
+{
+    Suite *suite = suite_create("hash");
+    TCase *tests = tcase_create("hash");
+
+    tcase_add_test(tests, map_finds_what_was_added);
+    tcase_add_test(tests, removal_leaves_the_others);
+    tcase_add_test(tests, empty_and_binary_keys_are_keys);
+    tcase_add_test(tests, every_byte_counts);
+    tcase_add_test(tests, low_bits_are_spread);
+    tcase_add_test(tests, each_failed_allocation_is_reported);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
