@@ -43,6 +43,7 @@ struct lane {
     size_t user_events_max;
     uint64_t *touched;
     size_t touched_words;
+    uint64_t seed;
     struct lane_user **buckets;
     size_t bucket_count; /* a power of two */
     struct lane_user **users;

@@ -1,0 +1,433 @@
+#include "common/domain/lane_internal.h"
+
+#include "common/base/hash.h"
+#include "common/base/memory.h"
+
+#include <string.h>
+
+enum { BUCKETS_MIN = 1024, USERS_MAX = INT32_MAX, WORD_BITS = 64 };
+
+/* ---- the lane ---- */
+
+bool lane_new(const struct lane_options *options, struct lane **out, struct error *err)
+{
+    struct lane *lane = memory_allocate_zeroed(1, sizeof *lane);
+
+    if (lane == NULL) {
+        return error_no_memory(err, "starting a lane");
+    }
+    lane->ruleset = options->ruleset;
+    lane->segment_count = ruleset_segment_count(options->ruleset);
+    lane->purpose_count = options->purpose_count;
+    lane->user_events_max = options->user_events_max;
+    lane->touched_words = (lane->segment_count + WORD_BITS - 1) / WORD_BITS;
+    lane->bucket_count = BUCKETS_MIN;
+    lane->seed = hash_seed();
+    timer_heap_init(&lane->timers);
+    lane->segments = memory_allocate_zeroed(lane->segment_count, sizeof *lane->segments);
+    lane->touched = memory_allocate_zeroed(lane->touched_words, sizeof *lane->touched);
+    lane->buckets = memory_allocate_zeroed(lane->bucket_count, sizeof *lane->buckets);
+    if (lane->segments == NULL || lane->touched == NULL || lane->buckets == NULL) {
+        error_no_memory(err, "starting a lane");
+        goto out;
+    }
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        lane->segments[i] = options->segments[i];
+    }
+    if (!evaluation_new(lane->ruleset, &lane->evaluation, err)) {
+        goto out;
+    }
+    *out = lane;
+    return true;
+out:
+    lane_free(lane);
+    return false;
+}
+
+static void user_free(struct lane_user *user)
+{
+    if (user->state != NULL) {
+        user_state_free(user->state);
+    }
+    memory_free(user);
+}
+
+void lane_free(struct lane *lane)
+{
+    if (lane == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < lane->user_count; i++) {
+        user_free(lane->users[i]);
+    }
+    if (lane->evaluation != NULL) {
+        evaluation_free(lane->evaluation);
+    }
+    timer_heap_clear(&lane->timers);
+    memory_free(lane->users);
+    memory_free(lane->buckets);
+    memory_free(lane->touched);
+    memory_free(lane->segments);
+    memory_free(lane);
+}
+
+struct lane_counts lane_counts(const struct lane *lane)
+{
+    struct lane_counts counts = lane->counts;
+
+    counts.users = lane->user_count;
+    return counts;
+}
+
+/* ---- users ---- */
+
+static struct lane_user *find_hashed(const struct lane *lane, struct slice id, uint64_t hash)
+{
+    struct lane_user *user = lane->buckets[hash & (lane->bucket_count - 1)];
+
+    while (user != NULL && (user->hash != hash || !slice_equal(id, slice_of(user->id, user->id_size)))) {
+        user = user->next_in_bucket;
+    }
+    return user;
+}
+
+struct lane_user *lane_find(const struct lane *lane, struct slice user_id)
+{
+    return find_hashed(lane, user_id, hash_bytes(user_id, lane->seed));
+}
+
+static bool grow_buckets(struct lane *lane, struct error *err)
+{
+    size_t count = lane->bucket_count * 2;
+    struct lane_user **buckets = memory_allocate_zeroed(count, sizeof *buckets);
+
+    if (buckets == NULL) {
+        return error_no_memory(err, "growing the table of users");
+    }
+    for (size_t i = 0; i < lane->user_count; i++) {
+        struct lane_user *user = lane->users[i];
+        user->next_in_bucket = buckets[user->hash & (count - 1)];
+        buckets[user->hash & (count - 1)] = user;
+    }
+    memory_free(lane->buckets);
+    lane->buckets = buckets;
+    lane->bucket_count = count;
+    return true;
+}
+
+/* One block: the user, what is announced, the grants, the id. */
+static struct lane_user *user_new(const struct lane *lane, struct slice id, uint64_t hash)
+{
+    size_t announced_size = lane->segment_count * sizeof(struct lane_announced);
+    size_t grants_size = lane->purpose_count * sizeof(int64_t);
+    char *block = memory_allocate(sizeof(struct lane_user) + announced_size + grants_size + id.size);
+    struct lane_user *user = (struct lane_user *)(void *)block;
+
+    if (block == NULL) {
+        return NULL;
+    }
+    memset(block, 0, sizeof(struct lane_user) + announced_size + grants_size);
+    user->announced = (struct lane_announced *)(void *)(block + sizeof(struct lane_user));
+    user->grants = (int64_t *)(void *)(block + sizeof(struct lane_user) + announced_size);
+    user->id = block + sizeof(struct lane_user) + announced_size + grants_size;
+    memcpy(user->id, id.data, id.size);
+    user->id_size = (uint32_t)id.size;
+    user->hash = hash;
+    user->due = TIMESTAMP_NEVER;
+    user->in_heap = TIMESTAMP_NEVER;
+    for (size_t i = 0; i < LANE_TOPICS_MAX; i++) {
+        user->positions[i] = -1;
+    }
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        user->announced[i].due = TIMESTAMP_NEVER;
+        user->announced[i].uncertain_until = TIMESTAMP_ALWAYS;
+    }
+    return user;
+}
+
+bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, struct error *err)
+{
+    uint64_t hash = hash_bytes(user_id, lane->seed);
+    struct lane_user *user = find_hashed(lane, user_id, hash);
+
+    if (user != NULL) {
+        *out = user;
+        return true;
+    }
+    if (!memory_grow(&lane->users, &lane->user_capacity, lane->user_count, USERS_MAX, sizeof(struct lane_user *), "users",
+                     err) ||
+        (lane->user_count >= lane->bucket_count && !grow_buckets(lane, err))) {
+        return false;
+    }
+    user = user_new(lane, user_id, hash);
+    if (user == NULL) {
+        return error_no_memory(err, "adding a user");
+    }
+    if (!user_state_new(lane->ruleset, &user->state, err)) {
+        memory_free(user);
+        return false;
+    }
+    user->next_in_bucket = lane->buckets[hash & (lane->bucket_count - 1)];
+    lane->buckets[hash & (lane->bucket_count - 1)] = user;
+    lane->users[lane->user_count++] = user;
+    *out = user;
+    return true;
+}
+
+struct slice lane_user_id(const struct lane_user *user)
+{
+    return slice_of(user->id, user->id_size);
+}
+
+int64_t lane_user_no(const struct lane_user *user)
+{
+    return user->user_no;
+}
+
+void lane_user_number(struct lane_user *user, int64_t user_no)
+{
+    user->user_no = user_no;
+}
+
+struct user_state *lane_user_state(const struct lane_user *user)
+{
+    return user->state;
+}
+
+bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct error *err)
+{
+    for (size_t i = 0; i < lane->user_count; i++) {
+        if (!visit(context, lane->users[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- timers ---- */
+
+/* Recomputes the user's next instant, and sees to it that the heap knows one at or before it. */
+static bool arm(struct lane *lane, struct lane_user *user, struct error *err)
+{
+    int64_t due = TIMESTAMP_NEVER;
+
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        due = user->announced[i].due < due ? user->announced[i].due : due;
+    }
+    user->due = due;
+    if (due >= user->in_heap || user->held) {
+        return true; /* a timer that moved on is re-armed when its old entry comes up */
+    }
+    user->in_heap = due;
+    return timer_heap_push(&lane->timers, due, user, err);
+}
+
+/* Fires what is due, each at its own instant, in order. */
+static bool fire(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,
+                 struct error *err)
+{
+    while (user->due <= watermark && user->due != TIMESTAMP_NEVER) {
+        const struct lane_judgement judgement = {.occasion = LANE_TIMER, .watermark = user->due};
+
+        for (size_t i = 0; i < lane->segment_count; i++) {
+            if (user->announced[i].due == judgement.watermark && !lane_judge(lane, user, i, &judgement, sink, err)) {
+                return false;
+            }
+        }
+        lane->counts.timers_fired++;
+        user->due = TIMESTAMP_NEVER;
+        for (size_t i = 0; i < lane->segment_count; i++) {
+            user->due = user->announced[i].due < user->due ? user->announced[i].due : user->due;
+        }
+    }
+    return true;
+}
+
+bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
+{
+    struct timer timer;
+
+    while (timer_heap_pop(&lane->timers, watermark, &timer)) {
+        struct lane_user *user = timer.owner;
+
+        if (timer.at_ms != user->in_heap) {
+            continue; /* an entry that an earlier one has replaced */
+        }
+        user->in_heap = TIMESTAMP_NEVER;
+        if (user->held) {
+            continue; /* lane_release arms it again */
+        }
+        if (!fire(lane, user, watermark, sink, err) || !arm(lane, user, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- events ---- */
+
+static bool absorb(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no,
+                   int64_t offset, uint64_t *touched, bool *capped_now, struct error *err)
+{
+    enum fold_result result = FOLD_NONE;
+
+    *capped_now = false;
+    if (topic_no >= 0 && offset > user->positions[topic_no]) {
+        user->positions[topic_no] = offset;
+    }
+    if (user->capped) {
+        return true;
+    }
+    if (lane->user_events_max > 0 && user_state_event_count(user->state) >= lane->user_events_max) {
+        user->capped = true;
+        *capped_now = true;
+        lane->counts.users_capped++;
+        return true;
+    }
+    if (!user_state_fold(lane->ruleset, user->state, event, lane->evaluation, &result, touched, err)) {
+        return false;
+    }
+    lane->counts.folded++;
+    lane->counts.copies += result == FOLD_COPY || result == FOLD_COPY_DIFFERENT;
+    lane->counts.copies_different += result == FOLD_COPY_DIFFERENT;
+    return true;
+}
+
+bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
+               struct error *err)
+{
+    bool capped_now;
+
+    return absorb(lane, user, event, topic_no, offset, NULL, &capped_now, err);
+}
+
+void lane_announced_set(struct lane_user *user, const struct lane_record *record)
+{
+    struct lane_announced *announced = &user->announced[record->segment];
+
+    announced->present = true;
+    announced->member = record->member;
+    announced->certain = record->certain;
+    announced->entered_at = record->entered_at;
+    announced->effective_at = record->effective_at;
+    announced->valid_until = record->valid_until;
+    announced->uncertain_until = record->uncertain_until;
+}
+
+void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no)
+{
+    user->grants[purpose] = grant_no;
+}
+
+static bool cap(struct lane *lane, struct lane_user *user, const struct lane_judgement *judgement,
+                const struct lane_sink *sink, struct error *err)
+{
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        if (!lane_judge_capped(lane, user, i, judgement, sink, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
+{
+    const struct lane_judgement judgement = {.occasion = LANE_START, .watermark = watermark};
+
+    for (size_t k = 0; k < lane->user_count; k++) {
+        struct lane_user *user = lane->users[k];
+
+        if (user->capped && !cap(lane, user, &judgement, sink, err)) {
+            return false;
+        }
+        for (size_t i = 0; i < lane->segment_count; i++) {
+            if (!lane_judge(lane, user, i, &judgement, sink, err)) {
+                return false;
+            }
+        }
+        if (!arm(lane, user, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool lane_event(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
+                int64_t watermark, const struct lane_sink *sink, struct error *err)
+{
+    const struct lane_judgement judgement = {
+        .occasion = LANE_EVENT, .watermark = watermark, .event_time = event->time_ms};
+    bool capped_now;
+
+    if (!fire(lane, user, watermark, sink, err)) {
+        return false;
+    }
+    memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
+    if (!absorb(lane, user, event, topic_no, offset, lane->touched, &capped_now, err)) {
+        return false;
+    }
+    if (capped_now && !cap(lane, user, &judgement, sink, err)) {
+        return false;
+    }
+    for (size_t word = 0; word < lane->touched_words; word++) {
+        uint64_t bits = lane->touched[word];
+        while (bits != 0) {
+            size_t segment = word * WORD_BITS + (size_t)__builtin_ctzll(bits);
+            bits &= bits - 1;
+            if (!lane_judge(lane, user, segment, &judgement, sink, err)) {
+                return false;
+            }
+        }
+    }
+    return arm(lane, user, err);
+}
+
+/* ---- consent ---- */
+
+bool lane_hold(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,
+               struct error *err)
+{
+    if (user->held) {
+        return true;
+    }
+    if (!fire(lane, user, watermark, sink, err)) {
+        return false;
+    }
+    user->held = true;
+    return true;
+}
+
+bool lane_release(struct lane *lane, struct lane_user *user, struct error *err)
+{
+    user->held = false;
+    return arm(lane, user, err);
+}
+
+bool lane_held(const struct lane_user *user)
+{
+    return user->held;
+}
+
+bool lane_grant_set(struct lane *lane, struct lane_user *user, int purpose, int64_t grant_no, int64_t watermark,
+                    const struct lane_sink *sink, struct error *err)
+{
+    const struct lane_judgement judgement = {.occasion = LANE_START, .watermark = watermark};
+
+    if (user->grants[purpose] == grant_no) {
+        return true;
+    }
+    user->grants[purpose] = grant_no;
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        if (lane->segments[i].purpose != purpose) {
+            continue;
+        }
+        user->announced[i].present = false;
+        user->announced[i].member = false;
+        user->announced[i].due = TIMESTAMP_NEVER;
+        if (user->capped ? !lane_judge_capped(lane, user, i, &judgement, sink, err)
+                         : !lane_judge(lane, user, i, &judgement, sink, err)) {
+            return false;
+        }
+    }
+    return arm(lane, user, err);
+}
