@@ -136,6 +136,7 @@ bool archive_progress_load(struct pg *pg, struct archive_progress **out, size_t 
         progress[i].offset_next = pg_integer_at(result, (int)i, 3, 0);
         progress[i].event_time_max_ms = pg_integer_at(result, (int)i, 4, TIMESTAMP_ALWAYS);
         progress[i].at_end = pg_boolean_at(result, (int)i, 5);
+        progress[i].read_at_ms = pg_integer_at(result, (int)i, 6, 0);
     }
     PQclear(result);
     *out = progress;
@@ -146,7 +147,7 @@ bool archive_progress_load(struct pg *pg, struct archive_progress **out, size_t 
 bool archive_progress_advance(struct pg *pg, const struct archive_progress *progress, int64_t offset_expected,
                               struct error *err)
 {
-    struct pg_value values[7];
+    struct pg_value values[8];
     PGresult *result = NULL;
     bool advanced;
 
@@ -159,9 +160,10 @@ bool archive_progress_advance(struct pg *pg, const struct archive_progress *prog
         pg_set_integer(&values[4], progress->event_time_max_ms);
     }
     pg_set_boolean(&values[5], progress->at_end);
-    pg_set_integer(&values[6], offset_expected);
+    pg_set_integer(&values[6], progress->read_at_ms);
+    pg_set_integer(&values[7], offset_expected);
     if (!pg_query(pg, offset_expected < 0 ? sql_archive_progress_begin : sql_archive_progress_advance, values,
-                  offset_expected < 0 ? 6 : 7, &result, err)) {
+                  offset_expected < 0 ? 7 : 8, &result, err)) {
         return error_context(err, "archive progress");
     }
     advanced = PQntuples(result) == 1;

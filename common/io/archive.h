@@ -59,7 +59,8 @@ struct archive_progress {
     int64_t offset_begin;      /* first offset the log held when archiving began */
     int64_t offset_next;       /* everything below it (and not below offset_begin) is archived or quarantined */
     int64_t event_time_max_ms; /* TIMESTAMP_ALWAYS: no message yet */
-    bool at_end;               /* the last read reached the partition's end */
+    bool at_end;               /* the last read reached the end that the partition had at read_at_ms */
+    int64_t read_at_ms;        /* wall clock */
 };
 
 /* All rows, by (topic_no, lane). The caller frees *out with memory_free. */

@@ -30,7 +30,8 @@ struct run_coverage {
     int32_t lane;
     int64_t offset_last;
     int64_t event_time_max_ms; /* only in a new plan */
-    bool at_end;               /* only in a new plan */
+    bool at_end;               /* only in a new plan: read to the end it had at read_at_ms */
+    int64_t read_at_ms;        /* only in a new plan: wall clock */
 };
 
 struct run_segment {

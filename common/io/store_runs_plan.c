@@ -80,7 +80,8 @@ static bool run_plan_read_coverage(struct pg *pg, struct run_plan *out, struct e
                                                  .lane = progress[i].lane,
                                                  .offset_last = progress[i].offset_next - 1,
                                                  .event_time_max_ms = progress[i].event_time_max_ms,
-                                                 .at_end = progress[i].at_end};
+                                                 .at_end = progress[i].at_end,
+                                                 .read_at_ms = progress[i].read_at_ms};
     }
     out->coverage_count = count;
     memory_free(progress);

@@ -133,7 +133,8 @@ CREATE TABLE archive_progress (
     offset_begin   bigint NOT NULL,  -- first offset the log still held when archiving began
     offset_next    bigint NOT NULL,
     event_time_max bigint,
-    at_end         boolean NOT NULL DEFAULT false, -- the last read reached the partition's end
+    at_end         boolean NOT NULL DEFAULT false, -- the last read reached the end that the partition had at read_at
+    read_at        bigint NOT NULL DEFAULT 0,      -- wall clock in ms
     PRIMARY KEY (topic_no, lane)
 );
 
