@@ -168,6 +168,9 @@ static bool fail_unknown(struct error *err, const struct segment_set *set, const
     for (size_t i = 0; i < set->definition_count; i++) {
         struct slice id = set->definitions[i].segment_id;
 
+        if (&set->definitions[i] == definition) {
+            continue;
+        }
         (void)snprintf(offered, sizeof(offered), "%.*s", (int)id.size, id.data);
         nearest_offer(&nearest, offered);
         if (nearest.name == offered) {

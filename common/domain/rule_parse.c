@@ -55,11 +55,10 @@ static bool read_tags(struct rule_reader *reader, int32_t token, const struct ru
                            &definition->tag_count);
 }
 
-/* "#" sets the store's own purposes apart ("marketing#objection"). */
 static bool read_purpose(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                          const struct rule_key *key, void *target)
 {
-    static const char what[] = "the name of a purpose (at most 256 bytes, no control characters and no \"#\")";
+    static const char what[] = "the name of a purpose (at most 256 bytes, no control characters)";
     struct definition *definition = target;
     struct slice purpose;
 
@@ -68,7 +67,7 @@ static bool read_purpose(struct rule_reader *reader, int32_t token, const struct
         return false;
     }
     for (size_t i = 0; i < purpose.size; i++) {
-        if ((unsigned char)purpose.data[i] < 0x20 || purpose.data[i] == 0x7f || purpose.data[i] == '#') {
+        if ((unsigned char)purpose.data[i] < 0x20 || purpose.data[i] == 0x7f) {
             return rule_expected(reader, place, token, what);
         }
     }
