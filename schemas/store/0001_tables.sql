@@ -373,6 +373,8 @@ CREATE TABLE audience (
     PRIMARY KEY (segment_no, user_no)
 ) WITH (fillfactor = 85);
 CREATE INDEX audience_user ON audience (user_no);
+-- Users whose stream record is uncertain for a while: decided again when the watermark passes.
+CREATE INDEX audience_uncertain ON audience (lane, s_uncertain_until) WHERE s_uncertain_until IS NOT NULL;
 CREATE INDEX audience_expiry ON audience (lane, valid_until) WHERE member AND valid_until IS NOT NULL;
 
 -- ---- history and ledger ------------------------------------------------------------------------------------------
