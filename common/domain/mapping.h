@@ -13,7 +13,8 @@
  *
  * expression: value [| filter]... [as] [if condition else expression]
  *   value      Column, [Column with blanks], "text", #line, or a bare word that is no column (only in event and type, where it
- *              stands for itself, and in const, where it may also be a number, true or false)
+ *              stands for itself, and in const, where it is a number, true or false). A bare word is the whole expression of event
+ *              only where it is a column: a fixed name is written in quotes, so that a misspelt column is found.
  *   filter     strip "x" (at the end, once), trim (blanks at both ends), lower, upper (ASCII)
  *   as         number | boolean | string (properties, traits, purposes); format "F" [zone Z] (time)
  *   condition  Column OP "text": = != ^= (begins with) $= (ends with) *= (contains)
@@ -46,8 +47,8 @@ bool mapping_bind(struct mapping *mapping, const struct slice *columns, size_t c
 bool mapping_uses_line_id(const struct mapping *mapping);
 
 /* Appends the message for one record (bound before) to `out` as JSON, or sets *reason to QUARANTINE_MAPPING and `why`.
- * False only where `out` cannot grow. The message is not judged further: that is event_decode's. */
-bool mapping_apply(const struct mapping *mapping, const struct slice *fields, size_t field_count, struct slice line_id,
+ * False only where there is no memory. Uses working memory of the mapping: one thread at a time. The message is not judged further: that is event_decode's. */
+bool mapping_apply(struct mapping *mapping, const struct slice *fields, size_t field_count, struct slice line_id,
                    struct buffer *out, enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 
 #endif
