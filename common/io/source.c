@@ -364,14 +364,12 @@ bool source_digest(struct source *source, unsigned char digest[SHA256_SIZE], str
     return true;
 }
 
-bool source_mapping_digest(struct source *source, unsigned char digest[SHA256_SIZE], bool *has_mapping,
-                           struct error *err)
+bool source_mapping_digest(const struct source *source, unsigned char digest[SHA256_SIZE])
 {
-    (void)err;
-    *has_mapping = source->mapping != NULL;
-    if (*has_mapping) {
-        memcpy(digest, source->mapping_digest, SHA256_SIZE);
+    if (source->mapping == NULL) {
+        return false;
     }
+    memcpy(digest, source->mapping_digest, SHA256_SIZE);
     return true;
 }
 

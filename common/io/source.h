@@ -55,9 +55,8 @@ bool source_next(struct source *source, struct source_item *out, struct error *e
 
 /* SHA-256 of the whole file; read on first use, so ask before the first source_next. */
 bool source_digest(struct source *source, unsigned char digest[SHA256_SIZE], struct error *err) MUST_CHECK;
-/* SHA-256 of the mapping file; false in *has_mapping where there is none. */
-bool source_mapping_digest(struct source *source, unsigned char digest[SHA256_SIZE], bool *has_mapping,
-                           struct error *err) MUST_CHECK;
+/* SHA-256 of the mapping file; false where there is none. */
+bool source_mapping_digest(const struct source *source, unsigned char digest[SHA256_SIZE]);
 
 /* For messages ("standard input" for "-") and progress (size 0: unknown). */
 const char *source_name(const struct source *source);
