@@ -1,0 +1,486 @@
+/* From the log to memberships: criteria become timelines, lifetimes and exclusions walk over them (section 6).
+ *
+ * An event at t changes M from t on only. So for each segment a little is carried at an instant F just before the newest
+ * event (the last qualifying instant, the interval open then, the exclusion window), and the next evaluation looks at (F,
+ * infinity) alone: events reach into it through their windows. An event at or before F drops what was carried, and
+ * everything is found from the beginning: the same code with F = minus infinity, which is also what batch runs. */
+#include "common/domain/evaluation_parts.h"
+#include "common/domain/percentile.h"
+
+#include <stdlib.h>
+
+enum { EVALUATION_SIZE_MAX = 1 << 30 };
+
+static const struct carry carry_none = {
+    .qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
+
+bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err)
+{
+    struct evaluation *evaluation = memory_allocate_zeroed(1, sizeof *evaluation);
+
+    if (evaluation == NULL) {
+        return error_no_memory(err, "evaluation");
+    }
+    evaluation->ruleset = ruleset;
+    arena_init(&evaluation->arena, EVALUATION_SIZE_MAX);
+    comparison_scratch_init(&evaluation->scratch);
+    evaluation->stride = entry_stride(ruleset);
+    evaluation->values = memory_allocate_zeroed(ruleset->source_count, sizeof *evaluation->values);
+    evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
+    evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
+    evaluation->carries = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->carries);
+    if (evaluation->values == NULL || evaluation->mask == NULL || evaluation->answers == NULL ||
+        evaluation->carries == NULL) {
+        evaluation_free(evaluation);
+        return error_no_memory(err, "evaluation");
+    }
+    *out = evaluation;
+    return true;
+}
+
+void evaluation_free(struct evaluation *evaluation)
+{
+    if (evaluation != NULL) {
+        arena_clear(&evaluation->arena);
+        comparison_scratch_clear(&evaluation->scratch);
+        memory_free(evaluation->values);
+        memory_free(evaluation->mask);
+        memory_free(evaluation->answers);
+        memory_free(evaluation->carries);
+        memory_free(evaluation);
+    }
+}
+
+void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size)
+{
+    void *block = arena_allocate_zeroed(&evaluation->arena, count, size);
+
+    if (block == NULL) {
+        evaluation->failed = true;
+    }
+    return block;
+}
+
+size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms)
+{
+    size_t low = 0;
+    size_t high = evaluation->entry_count;
+    int64_t after;
+
+    if (__builtin_sub_overflow(evaluation->from, reach_ms, &after)) {
+        return 0;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (evaluation_entry(evaluation, middle)->time_ms <= after) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* ---- criteria ---- */
+
+static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
+
+static void evaluate_reference(struct evaluation *evaluation, const struct node *node, struct timeline *out)
+{
+    const struct answer *answer = &evaluation->answers[node->criterion->segment_index];
+    struct timeline_union sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN};
+
+    *out = (struct timeline){0};
+    for (size_t i = 0; i < answer->count; i++) {
+        timeline_union_add(&sum, answer->intervals[i].entered_at, answer->intervals[i].left_at, &evaluation->arena,
+                           &evaluation->failed);
+    }
+    timeline_union_end(&sum, &evaluation->arena, &evaluation->failed);
+}
+
+/* Marks count in every branch, so all children are evaluated where they are wanted; otherwise a constant one decides. */
+static void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all,
+                              bool marked, struct timeline *out)
+{
+    *out = (struct timeline){.initial = all};
+    for (size_t i = 0; i < count; i++) {
+        struct timeline child;
+
+        if (!marked && out->flips.count == 0 && out->initial != all) {
+            return;
+        }
+        evaluate_node(evaluation, &nodes[i], marked, &child);
+        if (all) {
+            timeline_and(out, &child, &evaluation->arena, &evaluation->failed);
+        } else {
+            timeline_or(out, &child, &evaluation->arena, &evaluation->failed);
+        }
+    }
+}
+
+/* Under an odd number of nots nothing is marked: but a second `not` inside turns marking on again. */
+static void evaluate_not(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    bool turned = evaluation->marking_turned;
+
+    evaluation->marking_turned = !turned;
+    evaluate_node(evaluation, &node->children[0], marked, out);
+    evaluation->marking_turned = turned;
+    out->initial = !out->initial;
+}
+
+static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    bool leaf_marked = marked && !evaluation->marking_turned;
+
+    switch (node->criterion->kind) {
+    case CRITERION_EVENT:
+        evaluate_event(evaluation, node, leaf_marked, out);
+        return;
+    case CRITERION_COMPARE:
+        evaluate_compare(evaluation, node, leaf_marked, out);
+        return;
+    case CRITERION_ABSENCE:
+        evaluate_absence(evaluation, node, leaf_marked, out);
+        return;
+    case CRITERION_SEQUENCE:
+        evaluate_sequence(evaluation, node, leaf_marked, out);
+        return;
+    case CRITERION_TRAIT:
+    case CRITERION_TRAIT_AGE:
+    case CRITERION_TRAIT_UNTIL:
+        evaluate_trait(evaluation, node, out);
+        return;
+    case CRITERION_SEGMENT:
+        evaluate_reference(evaluation, node, out);
+        return;
+    case CRITERION_ALL:
+    case CRITERION_ANY:
+        evaluate_children(evaluation, node->children, node->child_count, node->criterion->kind == CRITERION_ALL, marked,
+                          out);
+        return;
+    case CRITERION_NOT:
+        evaluate_not(evaluation, node, marked, out);
+        return;
+    case CRITERION_PERCENTILE:
+        evaluate_percentile(evaluation, node, out);
+        return;
+    case CRITERION_NONE:
+    default:
+        *out = (struct timeline){0};
+        return;
+    }
+}
+
+/* ---- lifetime ---- */
+
+struct lifetime {
+    struct evaluation *evaluation;
+    const struct definition *definition;
+    struct timeline_union sum; /* where the criteria with their lifetime hold */
+    int64_t qualified_at;      /* the qualifying instant last seen; INT64_MIN: none */
+    int64_t carry_at;          /* q as of this instant is carried on */
+    int64_t carried;
+};
+
+static int64_t add_duration(int64_t at, int64_t duration_ms)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(at, duration_ms, &sum) ? TIMESTAMP_NEVER : sum;
+}
+
+/* A qualifying instant: the duration starts anew. while_true ends with the criteria at the latest. */
+static void qualify(struct lifetime *lifetime, int64_t at, int64_t criteria_end)
+{
+    int64_t end = add_duration(at, lifetime->definition->duration_ms);
+
+    if (lifetime->definition->mode != MODE_STICKY && criteria_end < end) {
+        end = criteria_end;
+    }
+    if (at <= lifetime->carry_at) {
+        lifetime->carried = at;
+    }
+    timeline_union_add(&lifetime->sum, at, end, &lifetime->evaluation->arena, &lifetime->evaluation->failed);
+}
+
+static int compare_instants(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Where the criteria hold and the duration since the last qualifying instant has not passed. Returns q at carry_at. */
+static int64_t apply_duration(struct evaluation *evaluation, const struct definition *definition,
+                              const struct timeline *criteria, const struct carry *carry, int64_t carry_at,
+                              struct timeline *out)
+{
+    struct lifetime lifetime = {
+        .evaluation = evaluation,
+        .definition = definition,
+        .sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN},
+        .carry_at = carry_at,
+        .carried = carry->qualified_at,
+    };
+    const struct instants *flips = &criteria->flips;
+    const struct instants *marks = &evaluation->marks;
+    size_t mark = 0;
+
+    *out = (struct timeline){0};
+    if (marks->count > 1) {
+        qsort(marks->at, marks->count, sizeof *marks->at, compare_instants);
+    }
+    if (carry->qualified_at != INT64_MIN && (criteria->initial || definition->mode == MODE_STICKY)) {
+        qualify(&lifetime, carry->qualified_at,
+                criteria->initial && flips->count > 0 ? flips->at[0] : TIMESTAMP_NEVER);
+    }
+    for (size_t i = criteria->initial ? 0 : 1; i <= flips->count; i += 2) {
+        /* The criteria hold on [begin, end). */
+        int64_t begin = i == 0 ? evaluation->from : flips->at[i - 1];
+        int64_t end = i < flips->count ? flips->at[i] : TIMESTAMP_NEVER;
+
+        if (i > 0) {
+            qualify(&lifetime, begin, end);
+        }
+        while (mark < marks->count && marks->at[mark] <= begin) {
+            mark++;
+        }
+        for (; mark < marks->count && marks->at[mark] < end; mark++) {
+            qualify(&lifetime, marks->at[mark], end);
+        }
+    }
+    timeline_union_end(&lifetime.sum, &evaluation->arena, &evaluation->failed);
+    return lifetime.carried;
+}
+
+static bool timeline_at(const struct timeline *timeline, int64_t at)
+{
+    size_t count = 0;
+
+    while (count < timeline->flips.count && timeline->flips.at[count] <= at) {
+        count++;
+    }
+    return timeline->initial != ((count & 1) != 0);
+}
+
+/* Walks the intervals in which M0 holds; after one of M the exclusion window keeps the user out (section 6). */
+static void walk(struct evaluation *evaluation, const struct definition *definition, const struct timeline *m0,
+                 const struct carry *carry, int64_t carry_at, struct answer *answer, struct carry *carried)
+{
+    int64_t blocked = carry->blocked_until;
+
+    answer->count = 0;
+    answer->intervals = evaluation_allocate(evaluation, m0->flips.count / 2 + 1, sizeof *answer->intervals);
+    if (answer->intervals == NULL) {
+        return;
+    }
+    for (size_t i = m0->initial ? 0 : 1; i <= m0->flips.count; i += 2) {
+        int64_t begin = i == 0 ? evaluation->from : m0->flips.at[i - 1];
+        int64_t end = i < m0->flips.count ? m0->flips.at[i] : TIMESTAMP_NEVER;
+
+        begin = blocked > begin ? blocked : begin;
+        if (end <= begin) {
+            continue;
+        }
+        /* An interval open at F keeps the instant it was entered at. */
+        if (i == 0 && begin == evaluation->from) {
+            begin = carry->entered_at;
+        }
+        answer->intervals[answer->count++] = (struct interval){.entered_at = begin, .left_at = end};
+        if (begin <= carry_at && carry_at < end) {
+            carried->entered_at = begin;
+        }
+        if (definition->exclusion_window_ms > 0 && end != TIMESTAMP_NEVER) {
+            blocked = add_duration(end, definition->exclusion_window_ms);
+            carried->blocked_until = end <= carry_at ? blocked : carried->blocked_until;
+        }
+    }
+}
+
+/* M of a segment from F on, from what is carried at F; `carried` receives the same for carry_at. */
+static void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
+                             struct carry *carried)
+{
+    const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
+    const struct definition *definition = plan->definition;
+    struct answer *answer = &evaluation->answers[segment];
+    struct timeline criteria;
+    struct timeline held;
+
+    *answer = (struct answer){0};
+    *carried = (struct carry){
+        .qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = carry->blocked_until};
+    if (evaluation->known_since == TIMESTAMP_NEVER) {
+        return;
+    }
+    evaluation->marks = (struct instants){0};
+    evaluation->marking_turned = false;
+    evaluate_children(evaluation, plan->criteria, definition->criterion_count, true, definition->duration_ms > 0,
+                      &criteria);
+    if (evaluation->known_since > evaluation->from) {
+        struct timeline known = {0};
+
+        evaluation_set(evaluation, &known, evaluation->known_since, true);
+        timeline_and(&criteria, &known, &evaluation->arena, &evaluation->failed);
+    }
+    held = criteria;
+    if (definition->duration_ms > 0) {
+        carried->qualified_at = apply_duration(evaluation, definition, &criteria, carry, carry_at, &held);
+    }
+    if (definition->exclude_count > 0 && (held.initial || held.flips.count > 0)) {
+        struct timeline excluded;
+
+        evaluate_children(evaluation, plan->exclude, definition->exclude_count, false, false, &excluded);
+        answer->excluded = timeline_at(&held, evaluation->at) && timeline_at(&excluded, evaluation->at);
+        excluded.initial = !excluded.initial;
+        timeline_and(&held, &excluded, &evaluation->arena, &evaluation->failed);
+    }
+    walk(evaluation, definition, &held, carry, carry_at, answer, carried);
+}
+
+/* ---- calls ---- */
+
+static void begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from)
+{
+    arena_reset(&evaluation->arena);
+    evaluation->failed = false;
+    evaluation->scratch.failed = false;
+    evaluation->state = state;
+    evaluation->at = at;
+    evaluation->from = from;
+    evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
+    evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
+}
+
+static bool finish(const struct evaluation *evaluation, struct error *err)
+{
+    if (evaluation->failed || evaluation->scratch.failed) {
+        return error_no_memory(err, "evaluating a user's events");
+    }
+    return true;
+}
+
+/* Evaluates a segment and what it refers to, from what the state carries where that can be used for `from`. The new
+ * carries are left in evaluation->carries. */
+static void evaluate_closure(struct evaluation *evaluation, const struct user_state *state, size_t segment, int64_t at,
+                             int64_t from, int64_t carry_at)
+{
+    const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
+    int64_t carried_until = state->carried_until == NULL ? TIMESTAMP_ALWAYS : state->carried_until[segment];
+    bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && carried_until <= at;
+
+    begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
+    for (size_t i = 0; i < plan->closure_count; i++) {
+        evaluate_segment(evaluation, plan->closure[i], carried ? &state->carries[plan->carry_index + i] : &carry_none,
+                         carry_at, &evaluation->carries[i]);
+    }
+}
+
+static struct membership membership_of(const struct answer *answer, int64_t at)
+{
+    struct membership membership = {.valid_until = TIMESTAMP_NEVER, .excluded = answer->excluded};
+
+    for (size_t i = 0; i < answer->count; i++) {
+        if (answer->intervals[i].entered_at <= at && at < answer->intervals[i].left_at) {
+            membership.member = true;
+            membership.entered_at = answer->intervals[i].entered_at;
+            membership.valid_until = answer->intervals[i].left_at;
+        }
+    }
+    return membership;
+}
+
+bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
+                           struct evaluation *evaluation, struct membership *out, struct error *err)
+{
+    (void)ruleset;
+    evaluate_closure(evaluation, state, segment, at, at, TIMESTAMP_ALWAYS);
+    *out = membership_of(&evaluation->answers[segment], at);
+    return finish(evaluation, err);
+}
+
+bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
+                            struct evaluation *evaluation, struct membership *out, struct error *err)
+{
+    begin(evaluation, state, at, TIMESTAMP_ALWAYS);
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        size_t segment = ruleset->set->evaluation_order[i];
+        struct carry ignored;
+
+        evaluate_segment(evaluation, segment, &carry_none, TIMESTAMP_ALWAYS, &ignored);
+        out[segment] = membership_of(&evaluation->answers[segment], at);
+    }
+    return finish(evaluation, err);
+}
+
+bool user_state_history(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
+                        struct evaluation *evaluation, const struct interval **out, size_t *out_count,
+                        struct error *err)
+{
+    const struct segment_plan *plan = &ruleset->segments[segment];
+    const struct answer *answer = &evaluation->answers[segment];
+
+    begin(evaluation, state, at, TIMESTAMP_ALWAYS);
+    for (size_t i = 0; i < plan->closure_count; i++) {
+        struct carry ignored;
+
+        evaluate_segment(evaluation, plan->closure[i], &carry_none, TIMESTAMP_ALWAYS, &ignored);
+    }
+    *out = answer->intervals;
+    *out_count = answer->count;
+    while (*out_count > 0 && answer->intervals[*out_count - 1].entered_at > at) {
+        (*out_count)--;
+    }
+    return finish(evaluation, err);
+}
+
+static bool reserve_carries(const struct ruleset *ruleset, struct user_state *state, struct error *err)
+{
+    if (state->carried_until != NULL) {
+        return true;
+    }
+    state->carries = memory_allocate(ruleset->carry_count * sizeof *state->carries);
+    state->carried_until = state->carries == NULL
+                               ? NULL
+                               : memory_allocate(ruleset->segment_count * sizeof *state->carried_until);
+    if (state->carried_until == NULL) {
+        memory_free(state->carries);
+        state->carries = NULL;
+        return error_no_memory(err, "a user's state");
+    }
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        state->carried_until[i] = TIMESTAMP_ALWAYS;
+    }
+    return true;
+}
+
+bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,
+                          struct evaluation *evaluation, const struct interval **out, size_t *out_count,
+                          struct error *err)
+{
+    const struct segment_plan *plan = &ruleset->segments[segment];
+    const struct answer *answer = &evaluation->answers[segment];
+    int64_t carry_at = state->newest == TIMESTAMP_ALWAYS ? TIMESTAMP_ALWAYS : state->newest - 1;
+    size_t first = 0;
+
+    if (!reserve_carries(ruleset, state, err)) {
+        return false;
+    }
+    evaluate_closure(evaluation, state, segment, TIMESTAMP_NEVER, from, carry_at);
+    if (!finish(evaluation, err)) {
+        return false;
+    }
+    if (carry_at > state->carried_until[segment]) {
+        memcpy(&state->carries[plan->carry_index], evaluation->carries, plan->closure_count * sizeof *state->carries);
+        state->carried_until[segment] = carry_at;
+    }
+    while (first < answer->count && answer->intervals[first].left_at <= from) {
+        first++;
+    }
+    *out = answer->intervals + first;
+    *out_count = answer->count - first;
+    return true;
+}

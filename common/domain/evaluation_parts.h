@@ -1,0 +1,79 @@
+/* Working memory of folding and evaluating, and what the forms of criteria share. For the files that evaluate. */
+#ifndef MUSTER_DOMAIN_EVALUATION_PARTS_H
+#define MUSTER_DOMAIN_EVALUATION_PARTS_H
+
+#include "common/domain/timeline.h"
+#include "common/domain/user_log.h"
+
+/* M of one segment from F on: what a reference to it sees, and what a caller gets. */
+struct answer {
+    struct interval *intervals;
+    size_t count;
+    bool excluded; /* at `at`: the criteria with lifetime hold and an exclusion does too */
+};
+
+struct evaluation {
+    const struct ruleset *ruleset;
+    struct arena arena; /* everything of one call; reset by the next */
+    struct comparison_scratch scratch;
+    bool failed; /* the arena ran out: the call fails at its end */
+
+    /* fold */
+    struct value *values; /* by source */
+    uint64_t *mask;
+
+    /* the call in progress */
+    const struct user_state *state;
+    size_t stride;
+    size_t entry_count;    /* entries with time <= the instant asked about */
+    int64_t known_since;   /* TIMESTAMP_NEVER where nothing in these entries makes the user known */
+    int64_t at;            /* the instant asked about; TIMESTAMP_NEVER: all */
+    int64_t from;          /* F: truths are found from here on; INT64_MIN = from the beginning */
+    bool marking_turned;   /* inside an odd number of nots: nothing requalifies */
+    struct instants marks; /* instants after F at which a criterion requalifies (section 6), unsorted */
+    struct answer *answers; /* by segment; valid for those of the present closure */
+    struct carry *carries;  /* by place in the closure: what the call leaves to be carried on */
+};
+
+void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);
+
+/* First index of an entry with time > at - span, that is of those which may still matter at `at`. */
+size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms);
+
+static inline const struct entry *evaluation_entry(const struct evaluation *evaluation, size_t index)
+{
+    return entry_at(evaluation->state, evaluation->stride, index);
+}
+
+static inline void evaluation_set(struct evaluation *evaluation, struct timeline *timeline, int64_t at, bool value)
+{
+    timeline_set(timeline, at, value, &evaluation->arena, &evaluation->failed);
+}
+
+static inline void evaluation_mark(struct evaluation *evaluation, int64_t at)
+{
+    if (at > evaluation->from) {
+        instants_push(&evaluation->marks, at, &evaluation->arena, &evaluation->failed);
+    }
+}
+
+/* When the event of this time begins and ceases to count (section 5). */
+void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave);
+/* A bound of leave - time for every event, or INT64_MAX. */
+int64_t window_reach_ms(const struct rule_window *window);
+
+/* Each gives the truth of one criterion from F on; `marked`: its qualifying marks are wanted. */
+void evaluate_event(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
+void evaluate_compare(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
+void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
+void evaluate_sequence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
+void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out);
+
+/* Hash and equality of the values of some columns: what `same` and `distinct` compare. False where one is missing or a
+ * compound. */
+bool values_hash(const struct evaluation *evaluation, const struct entry *entry, const uint32_t *columns, size_t count,
+                 uint64_t *hash);
+bool values_equal(const struct evaluation *evaluation, const struct entry *a, const struct entry *b,
+                  const uint32_t *columns, size_t count);
+
+#endif

@@ -1,0 +1,157 @@
+/* What a ruleset is made of: shared by the files that compile and evaluate it, and by nobody else.
+ *
+ * Selectors (names and `where`) and the values that rules read are interned over all definitions. So an event's predicates are
+ * evaluated once, when it is folded; its log entry keeps one bit per selector that took it, and the values that these
+ * selectors' rules read. An identify event is an entry as well: a trait is a selector of the identifies that set it. */
+#ifndef MUSTER_DOMAIN_RULESET_PARTS_H
+#define MUSTER_DOMAIN_RULESET_PARTS_H
+
+#include "common/domain/comparison.h"
+#include "common/domain/ruleset.h"
+
+#define RULESET_NONE UINT32_MAX
+
+/* A property or trait that rules read. */
+struct rule_source {
+    const struct slice *keys;
+    size_t key_count;
+};
+
+/* A value kept with an entry: a source, or the product of two. */
+struct rule_column {
+    bool trait;
+    uint32_t source;
+    uint32_t factor; /* RULESET_NONE: no product */
+};
+
+struct predicate {
+    uint32_t source;
+    const struct rule_comparison *comparison;
+};
+
+/* Takes track, page, screen events; or, for a trait, the identifies that set its first key. */
+struct selector {
+    bool trait;
+    bool any_name;
+    const struct slice *names;
+    size_t name_count;
+    struct predicate *predicates;
+    size_t predicate_count;
+    struct slice key;   /* trait */
+    uint64_t *columns;  /* bits: what its rules read */
+    uint64_t *segments; /* bits: what its events can change, through references too */
+};
+
+/* What is done with the events of one name. shapes[0]: names that no rule mentions; shapes[1]: identify. */
+struct shape {
+    struct slice name;
+    uint32_t *selectors; /* to be tested */
+    size_t selector_count;
+    uint32_t *sources; /* read once per event for predicates and columns */
+    size_t source_count;
+    uint32_t *columns; /* kept, in this order, in the entry's slots */
+    size_t column_count;
+    uint16_t *slot_of; /* by column; SHAPE_NO_SLOT */
+};
+
+enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT = UINT16_MAX };
+
+/* An event measure: the counting events and what is taken of them. */
+struct measure_plan {
+    const struct rule_window *window;
+    const struct rule_measure *measure;
+    const struct zone *zone;        /* of a calendar window */
+    const struct zone *period_zone; /* of distinct periods */
+    uint32_t selector;
+    uint32_t column; /* RULESET_NONE where none is read */
+};
+
+/* A criterion, compiled. */
+struct node {
+    const struct criterion *criterion;
+    struct node *children; /* ALL, ANY, NOT; COMPARE: left and right */
+    size_t child_count;
+    struct measure_plan plan; /* EVENT, PERCENTILE; ABSENCE and SEQUENCE: the window, ABSENCE: `a` */
+    uint32_t followed_by;     /* ABSENCE: selector */
+    uint32_t *same;           /* ABSENCE, SEQUENCE: columns */
+    uint32_t *steps;          /* SEQUENCE: selectors */
+    uint32_t trait;           /* TRAIT...: selector; PERCENTILE: `by`, or RULESET_NONE */
+    uint32_t trait_column;
+    uint32_t percentile;      /* PERCENTILE: number in the ruleset */
+};
+
+struct segment_plan {
+    const struct definition *definition;
+    struct node *criteria;
+    struct node *exclude;
+    uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
+    size_t closure_count;
+    size_t carry_index; /* of the first of its closure_count carries in a user's state */
+    int64_t reach_ms;
+};
+
+struct ruleset {
+    struct arena arena;
+    const struct segment_set *set;
+    int64_t dedup_ms;
+    zone_find *zones;
+    void *zones_context;
+
+    struct rule_source *sources;
+    size_t source_count;
+    struct rule_column *columns;
+    size_t column_count;
+    struct selector *selectors;
+    size_t selector_count;
+    struct shape *shapes;
+    size_t shape_count;
+    uint32_t *shape_table; /* open addressing over names; 0 = empty, else shape index */
+    size_t shape_table_mask;
+    struct segment_plan *segments;
+    size_t segment_count;
+    const struct node **percentiles;
+    size_t percentile_count;
+
+    size_t selector_words;
+    size_t segment_words;
+    size_t column_words;
+    size_t carry_count;
+};
+
+/* The shape of an event name (not for identify). */
+const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name);
+
+static inline bool bit_is_set(const uint64_t *bits, size_t index)
+{
+    return (bits[index / 64] >> (index % 64) & 1) != 0;
+}
+
+static inline void bit_set(uint64_t *bits, size_t index)
+{
+    bits[index / 64] |= UINT64_C(1) << (index % 64);
+}
+
+/* Eight bytes at a time, not against adversaries: tables that use it stay small or compare in full. */
+static inline uint64_t hash_bytes(const char *data, size_t size, uint64_t seed)
+{
+    uint64_t hash = seed ^ (size * UINT64_C(0x9e3779b97f4a7c15));
+
+    for (; size >= 8; data += 8, size -= 8) {
+        uint64_t word;
+
+        memcpy(&word, data, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+        hash ^= hash >> 32;
+    }
+    if (size > 0) {
+        uint64_t word = 0;
+
+        memcpy(&word, data, size);
+        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+        hash ^= hash >> 32;
+    }
+    hash *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return hash ^ hash >> 29;
+}
+
+#endif

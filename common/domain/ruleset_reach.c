@@ -1,0 +1,120 @@
+/* Reach: windows, `within`, offsets and lifetimes added up; unlimited for traits, forms without a window, `sticky`,
+ * `exclusionWindow`, and wherever having no events can make it true. Answering "unlimited" too often is allowed. */
+#include "common/domain/ruleset_reach.h"
+
+#include "common/base/timestamp.h"
+
+static int64_t add(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (a == TIMESTAMP_NEVER || b == TIMESTAMP_NEVER || __builtin_add_overflow(a, b, &sum)) {
+        return TIMESTAMP_NEVER;
+    }
+    return sum;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* An upper bound of a window's length: a day more than the longest periods, for changes of clocks. */
+static int64_t window_reach(const struct rule_window *window)
+{
+    static const int64_t period_days[] = {
+        [RULE_PERIOD_NONE] = 0, [RULE_DAY] = 1, [RULE_WEEK] = 7, [RULE_MONTH] = 31, [RULE_QUARTER] = 92, [RULE_YEAR] = 366,
+    };
+    const int64_t day_ms = INT64_C(86400000);
+
+    switch (window->kind) {
+    case RULE_WINDOW_SLIDING:
+        return add(add(window->length_ms, window->offset_ms), window->slide_ms);
+    case RULE_WINDOW_CALENDAR:
+        return (period_days[window->period] * ((int64_t)window->last + 1) + 2) * day_ms;
+    case RULE_WINDOW_NONE:
+    default:
+        return TIMESTAMP_NEVER;
+    }
+}
+
+/* Whether the criterion may be `wanted` for a user without any event in reach; "yes" where that is not clear. */
+static bool empty_may_be(const struct criterion *criterion, bool wanted)
+{
+    const struct quotient nothing = {.exists = true, .sum = 0, .count = 1};
+    enum rule_measure_kind measure = criterion->measure.kind;
+
+    switch (criterion->kind) {
+    case CRITERION_EVENT:
+        if (measure == RULE_COUNT || measure == RULE_SUM || measure == RULE_DISTINCT) {
+            return comparison_quotient(&criterion->measure.comparison, &nothing) == wanted;
+        }
+        return !wanted;
+    case CRITERION_ABSENCE:
+    case CRITERION_SEQUENCE:
+        return !wanted;
+    case CRITERION_NOT:
+        return empty_may_be(&criterion->children[0], !wanted);
+    case CRITERION_ALL:
+    case CRITERION_ANY:
+        /* One child decides "all" being false and "any" being true; every child must agree otherwise. */
+        for (size_t i = 0; i < criterion->child_count; i++) {
+            bool may = empty_may_be(&criterion->children[i], wanted);
+
+            if (may == (wanted == (criterion->kind == CRITERION_ANY))) {
+                return may;
+            }
+        }
+        return wanted == (criterion->kind == CRITERION_ALL);
+    default:
+        return true;
+    }
+}
+
+static int64_t criterion_reach(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    int64_t reach = 0;
+
+    switch (criterion->kind) {
+    case CRITERION_EVENT:
+        return window_reach(&criterion->window);
+    case CRITERION_COMPARE:
+        return larger(window_reach(&criterion->left->window), window_reach(&criterion->right->window));
+    case CRITERION_ABSENCE:
+    case CRITERION_SEQUENCE:
+        return add(window_reach(&criterion->window), criterion->within_ms);
+    case CRITERION_SEGMENT:
+        return ruleset->segments[criterion->segment_index].reach_ms;
+    case CRITERION_ALL:
+    case CRITERION_ANY:
+    case CRITERION_NOT:
+        for (size_t i = 0; i < criterion->child_count; i++) {
+            reach = larger(reach, criterion_reach(ruleset, &criterion->children[i]));
+        }
+        return reach;
+    default:
+        return TIMESTAMP_NEVER;
+    }
+}
+
+int64_t reach_of_segment(const struct ruleset *ruleset, const struct segment_plan *segment)
+{
+    const struct definition *definition = segment->definition;
+    bool empty = true;
+    int64_t reach = 0;
+
+    if (definition->mode == MODE_STICKY || definition->exclusion_window_ms > 0) {
+        return TIMESTAMP_NEVER;
+    }
+    for (size_t i = 0; i < definition->criterion_count; i++) {
+        reach = larger(reach, criterion_reach(ruleset, &definition->criteria[i]));
+        /* A reference is judged with its own segment: unlimited there where nothing makes it true. */
+        empty = empty && (definition->criteria[i].kind == CRITERION_SEGMENT
+                              ? ruleset->segments[definition->criteria[i].segment_index].reach_ms == TIMESTAMP_NEVER
+                              : empty_may_be(&definition->criteria[i], true));
+    }
+    for (size_t i = 0; i < definition->exclude_count; i++) {
+        reach = larger(reach, criterion_reach(ruleset, &definition->exclude[i]));
+    }
+    return empty ? TIMESTAMP_NEVER : add(reach, definition->duration_ms);
+}

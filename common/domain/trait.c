@@ -1,0 +1,115 @@
+/* Traits and their ages (section 5): the value is that of the last identify that set it, until the next one does. */
+#include "common/base/timestamp.h"
+#include "common/domain/evaluation_parts.h"
+
+/* The value set in the millisecond of entry `last`, the last in order that sets the trait then. */
+static struct value value_set(const struct evaluation *evaluation, const struct node *node, size_t last)
+{
+    const struct user_state *state = evaluation->state;
+    const struct entry *entry = evaluation_entry(evaluation, last);
+    struct value chosen = slot_value(state, entry, entry_slot(evaluation->ruleset, state, entry, node->trait_column));
+
+    if (entry_record(state, entry)->has_id) {
+        return chosen;
+    }
+    /* Without message ids the order ties: the greater value counts. */
+    while (last-- > 0) {
+        const struct entry *other = evaluation_entry(evaluation, last);
+        struct value value;
+
+        if (other->time_ms != entry->time_ms) {
+            break;
+        }
+        if (!bit_is_set(other->mask, node->trait)) {
+            continue;
+        }
+        value = slot_value(state, other, entry_slot(evaluation->ruleset, state, other, node->trait_column));
+        if (value_compare(&value, &chosen) > 0) {
+            chosen = value;
+        }
+    }
+    return chosen;
+}
+
+static bool value_instant(const struct value *value, int64_t *out_ms)
+{
+    if (value->type == VALUE_STRING) {
+        return timestamp_parse(value->text, out_ms) || timestamp_parse_date(value->text, out_ms);
+    }
+    if (value->type != VALUE_NUMBER || value->micros % DECIMAL_ONE != 0) {
+        return false;
+    }
+    *out_ms = value->micros / DECIMAL_ONE;
+    return true;
+}
+
+static void put(struct evaluation *evaluation, struct timeline *out, int64_t at, bool truth)
+{
+    if (at == evaluation->from) {
+        out->initial = truth;
+    } else {
+        evaluation_set(evaluation, out, at, truth);
+    }
+}
+
+/* The truth while the value holds, on [at, until). */
+static void settle(struct evaluation *evaluation, const struct node *node, const struct value *value, int64_t at,
+                   int64_t until, struct timeline *out)
+{
+    const struct criterion *criterion = node->criterion;
+    enum span_kind kind = criterion->kind == CRITERION_TRAIT_AGE ? SPAN_ELAPSED : SPAN_REMAINING;
+    int64_t edges[SPAN_EDGES_MAX];
+    size_t edge_count;
+    int64_t instant;
+
+    if (criterion->kind == CRITERION_TRAIT) {
+        put(evaluation, out, at, comparison_value(&criterion->comparison, value, &evaluation->scratch));
+        return;
+    }
+    if (!value_instant(value, &instant)) {
+        put(evaluation, out, at, false);
+        return;
+    }
+    put(evaluation, out, at, span_holds(&criterion->durations, kind, instant, at));
+    edge_count = span_edges(&criterion->durations, kind, instant, edges);
+    for (size_t i = 0; i < edge_count; i++) {
+        if (edges[i] > at && edges[i] < until) {
+            put(evaluation, out, edges[i], span_holds(&criterion->durations, kind, instant, edges[i]));
+        }
+    }
+}
+
+static bool sets(const struct evaluation *evaluation, const struct node *node, size_t index)
+{
+    return bit_is_set(evaluation_entry(evaluation, index)->mask, node->trait);
+}
+
+void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out)
+{
+    struct value value = {.type = VALUE_MISSING};
+    int64_t at = evaluation->from;
+    size_t first = evaluation_first_entry(evaluation, 0);
+    size_t last = first;
+
+    *out = (struct timeline){0};
+    while (last > 0 && !sets(evaluation, node, last - 1)) {
+        last--;
+    }
+    if (last > 0) {
+        value = value_set(evaluation, node, last - 1);
+    }
+    for (size_t i = first; i < evaluation->entry_count; i++) {
+        int64_t time_ms = evaluation_entry(evaluation, i)->time_ms;
+
+        if (!sets(evaluation, node, i)) {
+            continue;
+        }
+        for (size_t k = i; k < evaluation->entry_count && evaluation_entry(evaluation, k)->time_ms == time_ms; k++) {
+            i = sets(evaluation, node, k) ? k : i;
+        }
+        settle(evaluation, node, &value, at, time_ms, out);
+        value = value_set(evaluation, node, i);
+        at = time_ms;
+    }
+    settle(evaluation, node, &value, at, TIMESTAMP_NEVER, out);
+}

@@ -1,0 +1,121 @@
+/* The inside of a user's state: the log of events and what evaluation carries from one call to the next. For the files
+ * that fold and evaluate, and nobody else. */
+#ifndef MUSTER_DOMAIN_USER_LOG_H
+#define MUSTER_DOMAIN_USER_LOG_H
+
+#include "common/domain/ruleset_parts.h"
+#include "common/domain/user_state.h"
+
+/* A value of an event. Text lies behind the slots of its record. */
+struct slot {
+    int64_t number;      /* micros; of a boolean 0 or 1; of text: bytes from the record's begin */
+    uint32_t size;       /* of text */
+    uint8_t type;        /* enum value_type */
+    uint8_t unused[3];
+};
+
+/* What is kept of an event besides its time. Behind it: the message id, padded to 8 bytes; the slots of the event's shape;
+ * texts. */
+struct record {
+    int64_t time_ms;
+    uint64_t content; /* hash of what the event says, to tell copies that differ */
+    uint32_t id_hash;
+    uint16_t id_size;
+    bool has_id;
+};
+
+/* One event of the log. `mask` has selector_words words: the selectors that took it. */
+struct entry {
+    int64_t time_ms;
+    uint32_t record; /* in units of 8 bytes from the heap's begin */
+    uint32_t shape;
+    uint64_t mask[];
+};
+
+/* What evaluation needs of the past up to the instant `carried_until` of its segment. */
+struct carry {
+    int64_t qualified_at;  /* q; INT64_MIN where none */
+    int64_t entered_at;    /* of the interval of M open then; INT64_MIN where none */
+    int64_t blocked_until; /* by the exclusion window; INT64_MIN where not */
+};
+
+struct user_state {
+    int64_t known_since;
+    int64_t newest;
+    char *entries; /* entry_count entries of entry_stride bytes, in the order of section 2 */
+    size_t entry_count;
+    size_t entry_capacity;
+    char *heap;
+    size_t heap_size; /* a multiple of 8 */
+    size_t heap_capacity;
+    uint32_t *ids;   /* open addressing over records with an id (record + 1; 0 = empty); NULL while there are few */
+    size_t id_count; /* entries with an id */
+    size_t id_capacity;
+    int64_t *carried_until; /* by segment; INT64_MIN: nothing is carried. NULL until the first incremental evaluation */
+    struct carry *carries;
+};
+
+static inline size_t entry_stride(const struct ruleset *ruleset)
+{
+    return sizeof(struct entry) + ruleset->selector_words * sizeof(uint64_t);
+}
+
+static inline const struct entry *entry_at(const struct user_state *state, size_t stride, size_t index)
+{
+    return (const struct entry *)(const void *)(state->entries + index * stride);
+}
+
+static inline const struct record *entry_record(const struct user_state *state, const struct entry *entry)
+{
+    return (const struct record *)(const void *)(state->heap + (size_t)entry->record * 8);
+}
+
+static inline size_t padded(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static inline struct slice record_id(const struct record *record)
+{
+    return slice_of((const char *)(record + 1), record->id_size);
+}
+
+/* The slot of a column, or NULL where the event's shape does not keep it. */
+static inline const struct slot *entry_slot(const struct ruleset *ruleset, const struct user_state *state,
+                                            const struct entry *entry, uint32_t column)
+{
+    uint16_t slot = ruleset->shapes[entry->shape].slot_of[column];
+
+    const struct record *record = entry_record(state, entry);
+
+    if (slot == SHAPE_NO_SLOT) {
+        return NULL;
+    }
+    return (const struct slot *)(const void *)((const char *)(record + 1) + padded(record->id_size)) + slot;
+}
+
+/* The value in a slot (NULL: missing), borrowed from the state. */
+static inline struct value slot_value(const struct user_state *state, const struct entry *entry,
+                                      const struct slot *slot)
+{
+    struct value value = {.type = VALUE_MISSING};
+
+    if (slot == NULL) {
+        return value;
+    }
+    value.type = (enum value_type)slot->type;
+    if (slot->type == VALUE_NUMBER) {
+        value.micros = slot->number;
+    } else if (slot->type == VALUE_BOOLEAN) {
+        value.boolean = slot->number != 0;
+    } else if (slot->type != VALUE_MISSING) {
+        value.text.data = (const char *)entry_record(state, entry) + slot->number;
+        value.text.size = slot->size;
+    }
+    return value;
+}
+
+/* Number of entries with time <= at. */
+size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at);
+
+#endif

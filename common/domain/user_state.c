@@ -1,0 +1,489 @@
+/* The log of one user's events: folding, copies, order. Evaluation is in evaluate.c. */
+#include "common/domain/user_state.h"
+
+#include "common/domain/decimal.h"
+#include "common/domain/evaluation_parts.h"
+
+enum { IDS_LINEAR_MAX = 16, ENTRY_COUNT_MAX = 1 << 30 };
+
+#define HEAP_SIZE_MAX ((size_t)UINT32_MAX * 8)
+
+bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err)
+{
+    struct user_state *state = memory_allocate_zeroed(1, sizeof *state);
+
+    (void)ruleset;
+    if (state == NULL) {
+        return error_no_memory(err, "a user's state");
+    }
+    state->known_since = TIMESTAMP_NEVER;
+    state->newest = TIMESTAMP_ALWAYS;
+    *out = state;
+    return true;
+}
+
+void user_state_free(struct user_state *state)
+{
+    if (state != NULL) {
+        memory_free(state->entries);
+        memory_free(state->heap);
+        memory_free(state->ids);
+        memory_free(state->carried_until);
+        memory_free(state->carries);
+        memory_free(state);
+    }
+}
+
+void user_state_clear(struct user_state *state)
+{
+    state->known_since = TIMESTAMP_NEVER;
+    state->newest = TIMESTAMP_ALWAYS;
+    state->entry_count = 0;
+    state->heap_size = 0;
+    state->id_count = 0;
+    memory_free(state->ids);
+    memory_free(state->carried_until);
+    memory_free(state->carries);
+    state->ids = NULL;
+    state->id_capacity = 0;
+    state->carried_until = NULL;
+    state->carries = NULL;
+}
+
+int64_t user_state_known_since(const struct user_state *state)
+{
+    return state->known_since;
+}
+
+int64_t user_state_newest(const struct user_state *state)
+{
+    return state->newest;
+}
+
+size_t user_state_size(const struct user_state *state)
+{
+    return sizeof *state + state->heap_capacity + state->entry_capacity + state->id_capacity * sizeof *state->ids;
+}
+
+size_t user_state_event_count(const struct user_state *state)
+{
+    return state->entry_count;
+}
+
+size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at)
+{
+    size_t stride = entry_stride(ruleset);
+    size_t low = 0;
+    size_t high = state->entry_count;
+
+    /* Mostly the log is asked about its end. */
+    if (high == 0 || entry_at(state, stride, high - 1)->time_ms <= at) {
+        return high;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (entry_at(state, stride, middle)->time_ms <= at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* ---- copies ---- */
+
+static const struct record *record_at(const struct user_state *state, uint32_t record)
+{
+    return (const struct record *)(const void *)(state->heap + (size_t)record * 8);
+}
+
+static bool is_copy(const struct record *record, const struct event *event, uint32_t hash, int64_t dedup_ms)
+{
+    int64_t apart = record->time_ms > event->time_ms ? record->time_ms - event->time_ms
+                                                     : event->time_ms - record->time_ms;
+
+    return record->has_id && record->id_hash == hash && apart <= dedup_ms &&
+           slice_equal(record_id(record), event->message_id);
+}
+
+static const struct record *find_copy(const struct ruleset *ruleset, const struct user_state *state,
+                                      const struct event *event, uint32_t hash)
+{
+    size_t stride = entry_stride(ruleset);
+
+    if (state->ids == NULL) {
+        for (size_t i = state->entry_count; i-- > 0;) {
+            const struct record *record = entry_record(state, entry_at(state, stride, i));
+
+            if (is_copy(record, event, hash, ruleset->dedup_ms)) {
+                return record;
+            }
+        }
+        return NULL;
+    }
+    for (size_t slot = hash & (state->id_capacity - 1); state->ids[slot] != 0;
+         slot = (slot + 1) & (state->id_capacity - 1)) {
+        const struct record *record = record_at(state, state->ids[slot] - 1);
+
+        if (is_copy(record, event, hash, ruleset->dedup_ms)) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
+static void ids_insert(struct user_state *state, uint32_t record)
+{
+    size_t slot = record_at(state, record)->id_hash & (state->id_capacity - 1);
+
+    while (state->ids[slot] != 0) {
+        slot = (slot + 1) & (state->id_capacity - 1);
+    }
+    state->ids[slot] = record + 1;
+}
+
+/* Makes room for one more id in the table. */
+static bool ids_reserve(const struct ruleset *ruleset, struct user_state *state, struct error *err)
+{
+    size_t stride = entry_stride(ruleset);
+    size_t capacity = state->id_capacity == 0 ? 4 * (size_t)IDS_LINEAR_MAX : state->id_capacity * 2;
+    uint32_t *ids;
+
+    if (state->id_count < IDS_LINEAR_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity)) {
+        return true;
+    }
+    ids = memory_allocate_zeroed(capacity, sizeof *ids);
+    if (ids == NULL) {
+        return error_no_memory(err, "message ids");
+    }
+    memory_free(state->ids);
+    state->ids = ids;
+    state->id_capacity = capacity;
+    for (size_t i = 0; i < state->entry_count; i++) {
+        const struct entry *entry = entry_at(state, stride, i);
+
+        if (entry_record(state, entry)->has_id) {
+            ids_insert(state, entry->record);
+        }
+    }
+    return true;
+}
+
+/* ---- what of the event is kept ---- */
+
+static uint64_t hash_token(const struct event *event, int32_t token, uint64_t seed)
+{
+    struct slice raw;
+
+    if (token == JSON_ABSENT) {
+        return seed;
+    }
+    raw = json_raw(event->document, token);
+    return hash_bytes(raw.data, raw.size, seed);
+}
+
+/* What the event says; copies whose text differs only in form count as different: better one report too many. */
+static uint64_t hash_content(const struct event *event)
+{
+    uint64_t hash = hash_bytes((const char *)&event->time_ms, sizeof event->time_ms, (uint64_t)event->kind);
+
+    hash = hash_bytes(event->name.data, event->name.size, hash);
+    hash = hash_token(event, event->properties, hash);
+    hash = hash_token(event, event->traits, hash);
+    return hash_token(event, event->page_name, hash);
+}
+
+/* Reads what the shape's rules need of the event into evaluation->values. */
+static bool read_values(struct evaluation *evaluation, const struct shape *shape, const struct event *event,
+                        struct error *err)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+
+    for (size_t i = 0; i < shape->source_count; i++) {
+        uint32_t index = shape->sources[i];
+        const struct rule_source *source = &ruleset->sources[index];
+        struct value *value = &evaluation->values[index];
+        bool read;
+
+        if (event->kind == EVENT_IDENTIFY) {
+            int32_t token = event->traits == JSON_ABSENT
+                                ? JSON_ABSENT
+                                : json_path(event->document, event->traits, source->keys, source->key_count);
+
+            read = json_value(event->document, token, &evaluation->arena, value, NULL);
+        } else {
+            read = event_property(event, source->keys, source->key_count, &evaluation->arena, value, NULL);
+        }
+        if (!read) {
+            return error_no_memory(err, "an event's properties");
+        }
+    }
+    return true;
+}
+
+static bool selector_holds(struct evaluation *evaluation, const struct selector *selector, const struct event *event)
+{
+    if (selector->trait) {
+        return event->traits != JSON_ABSENT && json_member(event->document, event->traits, selector->key) != JSON_ABSENT;
+    }
+    for (size_t i = 0; i < selector->predicate_count; i++) {
+        const struct predicate *predicate = &selector->predicates[i];
+
+        if (!comparison_value(predicate->comparison, &evaluation->values[predicate->source], &evaluation->scratch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Fills evaluation->mask; returns whether any selector takes the event. */
+static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event,
+                  uint64_t *touched)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    bool any = false;
+
+    for (size_t i = 0; i < ruleset->selector_words; i++) {
+        evaluation->mask[i] = 0;
+    }
+    for (size_t i = 0; i < shape->selector_count; i++) {
+        const struct selector *selector = &ruleset->selectors[shape->selectors[i]];
+
+        if (!selector_holds(evaluation, selector, event)) {
+            continue;
+        }
+        bit_set(evaluation->mask, shape->selectors[i]);
+        any = true;
+        for (size_t k = 0; touched != NULL && k < ruleset->segment_words; k++) {
+            touched[k] |= selector->segments[k];
+        }
+    }
+    return any;
+}
+
+static struct value column_value(const struct evaluation *evaluation, const struct rule_column *column)
+{
+    struct value value = evaluation->values[column->source];
+    const struct value *factor;
+
+    if (column->factor == RULESET_NONE) {
+        return value;
+    }
+    factor = &evaluation->values[column->factor];
+    if (value.type != VALUE_NUMBER || factor->type != VALUE_NUMBER ||
+        !decimal_multiply(value.micros, factor->micros, &value.micros)) {
+        value = (struct value){.type = VALUE_MISSING};
+    }
+    return value;
+}
+
+static bool value_has_text(const struct value *value)
+{
+    return value->type == VALUE_STRING || value->type == VALUE_COMPOUND;
+}
+
+/* Bytes the event's record needs; without slots where no selector takes it. */
+static size_t record_size(const struct evaluation *evaluation, const struct shape *shape, const struct event *event,
+                          bool matched)
+{
+    size_t size = sizeof(struct record) + (event->has_message_id ? padded(event->message_id.size) : 0);
+
+    for (size_t i = 0; matched && i < shape->column_count; i++) {
+        struct value value = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
+
+        size += sizeof(struct slot) + (value_has_text(&value) ? padded(value.text.size) : 0);
+    }
+    return size;
+}
+
+static void write_slots(const struct evaluation *evaluation, const struct shape *shape, char *record, char *slots)
+{
+    char *text = slots + shape->column_count * sizeof(struct slot);
+
+    for (size_t i = 0; i < shape->column_count; i++) {
+        struct value value = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
+        struct slot slot = {.type = (uint8_t)value.type};
+
+        if (value.type == VALUE_NUMBER) {
+            slot.number = value.micros;
+        } else if (value.type == VALUE_BOOLEAN) {
+            slot.number = value.boolean;
+        } else if (value_has_text(&value)) {
+            slot.number = text - record;
+            slot.size = (uint32_t)value.text.size;
+            if (value.text.size > 0) {
+                memcpy(text, value.text.data, value.text.size);
+            }
+            text += padded(value.text.size);
+        }
+        memcpy(slots + i * sizeof slot, &slot, sizeof slot);
+    }
+}
+
+static void write_record(const struct evaluation *evaluation, const struct shape *shape, const struct event *event,
+                         const struct record *head, bool matched, char *out)
+{
+    char *behind = out + sizeof *head;
+
+    memcpy(out, head, sizeof *head);
+    if (head->id_size > 0) {
+        memcpy(behind, event->message_id.data, head->id_size);
+    }
+    if (matched) {
+        write_slots(evaluation, shape, out, behind + padded(head->id_size));
+    }
+}
+
+/* ---- the log ---- */
+
+static bool reserve(char **data, size_t *capacity, size_t wanted, size_t first, size_t size_max, struct error *err)
+{
+    size_t grown = *capacity == 0 ? first : *capacity;
+    char *block;
+
+    if (wanted <= *capacity) {
+        return true;
+    }
+    if (wanted > size_max) {
+        return error_set(err, ERROR_INTERNAL, "one user's events need more than %zu bytes", size_max);
+    }
+    while (grown < wanted) {
+        grown *= 2;
+    }
+    block = memory_resize(*data, grown, 1);
+    if (block == NULL) {
+        return error_no_memory(err, "a user's events");
+    }
+    *data = block;
+    *capacity = grown;
+    return true;
+}
+
+/* Where the event belongs: by time, then message id, a missing one first. */
+static size_t entry_place(const struct ruleset *ruleset, const struct user_state *state, const struct event *event)
+{
+    size_t stride = entry_stride(ruleset);
+    size_t place = user_log_count_until(ruleset, state, event->time_ms);
+
+    while (place > 0) {
+        const struct entry *before = entry_at(state, stride, place - 1);
+        const struct record *record = entry_record(state, before);
+
+        if (before->time_ms < event->time_ms || !record->has_id ||
+            (event->has_message_id && slice_compare(record_id(record), event->message_id) <= 0)) {
+            break;
+        }
+        place--;
+    }
+    return place;
+}
+
+static bool keep(struct evaluation *evaluation, struct user_state *state, const struct shape *shape,
+                 const struct event *event, const struct record *head, bool matched, struct error *err)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    size_t stride = entry_stride(ruleset);
+    size_t size = record_size(evaluation, shape, event, matched);
+    size_t place = entry_place(ruleset, state, event);
+    struct entry entry = {.time_ms = event->time_ms, .shape = (uint32_t)(shape - ruleset->shapes)};
+    char *target;
+
+    if (!reserve(&state->entries, &state->entry_capacity, (state->entry_count + 1) * stride, 4 * stride,
+                 (size_t)ENTRY_COUNT_MAX * stride, err) ||
+        !reserve(&state->heap, &state->heap_capacity, state->heap_size + size, 256, HEAP_SIZE_MAX, err) ||
+        (head->has_id && !ids_reserve(ruleset, state, err))) {
+        return false;
+    }
+    entry.record = (uint32_t)(state->heap_size / 8);
+    write_record(evaluation, shape, event, head, matched, state->heap + state->heap_size);
+    state->heap_size += size;
+    target = state->entries + place * stride;
+    if (place < state->entry_count) {
+        memmove(target + stride, target, (state->entry_count - place) * stride);
+    }
+    memcpy(target, &entry, sizeof entry);
+    if (ruleset->selector_words > 0) {
+        memcpy(target + sizeof entry, evaluation->mask, ruleset->selector_words * sizeof(uint64_t));
+    }
+    state->entry_count++;
+    if (head->has_id) {
+        state->id_count++;
+        if (state->ids != NULL) {
+            ids_insert(state, entry.record);
+        }
+    }
+    return true;
+}
+
+/* An event changes M from its own time on: what was carried from before stays, the rest of these segments is found anew. */
+static void drop_carries(const struct ruleset *ruleset, struct user_state *state, const uint64_t *mask, int64_t time_ms,
+                         bool all)
+{
+    if (state->carried_until == NULL) {
+        return;
+    }
+    for (size_t i = 0; all && i < ruleset->segment_count; i++) {
+        state->carried_until[i] = TIMESTAMP_ALWAYS;
+    }
+    for (size_t s = 0; !all && s < ruleset->selector_count; s++) {
+        if (!bit_is_set(mask, s)) {
+            continue;
+        }
+        for (size_t i = 0; i < ruleset->segment_count; i++) {
+            if (bit_is_set(ruleset->selectors[s].segments, i) && state->carried_until[i] >= time_ms) {
+                state->carried_until[i] = TIMESTAMP_ALWAYS;
+            }
+        }
+    }
+}
+
+bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
+                     struct evaluation *evaluation, enum fold_result *result, uint64_t *touched, struct error *err)
+{
+    const struct shape *shape;
+    struct record head = {.time_ms = event->time_ms, .has_id = event->has_message_id};
+    bool earlier = event->time_ms < state->known_since;
+    bool matched;
+
+    if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
+        *result = FOLD_IGNORED;
+        return true;
+    }
+    head.content = hash_content(event);
+    if (event->has_message_id) {
+        const struct record *kept;
+
+        head.id_size = (uint16_t)event->message_id.size;
+        head.id_hash = (uint32_t)(hash_bytes(event->message_id.data, event->message_id.size, 0) >> 16);
+        kept = find_copy(ruleset, state, event, head.id_hash);
+        if (kept != NULL) {
+            *result = kept->content == head.content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
+            return true;
+        }
+    }
+    arena_reset(&evaluation->arena);
+    shape = event->kind == EVENT_IDENTIFY ? &ruleset->shapes[SHAPE_IDENTIFY] : ruleset_shape(ruleset, event->name);
+    if (!read_values(evaluation, shape, event, err)) {
+        return false;
+    }
+    evaluation->scratch.failed = false;
+    matched = match(evaluation, shape, event, touched);
+    if (evaluation->scratch.failed) {
+        return error_no_memory(err, "an event's properties");
+    }
+    if ((matched || event->has_message_id) && !keep(evaluation, state, shape, event, &head, matched, err)) {
+        return false;
+    }
+    if (matched || earlier) {
+        drop_carries(ruleset, state, evaluation->mask, event->time_ms, earlier);
+    }
+    for (size_t i = 0; earlier && touched != NULL && i < ruleset->segment_count; i++) {
+        bit_set(touched, i);
+    }
+    state->known_since = earlier ? event->time_ms : state->known_since;
+    state->newest = event->time_ms > state->newest ? event->time_ms : state->newest;
+    *result = FOLD_APPLIED;
+    return true;
+}
