@@ -55,7 +55,7 @@ int64_t window_reach_ms(const struct rule_window *window)
 bool values_hash(const struct evaluation *evaluation, const struct entry *entry, const uint32_t *columns, size_t count,
                  uint64_t *hash)
 {
-    *hash = count;
+    *hash = evaluation->ruleset->seed;
     for (size_t i = 0; i < count; i++) {
         struct value value =
             slot_value(evaluation->state, entry, entry_slot(evaluation->ruleset, evaluation->state, entry, columns[i]));
@@ -63,11 +63,11 @@ bool values_hash(const struct evaluation *evaluation, const struct entry *entry,
 
         switch (value.type) {
         case VALUE_STRING:
-            *hash = hash_bytes(value.text.data, value.text.size, *hash);
+            *hash = hash_bytes(value.text, *hash);
             break;
         case VALUE_NUMBER:
         case VALUE_BOOLEAN:
-            *hash = hash_bytes((const char *)&number, sizeof number, *hash + (uint64_t)value.type);
+            *hash = hash_integer((uint64_t)number, *hash + (uint64_t)value.type);
             break;
         default:
             return false;

@@ -470,7 +470,7 @@ static bool compile_shape(struct compiler *compiler, size_t index)
 
 static size_t shape_slot(const struct ruleset *ruleset, struct slice name)
 {
-    size_t slot = (size_t)hash_bytes(name.data, name.size, 0) & ruleset->shape_table_mask;
+    size_t slot = (size_t)hash_bytes(name, ruleset->seed) & ruleset->shape_table_mask;
 
     while (ruleset->shape_table[slot] != 0 &&
            !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
@@ -648,6 +648,7 @@ bool ruleset_new(const struct segment_set *set, const struct ruleset_options *op
     }
     arena_init(&ruleset->arena, RULESET_SIZE_MAX);
     ruleset->set = set;
+    ruleset->seed = hash_seed();
     ruleset->dedup_ms = options != NULL && options->dedup_ms > 0 ? options->dedup_ms : DEDUP_DEFAULT_MS;
     if (options != NULL) {
         ruleset->zones = options->zones;

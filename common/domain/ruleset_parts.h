@@ -6,6 +6,7 @@
 #ifndef MUSTER_DOMAIN_RULESET_PARTS_H
 #define MUSTER_DOMAIN_RULESET_PARTS_H
 
+#include "common/base/hash.h"
 #include "common/domain/comparison.h"
 #include "common/domain/ruleset.h"
 
@@ -94,6 +95,7 @@ struct ruleset {
     struct arena arena;
     const struct segment_set *set;
     int64_t dedup_ms;
+    uint64_t seed; /* of all hashes */
     zone_find *zones;
     void *zones_context;
 
@@ -129,29 +131,6 @@ static inline bool bit_is_set(const uint64_t *bits, size_t index)
 static inline void bit_set(uint64_t *bits, size_t index)
 {
     bits[index / 64] |= UINT64_C(1) << (index % 64);
-}
-
-/* Eight bytes at a time, not against adversaries: tables that use it stay small or compare in full. */
-static inline uint64_t hash_bytes(const char *data, size_t size, uint64_t seed)
-{
-    uint64_t hash = seed ^ (size * UINT64_C(0x9e3779b97f4a7c15));
-
-    for (; size >= 8; data += 8, size -= 8) {
-        uint64_t word;
-
-        memcpy(&word, data, sizeof word);
-        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 32;
-    }
-    if (size > 0) {
-        uint64_t word = 0;
-
-        memcpy(&word, data, size);
-        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 32;
-    }
-    hash *= UINT64_C(0xc4ceb9fe1a85ec53);
-    return hash ^ hash >> 29;
 }
 
 #endif

@@ -175,21 +175,15 @@ static bool ids_reserve(const struct ruleset *ruleset, struct user_state *state,
 
 static uint64_t hash_token(const struct event *event, int32_t token, uint64_t seed)
 {
-    struct slice raw;
-
-    if (token == JSON_ABSENT) {
-        return seed;
-    }
-    raw = json_raw(event->document, token);
-    return hash_bytes(raw.data, raw.size, seed);
+    return token == JSON_ABSENT ? seed : hash_bytes(json_raw(event->document, token), seed);
 }
 
 /* What the event says; copies whose text differs only in form count as different: better one report too many. */
-static uint64_t hash_content(const struct event *event)
+static uint64_t hash_content(const struct event *event, uint64_t seed)
 {
-    uint64_t hash = hash_bytes((const char *)&event->time_ms, sizeof event->time_ms, (uint64_t)event->kind);
+    uint64_t hash = hash_integer((uint64_t)event->time_ms, seed + (uint64_t)event->kind);
 
-    hash = hash_bytes(event->name.data, event->name.size, hash);
+    hash = hash_bytes(event->name, hash);
     hash = hash_token(event, event->properties, hash);
     hash = hash_token(event, event->traits, hash);
     return hash_token(event, event->page_name, hash);
@@ -451,12 +445,12 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
         *result = FOLD_IGNORED;
         return true;
     }
-    head.content = hash_content(event);
+    head.content = hash_content(event, ruleset->seed);
     if (event->has_message_id) {
         const struct record *kept;
 
         head.id_size = (uint16_t)event->message_id.size;
-        head.id_hash = (uint32_t)(hash_bytes(event->message_id.data, event->message_id.size, 0) >> 16);
+        head.id_hash = (uint32_t)hash_bytes(event->message_id, ruleset->seed);
         kept = find_copy(ruleset, state, event, head.id_hash);
         if (kept != NULL) {
             *result = kept->content == head.content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
