@@ -469,7 +469,7 @@ END $$;
 -- ---- effective membership ----------------------------------------------------------------------------------------
 
 -- One decided (segment, user): the evidence and the verdict, as in table audience.
-CREATE TYPE audience_decided AS (
+CREATE TYPE audience_row AS (
     segment_no integer, user_no bigint, lane integer,
     s_build_no integer, s_step bigint, s_seq integer, s_member boolean, s_entered_at bigint, s_effective_at bigint,
     s_valid_until bigint, s_positions bigint[], s_certain boolean, s_uncertain_until bigint, s_grant_no bigint,
@@ -479,7 +479,7 @@ CREATE TYPE audience_decided AS (
     run_no bigint, purpose_no smallint, grant_no bigint);
 
 -- One row of history to append.
-CREATE TYPE history_decided AS (
+CREATE TYPE history_row AS (
     segment_no integer, user_no bigint, change text, member boolean, valid_from bigint, entered_at bigint, valid_until bigint,
     decision text, version integer, build_no integer, run_no bigint, lane integer, step bigint, seq integer, positions bigint[],
     purpose_no smallint, grant_no bigint, as_of bigint, detail text);
@@ -501,8 +501,12 @@ $$;
 -- and counts what was decided under a grant that is no longer in force, and writes the rest: history rows in their order (at most 1,000 of
 -- each a call), and one audience row per (segment, user). A verdict without a history row keeps the history_id it had. Under READ
 -- COMMITTED only: the statements after the lock must see what was committed while it waited.
-CREATE FUNCTION audience_apply(p_rows audience_decided[], p_history history_decided[], OUT applied integer, OUT refused integer)
+CREATE FUNCTION audience_apply(p_rows audience_row[], p_history history_row[], OUT rows_refused bigint,
+                               OUT history_refused bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
+DECLARE
+    v_rows bigint;
+    v_history bigint;
 BEGIN
     IF cardinality(p_rows) > 1000 OR cardinality(p_history) > 1000 THEN
         RAISE EXCEPTION 'audience_apply takes at most 1000 rows' USING ERRCODE = 'program_limit_exceeded';
@@ -523,6 +527,7 @@ BEGIN
     FROM unnest(p_history) WITH ORDINALITY h
     WHERE verdict_allowed(h.segment_no, h.version, h.user_no, h.purpose_no, h.grant_no, h.member)
     ORDER BY h.ordinality;
+    GET DIAGNOSTICS v_history = ROW_COUNT;
 
     INSERT INTO audience AS a (
         segment_no, user_no, lane, s_build_no, s_step, s_seq, s_member, s_entered_at, s_effective_at, s_valid_until, s_positions,
@@ -547,10 +552,11 @@ BEGIN
         entered_at = excluded.entered_at, valid_until = excluded.valid_until, valid_from = excluded.valid_from,
         decision = excluded.decision, version = excluded.version, build_no = excluded.build_no, run_no = excluded.run_no,
         purpose_no = excluded.purpose_no, grant_no = excluded.grant_no, history_id = coalesce(excluded.history_id, a.history_id);
-    GET DIAGNOSTICS applied = ROW_COUNT;
-    refused := coalesce(cardinality(p_rows), 0) - applied;
-    IF refused > 0 THEN
-        INSERT INTO dropped_records (source, row_count) VALUES ('audience', refused);
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    rows_refused := coalesce(cardinality(p_rows), 0) - v_rows;
+    history_refused := coalesce(cardinality(p_history), 0) - v_history;
+    IF rows_refused > 0 THEN
+        INSERT INTO dropped_records (source, row_count) VALUES ('audience', rows_refused);
     END IF;
 END $$;
 

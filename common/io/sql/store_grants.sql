@@ -44,7 +44,7 @@ GRANT SELECT, UPDATE ON publication TO muster_reconcile;
 GRANT SELECT, DELETE ON removals TO muster_reconcile;
 GRANT SELECT, INSERT ON divergence TO muster_reconcile;
 GRANT SELECT, INSERT, UPDATE ON alerts TO muster_reconcile;
-GRANT EXECUTE ON FUNCTION audience_apply(audience_decided[], history_decided[]), history_boundary(), history_canonical(history),
+GRANT EXECUTE ON FUNCTION audience_apply(audience_row[], history_row[]), history_boundary(), history_canonical(history),
     block_append(bigint, bigint, bigint, bytea, bytea), records_sweep()
     TO muster_reconcile;
 
