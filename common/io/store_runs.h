@@ -63,6 +63,11 @@ struct archive_range run_plan_range(const struct run_plan *plan, int32_t lane);
 /* Same coverage, loads and (segment, version) set; as_of is not compared. */
 bool run_plan_same(const struct run_plan *a, const struct run_plan *b);
 
+/* as_of by the input and the clock (reconciliation, section 1, "Run"): a partition that was read to its end counts, with
+ * clock = wall, as advanced to the instant of that reading: what came later is not in the input. TIMESTAMP_ALWAYS when
+ * there is no event at all. */
+int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms);
+
 /* Takes the lock that one batch run at a time holds for the life of the session. ERROR_USAGE when another run has it. */
 bool store_runs_lock(struct pg *pg, struct error *err) MUST_CHECK;
 /* The run that a vanished process left in state running, or 0. Only meaningful under the lock. */

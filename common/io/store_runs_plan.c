@@ -62,6 +62,34 @@ bool run_plan_same(const struct run_plan *a, const struct run_plan *b)
     return true;
 }
 
+int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms)
+{
+    int64_t greatest = plan->load_time_max_ms;
+    int64_t smallest = TIMESTAMP_NEVER;
+
+    for (size_t i = 0; i < plan->coverage_count; i++) {
+        const struct run_coverage *coverage = &plan->coverage[i];
+        if (coverage->event_time_max_ms > greatest) {
+            greatest = coverage->event_time_max_ms;
+        }
+    }
+    for (size_t i = 0; i < plan->coverage_count; i++) {
+        const struct run_coverage *coverage = &plan->coverage[i];
+        int64_t newest = coverage->event_time_max_ms;
+        if (coverage->at_end) {
+            if (!clock_is_wall) {
+                continue;
+            }
+            newest = coverage->read_at_ms > newest ? coverage->read_at_ms : newest;
+        }
+        if (newest == TIMESTAMP_ALWAYS) {
+            continue; /* nothing read of it yet: it says nothing about time */
+        }
+        smallest = newest - bound_ms < smallest ? newest - bound_ms : smallest;
+    }
+    return smallest == TIMESTAMP_NEVER || greatest == TIMESTAMP_ALWAYS ? greatest : smallest;
+}
+
 static bool run_plan_read_coverage(struct pg *pg, struct run_plan *out, struct error *err)
 {
     struct archive_progress *progress = NULL;
