@@ -286,17 +286,6 @@ static bool line_parse(struct command_line *line, const struct command *root, in
     return line->help || line->version || line->sample || check_complete(line, err);
 }
 
-static bool print(const struct buffer *text, struct error *err)
-{
-    if (!buffer_finish(text, "the help text", err)) {
-        return false;
-    }
-    if (fwrite(text->data, 1, text->size, stdout) != text->size) {
-        return output_check(stdout, err);
-    }
-    return true;
-}
-
 static bool line_run(struct command_line *line, struct error *err)
 {
     struct buffer text;
@@ -313,7 +302,7 @@ static bool line_run(struct command_line *line, struct error *err)
     } else {
         config_sample(&text);
     }
-    done = print(&text, err);
+    done = buffer_finish(&text, "the help text", err) && output_write(stdout, buffer_slice(&text), err);
     buffer_clear(&text);
     return done;
 }

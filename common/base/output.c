@@ -42,38 +42,45 @@ bool output_format_parse(const char *text, enum output_format fallback, enum out
     return true;
 }
 
+/* Says why a write failed; `number` is its errno, or 0 when that is gone. */
+static bool write_failed(FILE *file, int number, struct error *err)
+{
+    struct pollfd poll_file = {.fd = fileno(file), .events = POLLOUT, .revents = 0};
+
+    /* A pipe without a reader shows. */
+    if (number == 0) {
+        number = poll(&poll_file, 1, 0) == 1 && (poll_file.revents & POLLERR) != 0 ? EPIPE : EIO;
+    }
+    if (number == EPIPE) {
+        return error_set(err, ERROR_CLOSED_PIPE, "the reader of standard output went away");
+    }
+    return error_set(err, ERROR_INTERNAL, "could not write standard output: %s", strerror(number));
+}
+
 bool output_check(FILE *file, struct error *err)
 {
     errno = 0;
     if (fflush(file) == 0 && !ferror(file)) {
         return true;
     }
-    if (errno == 0) {
-        /* An earlier write failed and its reason is gone: a pipe without a reader shows. */
-        struct pollfd poll_file = {.fd = fileno(file), .events = POLLOUT, .revents = 0};
+    return write_failed(file, errno, err);
+}
 
-        if (poll(&poll_file, 1, 0) == 1 && (poll_file.revents & POLLERR) != 0) {
-            errno = EPIPE;
-        } else {
-            errno = EIO;
-        }
+bool output_write(FILE *file, struct slice bytes, struct error *err)
+{
+    errno = 0;
+    if (bytes.size > 0 && fwrite(bytes.data, 1, bytes.size, file) != bytes.size) {
+        return write_failed(file, errno, err);
     }
-    if (errno == EPIPE) {
-        return error_set(err, ERROR_CLOSED_PIPE, "the reader of standard output went away");
-    }
-    return error_set(err, ERROR_INTERNAL, "could not write standard output: %s", strerror(errno));
+    return true;
 }
 
 /* Hands the pending bytes to the file. */
 static bool write_pending(struct output *output, struct error *err)
 {
-    struct slice bytes = buffer_slice(&output->pending);
-
-    if (!buffer_finish(&output->pending, "a row of the output", err)) {
+    if (!buffer_finish(&output->pending, "a row of the output", err) ||
+        !output_write(output->file, buffer_slice(&output->pending), err)) {
         return false;
-    }
-    if (bytes.size > 0 && fwrite(bytes.data, 1, bytes.size, output->file) != bytes.size) {
-        return output_check(output->file, err) || error_set(err, ERROR_INTERNAL, "could not write standard output");
     }
     buffer_reset(&output->pending);
     return true;

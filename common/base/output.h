@@ -25,6 +25,8 @@ bool output_end(struct output *output, struct error *err) MUST_CHECK;
 /* Frees without writing what is pending: after another failure. NULL is fine. */
 void output_abort(struct output *output);
 
+/* Writes bytes that are no rows; errors as for output_end. What is small may wait in the stream's buffer. */
+bool output_write(FILE *file, struct slice bytes, struct error *err) MUST_CHECK;
 /* Flushes `file` and says whether all that was ever printed to it arrived; errors as for output_end. */
 bool output_check(FILE *file, struct error *err) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 #include "common/base/progress.h"
 
+#include "common/base/int128.h"
 #include "common/base/timestamp.h"
 
 #include <inttypes.h>
@@ -53,9 +54,9 @@ void progress_update(struct progress *progress, uint64_t done)
     elapsed_ms = (uint64_t)(now_ms - progress->begun_ms);
     append_rate(rate, sizeof rate, done > UINT64_MAX / 1000 ? 0 : done * 1000 / elapsed_ms);
     if (progress->total > 0) {
-        uint64_t percent = done >= progress->total ? 100 : (uint64_t)((unsigned long long)done / (progress->total / 100 + 1));
+        uint64_t percent = done >= progress->total ? 100 : (uint64_t)((uint128)done * 100 / progress->total);
 
-        (void)fprintf(stderr, "\r\033[K%s  %" PRIu64 "%%  %s", progress->what, percent > 100 ? 100 : percent, rate);
+        (void)fprintf(stderr, "\r\033[K%s  %" PRIu64 "%%  %s", progress->what, percent, rate);
     } else {
         (void)fprintf(stderr, "\r\033[K%s  %" PRIu64 "  %s", progress->what, done, rate);
     }
