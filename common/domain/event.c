@@ -89,6 +89,8 @@ const char *quarantine_reason_name(enum quarantine_reason reason)
         return "key";
     case QUARANTINE_MAPPING:
         return "mapping";
+    case QUARANTINE_COUNT:
+        break;
     }
     return "unknown";
 }

@@ -53,6 +53,7 @@ enum quarantine_reason {
     QUARANTINE_FUTURE,      /* ahead of the Kafka message's own timestamp by more than the skew (ingest only) */
     QUARANTINE_KEY,         /* the Kafka key is null or not the user (ingest only) */
     QUARANTINE_MAPPING,     /* a CSV line that the mapping could not turn into an event */
+    QUARANTINE_COUNT,       /* how many there are */
 };
 const char *quarantine_reason_name(enum quarantine_reason reason);
 
