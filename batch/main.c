@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-    const struct command commands[] = {batch_command_load, batch_command_runs, {.name = NULL}};
+    const struct command commands[] = {batch_command_load, batch_command_run, batch_command_runs, {.name = NULL}};
     const struct command root = {
         .name = "muster-batch",
         .arguments = "",

@@ -149,6 +149,20 @@ bool store_runs_fail_segment(struct pg *pg, int64_t run_no, const struct run_seg
                                                                      : error_context(err, "segment %s", segment->segment_id);
 }
 
+bool store_runs_count_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, int64_t members,
+                              int64_t excluded, struct error *err)
+{
+    struct pg_value values[4];
+
+    pg_set_integer(&values[0], run_no);
+    pg_set_integer(&values[1], segment->segment_no);
+    pg_set_integer(&values[2], members);
+    pg_set_integer(&values[3], excluded);
+    return pg_query(pg, sql_runs_count_segment, values, 4, NULL, err)
+               ? true
+               : error_context(err, "segment %s", segment->segment_id);
+}
+
 bool store_runs_records_begin(struct pg *pg, struct error *err)
 {
     return pg_copy_in_begin(pg, sql_runs_records_copy, err);

@@ -94,6 +94,9 @@ bool store_runs_lane_begin(struct pg *pg, int64_t run_no, int32_t lane, bool *do
 /* Notes that a segment failed, in the transaction of the lane where it did, so that a resumed run knows. */
 bool store_runs_fail_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, const char *reason,
                              struct error *err) MUST_CHECK;
+/* Adds what a lane wrote of a segment to the run's counts, in the lane's transaction. */
+bool store_runs_count_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, int64_t members,
+                              int64_t excluded, struct error *err) MUST_CHECK;
 /* COPY into the run's records: a row is (run_no, segment_no, version, user_no, lane, member, entered_at, valid_until,
  * purpose_no, grant_no). */
 bool store_runs_records_begin(struct pg *pg, struct error *err) MUST_CHECK;
@@ -104,7 +107,7 @@ bool store_runs_count_lane(struct pg *pg, const struct run_plan *plan, int32_t l
                            struct error *err) MUST_CHECK;
 bool store_runs_check_loads(struct pg *pg, const struct run_plan *plan, struct error *err) MUST_CHECK;
 
-/* Publish: failed segments' records are removed, the others' counted into run_segments; fills members and excluded. */
+/* Publish: failed segments' records are removed, the others are done; fills members and excluded. */
 bool store_runs_publish(struct pg *pg, struct run_plan *plan, struct error *err) MUST_CHECK;
 /* One transaction: state activated, and the control line that announces it. */
 bool store_runs_activate(struct pg *pg, const struct run_plan *plan, struct error *err) MUST_CHECK;
