@@ -264,6 +264,18 @@ void pg_drain(struct pg *pg)
     }
 }
 
+void pg_cancel(struct pg *pg)
+{
+    char text[256];
+    PGcancel *cancel = PQgetCancel(pg->connection);
+
+    if (cancel != NULL && PQtransactionStatus(pg->connection) == PQTRANS_ACTIVE) {
+        (void)PQcancel(cancel, text, sizeof text);
+    }
+    PQfreeCancel(cancel);
+    pg_drain(pg);
+}
+
 static bool result_ok(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -299,28 +311,38 @@ static bool values_copy(struct pg *pg, const struct pg_value *values, size_t cou
     return true;
 }
 
-bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count, PGresult **out,
-              struct error *err)
-{
+/* libpq's parallel arrays of parameters. */
+struct parameters {
     const char *texts[PG_VALUES_MAX];
     int sizes[PG_VALUES_MAX];
     int formats[PG_VALUES_MAX];
-    PGresult *result;
+};
 
-    if (value_count > PG_VALUES_MAX) {
-        return error_set(err, ERROR_INTERNAL, "a statement has %zu parameters, the limit is %d", value_count, PG_VALUES_MAX);
+static bool parameters_fill(struct pg *pg, const struct pg_value *values, size_t count, struct parameters *out, struct error *err)
+{
+    if (count > PG_VALUES_MAX) {
+        return error_set(err, ERROR_INTERNAL, "a statement has %zu parameters, the limit is %d", count, PG_VALUES_MAX);
     }
-    for (size_t i = 0; i < value_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (values[i].size > PG_PARAMETER_SIZE_MAX) {
             return error_set(err, ERROR_INPUT, "a value for the store is too large (parameter %zu)", i + 1);
         }
-        sizes[i] = (int)values[i].size;
-        formats[i] = values[i].binary ? 1 : 0;
+        out->sizes[i] = (int)values[i].size;
+        out->formats[i] = values[i].binary ? 1 : 0;
     }
-    if (!values_copy(pg, values, value_count, texts, err)) {
+    return values_copy(pg, values, count, out->texts, err);
+}
+
+bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count, PGresult **out,
+              struct error *err)
+{
+    struct parameters parameters;
+    PGresult *result;
+
+    if (!parameters_fill(pg, values, value_count, &parameters, err)) {
         return false;
     }
-    result = PQexecParams(pg->connection, sql, (int)value_count, NULL, texts, sizes, formats, 0);
+    result = PQexecParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes, parameters.formats, 0);
     if (result == NULL || !result_ok(result)) {
         pg_failure(pg, result, err);
         PQclear(result);
@@ -332,6 +354,34 @@ bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, siz
         PQclear(result);
     }
     return true;
+}
+
+bool pg_each(struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count, pg_result_visit *visit,
+             void *context, struct error *err)
+{
+    struct parameters parameters;
+    PGresult *result;
+    bool ok = true;
+
+    if (!parameters_fill(pg, values, value_count, &parameters, err)) {
+        return false;
+    }
+    if (PQsendQueryParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes, parameters.formats, 0) != 1 ||
+        PQsetSingleRowMode(pg->connection) != 1) {
+        return pg_failure(pg, NULL, err);
+    }
+    while (ok && (result = PQgetResult(pg->connection)) != NULL) {
+        if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
+            ok = visit(context, result, err);
+        } else if (!result_ok(result)) {
+            ok = pg_failure(pg, result, err);
+        }
+        PQclear(result);
+    }
+    if (!ok) {
+        pg_cancel(pg);
+    }
+    return ok;
 }
 
 PGresult *pg_run(struct pg *pg, const char *sql, struct error *err)

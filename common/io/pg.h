@@ -53,6 +53,12 @@ bool pg_begin(struct pg *pg, const char *mode, struct error *err) MUST_CHECK; /*
 bool pg_commit(struct pg *pg, struct error *err) MUST_CHECK;
 void pg_abort(struct pg *pg);
 
+/* Runs one statement and visits its rows one by one as they arrive, so that the result may be larger than memory; `row` is a
+ * result of one row (column cells: pg_*_at(row, 0, column)), borrowed until the visit returns. Stops and returns false where
+ * visit does. No other statement may run on `pg` meanwhile. */
+typedef bool pg_result_visit(void *context, const PGresult *row, struct error *err);
+bool pg_each(struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count, pg_result_visit *visit,
+             void *context, struct error *err) MUST_CHECK;
 /* Rows that the statement inserted, updated, deleted or returned. */
 int64_t pg_row_count(const PGresult *result);
 

@@ -241,28 +241,6 @@ static bool copy_out_rows(struct pg *pg, pg_row_visit *visit, void *context, str
     return size == -1 || pg_failure(pg, NULL, err);
 }
 
-/* Asks the server to stop sending, and reads what is still under way. */
-static void copy_out_cancel(struct pg *pg)
-{
-    char text[256];
-    PGcancel *cancel = PQgetCancel(pg->connection);
-
-    if (cancel != NULL) {
-        (void)PQcancel(cancel, text, sizeof text);
-        PQfreeCancel(cancel);
-    }
-    for (;;) {
-        char *data = NULL;
-        int size = PQgetCopyData(pg->connection, &data, 0);
-
-        PQfreemem(data);
-        if (size <= 0) {
-            break;
-        }
-    }
-    pg_drain(pg);
-}
-
 bool pg_copy_out(struct pg *pg, const char *sql, pg_row_visit *visit, void *context, struct error *err)
 {
     PGresult *result = pg_run(pg, sql, err);
@@ -278,7 +256,7 @@ bool pg_copy_out(struct pg *pg, const char *sql, pg_row_visit *visit, void *cont
     }
     PQclear(result);
     if (!copy_out_rows(pg, visit, context, err)) {
-        copy_out_cancel(pg);
+        pg_cancel(pg);
         return false;
     }
     result = PQgetResult(pg->connection);

@@ -20,4 +20,7 @@ PGresult *pg_run(struct pg *pg, const char *sql, struct error *err);
 /* Reads and clears what is left of the statement under way, so that the connection can be used again. */
 void pg_drain(struct pg *pg);
 
+/* Asks the server to give up the statement under way, and drains. */
+void pg_cancel(struct pg *pg);
+
 #endif

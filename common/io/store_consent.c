@@ -4,8 +4,6 @@
 #include "common/base/timestamp.h"
 #include "sql_text.h"
 
-#include <stdio.h>
-
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static const char *const outcome_names[] = {
@@ -244,54 +242,43 @@ static bool visit_grant(void *context, const struct slice *cells, size_t cell_co
     return consent_map_set(context, pg_cell_int64(cells[0], 0), pg_cell_int16(cells[1], 0), pg_cell_int64(cells[2], 0), err);
 }
 
+static bool visit_row(void *context, const PGresult *row, struct error *err)
+{
+    return consent_map_set(context, pg_integer_at(row, 0, 0, 0), (int32_t)pg_integer_at(row, 0, 1, 0), pg_integer_at(row, 0, 2, 0),
+                           err);
+}
+
 bool store_consent_load(struct pg *pg, int32_t lane, struct consent_map *map, struct error *err)
 {
-    char sql[512];
-    int size;
+    struct pg_value value;
+    bool ok;
 
     if (lane < 0) {
-        return pg_copy_out(pg, sql_consent_copy, visit_grant, map, err) || error_context(err, "consent");
+        ok = pg_copy_out(pg, sql_consent_copy, visit_grant, map, err);
+    } else {
+        pg_set_integer(&value, lane);
+        ok = pg_each(pg, sql_consent_lane, &value, 1, visit_row, map, err);
     }
-    size = snprintf(sql, sizeof sql,
-                    "COPY (SELECT c.user_no, c.purpose_no, c.grant_no FROM consent c JOIN users u USING (user_no) "
-                    "WHERE c.granted AND u.lane = %d) TO STDOUT (FORMAT binary)",
-                    lane);
-    if (size < 0 || (size_t)size >= sizeof sql) {
-        return error_set(err, ERROR_INTERNAL, "statement too long");
-    }
-    return pg_copy_out(pg, sql, visit_grant, map, err) || error_context(err, "consent");
+    return ok || error_context(err, "consent");
 }
 
 bool store_consent_load_users(struct pg *pg, const int64_t *user_nos, size_t count, struct consent_map *map, struct error *err)
 {
     struct buffer numbers;
     struct pg_value value;
-    PGresult *result = NULL;
-    bool ok = false;
+    bool ok;
 
     buffer_init(&numbers, 256 << 20);
     pg_array_begin(&numbers, PG_INT64, count);
     for (size_t i = 0; i < count; i++) {
         pg_row_int64(&numbers, user_nos[i]);
     }
-    if (!buffer_finish(&numbers, "users", err)) {
-        goto out;
+    ok = buffer_finish(&numbers, "users", err);
+    if (ok) {
+        value = pg_bytes(buffer_slice(&numbers));
+        ok = pg_each(pg, "SELECT user_no, purpose_no, grant_no FROM consent WHERE granted AND user_no = ANY ($1::bigint[])", &value, 1,
+                     visit_row, map, err);
     }
-    value = pg_bytes(buffer_slice(&numbers));
-    if (!pg_query(pg, "SELECT user_no, purpose_no, grant_no FROM consent WHERE granted AND user_no = ANY ($1::bigint[])", &value, 1,
-                  &result, err)) {
-        goto out;
-    }
-    for (int row = 0; row < PQntuples(result); row++) {
-        if (!consent_map_set(map, pg_integer_at(result, row, 0, 0), (int32_t)pg_integer_at(result, row, 1, 0),
-                             pg_integer_at(result, row, 2, 0), err)) {
-            goto out;
-        }
-    }
-    ok = true;
-
-out:
-    PQclear(result);
     buffer_clear(&numbers);
     return ok;
 }

@@ -7,7 +7,6 @@
 #include "common/base/sha256.h"
 #include "sql_text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool hash_parse(struct slice hex, unsigned char hash[LEDGER_HASH_SIZE], struct error *err)
@@ -53,16 +52,13 @@ struct sealing {
     int64_t last_id;
 };
 
-static bool visit_row(void *context, const struct slice *cells, size_t cell_count, struct error *err)
+static bool visit_row(void *context, const PGresult *row, struct error *err)
 {
     struct sealing *sealing = context;
 
-    if (cell_count != 2) {
-        return error_set(err, ERROR_INTERNAL, "the store sent %zu columns of history", cell_count);
-    }
-    sealing->last_id = pg_cell_int64(cells[0], 0);
+    sealing->last_id = pg_integer_at(row, 0, 0, 0);
     sealing->row_count++;
-    return sha256_add(&sealing->rows, cells[1], err) && sha256_add(&sealing->rows, SLICE_LITERAL("\n"), err);
+    return sha256_add(&sealing->rows, pg_text_at(row, 0, 1), err) && sha256_add(&sealing->rows, SLICE_LITERAL("\n"), err);
 }
 
 /* Hashes the rows behind `previous` up to `boundary` into `out`. */
@@ -70,16 +66,14 @@ static bool rows_hash(struct pg *pg, const struct ledger_block *previous, int64_
 {
     struct sealing sealing = {0};
     unsigned char parts[2 * LEDGER_HASH_SIZE];
-    char sql[256];
+    struct pg_value values[2];
 
-    snprintf(sql, sizeof sql,
-             "COPY (SELECT history_id, history_canonical(h) FROM history h WHERE history_id > %lld AND history_id <= %lld "
-             "ORDER BY history_id) TO STDOUT (FORMAT binary)",
-             (long long)previous->last_id, (long long)boundary);
+    pg_set_integer(&values[0], previous->last_id);
+    pg_set_integer(&values[1], boundary);
     if (!sha256_begin(&sealing.rows, err)) {
         return false;
     }
-    if (!pg_copy_out(pg, sql, visit_row, &sealing, err)) {
+    if (!pg_each(pg, sql_history_rows, values, 2, visit_row, &sealing, err)) {
         sha256_clear(&sealing.rows);
         return false;
     }
