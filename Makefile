@@ -1,8 +1,8 @@
 # Muster: build, checks, tests. `make help` lists the targets.
 
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 comma := ,
+BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0

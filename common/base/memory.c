@@ -33,10 +33,12 @@ void *memory_allocate(size_t size)
 
 void *memory_allocate_zeroed(size_t count, size_t size)
 {
-    if (count == 0 || size == 0) {
-        count = size = 1;
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes) || must_fail()) {
+        return NULL;
     }
-    return must_fail() ? NULL : calloc(count, size);
+    return calloc(1, bytes == 0 ? 1 : bytes);
 }
 
 void *memory_resize(void *block, size_t count, size_t size)

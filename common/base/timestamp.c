@@ -197,8 +197,8 @@ static char *put_digits(char *at, int64_t number, int count)
 
 const char *timestamp_text(int64_t ms, char text[TIMESTAMP_TEXT_SIZE])
 {
-    int64_t days = (ms >= 0 ? ms : ms - (DAY_MS - 1)) / DAY_MS;
-    int64_t rest = ms - days * DAY_MS;
+    int64_t days;
+    int64_t rest;
     int64_t year;
     unsigned month;
     unsigned day;
@@ -208,6 +208,8 @@ const char *timestamp_text(int64_t ms, char text[TIMESTAMP_TEXT_SIZE])
         text[0] = '\0';
         return text;
     }
+    days = (ms >= 0 ? ms : ms - (DAY_MS - 1)) / DAY_MS;
+    rest = ms - days * DAY_MS;
     timestamp_civil_from_days(days, &year, &month, &day);
     at = put_digits(at, year, 4);
     *at++ = '-';

@@ -110,9 +110,14 @@ START_TEST(civil_days_go_both_ways)
         unsigned day;
 
         timestamp_civil_from_days(days, &year, &month, &day);
-        ck_assert_int_eq(timestamp_days_from_civil(year, month, day), days);
-        ck_assert_msg(year > year_before || (year == year_before && (month > month_before || day > day_before)),
-                      "day %lld does not follow the one before", (long long)days);
+        /* An assertion reports to the parent each time: 3.6 million of them would take a minute. */
+        if (timestamp_days_from_civil(year, month, day) != days) {
+            ck_abort_msg("day %lld does not come back", (long long)days);
+        }
+        if (year < year_before || (year == year_before && month < month_before) ||
+            (year == year_before && month == month_before && day <= day_before)) {
+            ck_abort_msg("day %lld does not follow the one before", (long long)days);
+        }
         year_before = year;
         month_before = month;
         day_before = day;
