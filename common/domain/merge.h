@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MERGE_TOPICS_MAX = 8 };
+enum { MERGE_TOPICS_MAX = 4 };
 
 /* Why the verdict is what it is; stored with it by name. */
 enum merge_decision {
