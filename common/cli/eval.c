@@ -1,0 +1,316 @@
+/* muster eval: definitions over a file of events, with no server at all (segment-language, section 7). */
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/output.h"
+#include "common/cli/commands.h"
+#include "common/cli/eval_users.h"
+#include "common/domain/rule_parse.h"
+#include "common/io/definition_files.h"
+#include "common/io/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct eval {
+    const struct command_line *line;
+    struct segment_set set;
+    struct ruleset *ruleset;
+    struct eval_users users;
+    uint64_t line_count;
+    uint64_t refused[QUARANTINE_MAPPING + 1];
+    uint64_t refused_count;
+    int64_t cpu_begin_ns;
+};
+
+/* ---- definitions ---- */
+
+static bool refers_to_missing(const struct segment_set *set, const struct criterion *criteria, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((criteria[i].kind == CRITERION_SEGMENT && segment_set_find(set, criteria[i].segment_id) == SIZE_MAX) ||
+            refers_to_missing(set, criteria[i].children, criteria[i].child_count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes out what this version cannot evaluate and, again and again, what refers to that. */
+static void skip_unsupported(struct segment_set *set)
+{
+    size_t before = SIZE_MAX;
+
+    while (set->definition_count != before) {
+        size_t kept = 0;
+
+        before = set->definition_count;
+        for (size_t i = 0; i < before; i++) {
+            const struct definition *definition = &set->definitions[i];
+            const char *what = "a segment that is left out";
+            struct slice path;
+
+            if (ruleset_supports(definition, &what, &path) &&
+                !refers_to_missing(set, definition->criteria, definition->criterion_count) &&
+                !refers_to_missing(set, definition->exclude, definition->exclude_count)) {
+                set->definitions[kept++] = *definition;
+            } else {
+                fprintf(stderr, "left out %.*s: not supported in this version: %s\n", (int)definition->segment_id.size,
+                        definition->segment_id.data, what);
+            }
+        }
+        set->definition_count = kept;
+    }
+}
+
+static bool read_definitions(struct eval *eval, struct error *err)
+{
+    struct ruleset_options options = {0};
+    const struct config *config;
+
+    if (!command_config(eval->line, &config, err) ||
+        !definition_files_read(command_text(eval->line, "segments"), &eval->set, NULL, err)) {
+        return false;
+    }
+    if (command_has(eval->line, "skip-unsupported")) {
+        skip_unsupported(&eval->set);
+    }
+    options.dedup_ms = config_duration_ms(config, "time.dedup");
+    return segment_set_check(&eval->set, err) && ruleset_new(&eval->set, &options, &eval->ruleset, err);
+}
+
+/* ---- events ---- */
+
+static void report(const struct source *source, const struct source_item *item, const char *what, const char *detail)
+{
+    fprintf(stderr, "%s:%" PRId64 ": %s: %s\n", source_name(source), item->line, what, detail);
+}
+
+static bool read_events(struct eval *eval, struct error *err)
+{
+    const struct source_options options = {.decode = true};
+    struct source *source = NULL;
+    struct source_item item;
+    bool done = false;
+    bool different;
+
+    if (!source_open(command_text(eval->line, "events"), &options, &source, err)) {
+        return false;
+    }
+    for (;;) {
+        if (!source_next(source, &item, err)) {
+            goto out;
+        }
+        if (item.kind == SOURCE_END) {
+            break;
+        }
+        eval->line_count++;
+        if (item.kind == SOURCE_REFUSED) {
+            eval->refused[item.reason]++;
+            eval->refused_count++;
+            report(source, &item, quarantine_reason_name(item.reason), item.detail);
+            continue;
+        }
+        if (!eval_users_fold(&eval->users, &item.event, &different, err)) {
+            goto out;
+        }
+        if (different) {
+            report(source, &item, "copy", "the messageId is known with other content; this one is ignored");
+        }
+    }
+    done = true;
+out:
+    source_close(source);
+    return done;
+}
+
+/* ---- output ---- */
+
+static int compare_segments(const void *left, const void *right)
+{
+    const struct definition *const *a = left;
+    const struct definition *const *b = right;
+
+    return slice_compare((*a)->segment_id, (*b)->segment_id);
+}
+
+static struct slice instant_cell(int64_t ms, char text[TIMESTAMP_TEXT_SIZE])
+{
+    if (ms == TIMESTAMP_NEVER) {
+        return slice_of(NULL, 0);
+    }
+    return slice_from(timestamp_text(ms, text));
+}
+
+static bool print_segment(const struct eval *eval, struct output *output, const struct definition *definition,
+                          const struct eval_rows *rows, struct error *err)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct eval_row *row = &rows->items[i];
+        char entered[TIMESTAMP_TEXT_SIZE];
+        char left[TIMESTAMP_TEXT_SIZE];
+        const struct slice cells[] = {
+            definition->segment_id,
+            eval->users.users[row->user].id,
+            instant_cell(row->interval.entered_at, entered),
+            instant_cell(row->interval.left_at, left),
+        };
+
+        if (!output_row(output, cells, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool print_rows(const struct eval *eval, enum output_format format, const struct eval_rows *rows,
+                       struct error *err)
+{
+    const char *columns[] = {"segment", "user", "entered_at",
+                             command_has(eval->line, "intervals") ? "left_at" : "valid_until"};
+    size_t count = ruleset_segment_count(eval->ruleset);
+    const struct definition **order = memory_allocate_zeroed(count, sizeof *order);
+    struct output *output = NULL;
+    bool done = false;
+
+    if (order == NULL) {
+        return error_no_memory(err, "rows");
+    }
+    for (size_t i = 0; i < count; i++) {
+        order[i] = ruleset_definition(eval->ruleset, i);
+    }
+    qsort(order, count, sizeof *order, compare_segments);
+    if (!output_begin(stdout, format, columns, sizeof columns / sizeof columns[0], &output, err)) {
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!print_segment(eval, output, order[i], &rows[order[i] - eval->set.definitions], err)) {
+            output_abort(output);
+            goto out;
+        }
+    }
+    done = output_end(output, err);
+out:
+    memory_free(order);
+    return done;
+}
+
+static bool print(struct eval *eval, enum output_format format, struct error *err)
+{
+    size_t count = ruleset_segment_count(eval->ruleset);
+    struct eval_rows *rows = memory_allocate_zeroed(count, sizeof *rows);
+    int64_t at = command_instant(eval->line, "as-of", eval->users.newest);
+    bool done = false;
+
+    if (rows == NULL) {
+        return error_no_memory(err, "rows");
+    }
+    if (!eval_users_rows(&eval->users, at, rows, err) || !print_rows(eval, format, rows, err)) {
+        goto out;
+    }
+    done = true;
+out:
+    for (size_t i = 0; i < count; i++) {
+        memory_free(rows[i].items);
+    }
+    memory_free(rows);
+    return done;
+}
+
+static void print_stats(const struct eval *eval)
+{
+    double seconds = (double)(timestamp_cpu_ns() - eval->cpu_begin_ns) / 1e9;
+
+    fprintf(stderr, "lines %" PRIu64 ", events %" PRIu64 ", users %zu\n", eval->line_count, eval->users.event_count,
+            eval->users.count);
+    fprintf(stderr, "copies %" PRIu64 ", with other content %" PRIu64 "\n", eval->users.copy_count,
+            eval->users.copy_different_count);
+    fprintf(stderr, "quarantined %" PRIu64 "\n", eval->refused_count);
+    for (int reason = 1; reason <= QUARANTINE_MAPPING; reason++) {
+        if (eval->refused[reason] > 0) {
+            fprintf(stderr, "  %s %" PRIu64 "\n", quarantine_reason_name((enum quarantine_reason)reason),
+                    eval->refused[reason]);
+        }
+    }
+    fprintf(stderr, "state %zu bytes\n", eval_users_size(&eval->users));
+    fprintf(stderr, "cpu %.3f s, %.0f lines/s\n", seconds,
+            seconds > 0 ? (double)eval->line_count / seconds : 0.0);
+}
+
+static bool parse_engine(const struct command_line *line, bool *stream, struct error *err)
+{
+    const char *engine = command_text(line, "engine");
+
+    *stream = engine != NULL && strcmp(engine, "stream") == 0;
+    if (engine == NULL || *stream || strcmp(engine, "batch") == 0) {
+        return true;
+    }
+    return error_set(err, ERROR_USAGE, "--engine: expected batch or stream, got \"%s\"", engine);
+}
+
+static bool evaluate(struct eval *eval, enum output_format format, struct error *err)
+{
+    if (!read_events(eval, err) || !print(eval, format, err)) {
+        return false;
+    }
+    if (command_has(eval->line, "stats")) {
+        print_stats(eval);
+    } else if (eval->refused_count > 0) {
+        fprintf(stderr, "quarantined %" PRIu64 " of %" PRIu64 " lines\n", eval->refused_count, eval->line_count);
+    }
+    if (eval->refused_count > 0 && command_has(eval->line, "strict")) {
+        return error_set(err, ERROR_INPUT, "%" PRIu64 " lines were quarantined", eval->refused_count);
+    }
+    return true;
+}
+
+static bool run(const struct command_line *line, struct error *err)
+{
+    struct eval eval = {.line = line, .cpu_begin_ns = timestamp_cpu_ns()};
+    struct eval_options options = {
+        .intervals = command_has(line, "intervals"),
+        .consent = command_has(line, "consent"),
+    };
+    enum output_format format;
+    bool done;
+
+    if (!parse_engine(line, &options.stream, err) ||
+        !output_format_parse(command_text(line, "format"), OUTPUT_CSV, &format, err) ||
+        !command_config(line, &options.config, err)) {
+        return false;
+    }
+    segment_set_init(&eval.set);
+    done = read_definitions(&eval, err) && eval_users_init(&eval.users, eval.ruleset, &options, err) &&
+           evaluate(&eval, format, err);
+    eval_users_clear(&eval.users);
+    ruleset_free(eval.ruleset);
+    segment_set_clear(&eval.set);
+    return done;
+}
+
+static const struct option eval_options_table[] = {
+    {"segments", OPTION_TEXT, "FILE_OR_DIR", "definitions: a file, or a folder's *.json", true},
+    {"events", OPTION_TEXT, "FILE", "events as JSON lines, - for standard input", true},
+    {"as-of", OPTION_INSTANT, "T", "the instant asked about; default: the greatest event time", false},
+    {"intervals", OPTION_FLAG, NULL, "print the whole history up to that instant", false},
+    {"engine", OPTION_TEXT, "NAME", "batch (default), or stream: event by event in the order of the lines", false},
+    {"format", OPTION_TEXT, "NAME", "csv (default), jsonl or text", false},
+    {"strict", OPTION_FLAG, NULL, "exit 4 when a line was quarantined", false},
+    {"consent", OPTION_FLAG, NULL, "only users who are allowed, since they are", false},
+    {"stats", OPTION_FLAG, NULL, "counts, bytes of state and rate on standard error", false},
+    {"skip-unsupported", OPTION_FLAG, NULL, "leave out definitions that this version cannot evaluate", false},
+    {0},
+};
+
+const struct command command_eval = {
+    .name = "eval",
+    .arguments = "",
+    .summary = "evaluate definitions over a file of events, without a server",
+    .help = "Prints the members at --as-of as segment,user,entered_at,valid_until, or with --intervals every\n"
+            "membership as segment,user,entered_at,left_at. Both engines print the same for any order of lines.\n\n"
+            "With --consent a membership counts only while its purpose is granted by the consent and delete\n"
+            "messages of the input, by their timestamps; [consent] says what holds before the first.\n\n"
+            "  muster eval --segments segments/ --events events.jsonl --as-of 2026-05-02T10:00:00Z\n",
+    .options = eval_options_table,
+    .run = run,
+};
