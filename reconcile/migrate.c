@@ -9,6 +9,7 @@
 #include "sql_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct migration_summary {
@@ -317,6 +318,7 @@ static bool migrate_run(const struct command_line *line, struct error *err)
     const struct config *config = NULL;
     struct pg *pg = NULL;
     const char *conninfo;
+    const char *user = NULL;
     bool ok;
 
     if (!command_config(line, &config, err)) {
@@ -325,12 +327,13 @@ static bool migrate_run(const struct command_line *line, struct error *err)
     conninfo = config_text(config, "store.admin_conninfo");
     if (conninfo[0] == '\0') {
         conninfo = config_text(config, "store.conninfo");
+        user = "muster_owner";
     }
     if (conninfo[0] == '\0') {
         error_set(err, ERROR_USAGE, "store.admin_conninfo and store.conninfo are not set");
         return error_hint(err, "set one in the configuration or as MUSTER_STORE_ADMIN_CONNINFO");
     }
-    if (!pg_open(conninfo, "muster_migrate", &pg, err)) {
+    if (!pg_open_as(conninfo, "muster_migrate", user, getenv("MUSTER_STORE_PASSWORD_OWNER"), &pg, err)) {
         return false;
     }
     /* The lock lasts until the session ends. */
@@ -347,7 +350,7 @@ const struct command command_migrate = {
     .name = "migrate",
     .arguments = "",
     .summary = "make or upgrade the audience store",
-    .help = "Connects with store.admin_conninfo (else store.conninfo). Creates the login roles muster_batch, muster_stream,\n"
+    .help = "Connects with store.admin_conninfo (else store.conninfo, as muster_owner where it names no user). Creates the login roles muster_batch, muster_stream,\n"
             "muster_reconcile and muster_operator where it may (passwords from MUSTER_STORE_PASSWORD_BATCH, _STREAM, _RECONCILE,\n"
             "_OPERATOR), else prints the statements for somebody who may. Settings that fix the meaning of what is stored (time.clock,\n"
             "time.dedup, time.future_skew, topics, partitions, consent defaults) are stored the first time and compared later.",

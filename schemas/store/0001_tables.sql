@@ -415,6 +415,8 @@ CREATE TABLE blocks (
     hash          bytea NOT NULL
 );
 
+CREATE UNIQUE INDEX blocks_last_id ON blocks (last_id);
+
 -- ---- reconciler --------------------------------------------------------------------------------------------------
 
 CREATE TABLE reconcile_lanes (

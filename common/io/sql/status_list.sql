@@ -1,0 +1,62 @@
+-- One line per thing worth knowing; instants are written as RFC 3339 here, since columns mix.
+WITH lines (place, what, subject, state, detail) AS (
+    SELECT 1, 'lane', lane::text,
+           CASE WHEN epoch = 0 THEN 'never owned'
+                ELSE 'watermark ' || coalesce(to_char(to_timestamp(watermark / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                                              'none') END,
+           format('step %s, epoch %s, updated %s s ago', step, epoch, round(extract(epoch FROM clock_timestamp() - updated_at)))
+    FROM lanes
+    UNION ALL
+    SELECT 2, 'archive', topic_no || '/' || lane, 'offset ' || offset_next, CASE WHEN at_end THEN 'read to the end' ELSE '' END
+    FROM archive_progress
+    UNION ALL
+    SELECT 3, 'load', load_no::text, state, format('%s: %s events, %s quarantined', source, events, quarantined) FROM loads
+    UNION ALL
+    SELECT 4, 'run', r.run_no::text, r.state,
+           format('as of %s, %s segments, %s members%s',
+                  to_char(to_timestamp(r.as_of / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), count(s.*),
+                  coalesce(sum(s.members), 0),
+                  coalesce(', failed: ' || string_agg(g.segment_id, ' ' ORDER BY g.segment_id) FILTER (WHERE s.state = 'failed'), ''))
+    FROM (SELECT * FROM runs ORDER BY run_no DESC LIMIT 5) r
+    LEFT JOIN run_segments s USING (run_no) LEFT JOIN segments g USING (segment_no)
+    GROUP BY r.run_no, r.state, r.as_of
+    UNION ALL
+    SELECT 5, 'segment', g.segment_id,
+           CASE WHEN f.segment_no IS NULL THEN 'not in force yet' ELSE 'version ' || f.version || ' in force' END,
+           concat_ws(', ', 'build ' || f.build_no, 'run ' || f.run_no,
+                     (SELECT count(*) || ' members' FROM members m WHERE m.segment_no = g.segment_no),
+                     CASE WHEN n.version > f.version THEN 'version ' || n.version || ' pending' END,
+                     CASE WHEN n.retired_at IS NOT NULL THEN 'retired' END)
+    FROM segments g
+    LEFT JOIN in_force f USING (segment_no)
+    LEFT JOIN LATERAL (SELECT version, retired_at FROM definitions d WHERE d.segment_no = g.segment_no ORDER BY version DESC LIMIT 1) n
+        ON true
+    UNION ALL
+    SELECT 6, 'build', b.build_no::text, CASE WHEN bool_and(l.ready) THEN 'ready' ELSE 'catching up' END,
+           format('%s version %s, history from the %s, ready in %s of %s lanes', g.segment_id, b.version, b.history,
+                  count(*) FILTER (WHERE l.ready), count(l.lane))
+    FROM builds b JOIN segments g USING (segment_no) LEFT JOIN build_lanes l USING (build_no)
+    GROUP BY b.build_no, b.version, b.history, g.segment_id
+    UNION ALL
+    SELECT 7, 'alert', a.kind || ' ' || a.subject, a.state, a.message FROM alerts a WHERE a.state = 'raised'
+    UNION ALL
+    SELECT 8, 'quarantine', q.reason, count(*)::text, 'from ' || string_agg(DISTINCT q.source, ', ') FROM quarantine q GROUP BY q.reason
+    UNION ALL
+    SELECT 9, 'erasure', '#' || c.user_no, 'pending', format('control line %s', c.control_no)
+    FROM control c WHERE c.kind = 'erasure_requested'
+    UNION ALL
+    SELECT 10, 'ledger', coalesce(max(block_no), 0)::text, coalesce(max(last_id), 0) || ' rows sealed',
+           (SELECT count(*) FROM history h WHERE h.history_id > coalesce(max(b.last_id), 0)) || ' waiting'
+    FROM blocks b
+    UNION ALL
+    SELECT 11, 'publication', target, 'up to history row ' || history_id,
+           format('rebuild %s, %s removals waiting', rebuild_no, (SELECT count(*) FROM removals))
+    FROM publication
+    UNION ALL
+    SELECT 12, 'dropped', source, sum(row_count)::text, 'records whose consent had ended' FROM dropped_records GROUP BY source
+    UNION ALL
+    SELECT 13, 'reconciler', 'pass ' || pass_no, coalesce('last ' || round(extract(epoch FROM clock_timestamp() - passed_at)) || ' s ago', 'never ran'),
+           format('control line %s of %s', s.control_no, h.control_no)
+    FROM reconcile_state s, control_head h
+)
+SELECT what, subject, state, detail FROM lines ORDER BY place, length(subject), subject COLLATE "C"
