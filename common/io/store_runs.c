@@ -7,6 +7,10 @@
 #include "sql_text.h"
 
 #include <inttypes.h>
+#include <time.h>
+
+/* A killed run's session ends a moment after it. */
+enum { RUNS_LOCK_WAIT_MS = 5000, RUNS_LOCK_POLL_MS = 50 };
 
 const char *run_step_name(enum run_step step)
 {
@@ -35,22 +39,30 @@ static bool store_runs_hit(struct pg *pg, const char *sql, const struct pg_value
 
 bool store_runs_lock(struct pg *pg, struct error *err)
 {
+    const struct timespec pause = {.tv_sec = 0, .tv_nsec = RUNS_LOCK_POLL_MS * 1000000L};
+    int64_t begun_ms = timestamp_monotonic_ms();
     struct pg_value values[2];
     PGresult *result = NULL;
-    bool taken;
+    bool taken = false;
 
     pg_set_integer(&values[0], STORE_LOCK_CLASS);
     pg_set_integer(&values[1], STORE_LOCK_RUN);
-    if (!pg_query(pg, "SELECT pg_try_advisory_lock($1::integer, $2::integer)", values, 2, &result, err)) {
-        return error_context(err, "run lock");
+    for (;;) {
+        if (!pg_query(pg, "SELECT pg_try_advisory_lock($1::integer, $2::integer)", values, 2, &result, err)) {
+            return error_context(err, "run lock");
+        }
+        taken = pg_boolean_at(result, 0, 0);
+        PQclear(result);
+        if (taken) {
+            return true;
+        }
+        if (timestamp_monotonic_ms() - begun_ms > RUNS_LOCK_WAIT_MS) {
+            break;
+        }
+        (void)nanosleep(&pause, NULL);
     }
-    taken = pg_boolean_at(result, 0, 0);
-    PQclear(result);
-    if (!taken) {
-        error_set(err, ERROR_USAGE, "another batch run is under way");
-        return error_hint(err, "wait for it; 'muster-batch runs' shows how far it is");
-    }
-    return true;
+    error_set(err, ERROR_USAGE, "another batch run is under way");
+    return error_hint(err, "wait for it; 'muster-batch runs' shows how far it is");
 }
 
 bool store_runs_crashed(struct pg *pg, int64_t *out_run_no, struct error *err)

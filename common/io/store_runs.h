@@ -68,7 +68,8 @@ bool run_plan_same(const struct run_plan *a, const struct run_plan *b);
  * there is no event at all. */
 int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms);
 
-/* Takes the lock that one batch run at a time holds for the life of the session. ERROR_USAGE when another run has it. */
+/* Takes the lock that one batch run at a time holds for the life of the session; waits a few seconds. ERROR_USAGE when another
+ * run has it. */
 bool store_runs_lock(struct pg *pg, struct error *err) MUST_CHECK;
 /* The run that a vanished process left in state running, or 0. Only meaningful under the lock. */
 bool store_runs_crashed(struct pg *pg, int64_t *out_run_no, struct error *err) MUST_CHECK;
