@@ -28,6 +28,7 @@ enum {
     STORE_LOCK_MIGRATE = 3,
     STORE_LOCK_PASS = 4, /* one reconciler pass at a time */
     STORE_LOCK_RUN = 5,  /* held by the process of a running batch run */
+    STORE_LOCK_DEFINITIONS = 6, /* one application of definitions at a time */
 };
 
 /* Connects with store.conninfo (user: the role, where it names none; password: where it names none, from

@@ -1,0 +1,14 @@
+/* The subcommands of `muster segments` that need the store; their table is in segments.c. */
+#ifndef MUSTER_CLI_SEGMENTS_H
+#define MUSTER_CLI_SEGMENTS_H
+
+#include "common/base/command.h"
+
+/* apply FILE_OR_DIR */
+bool segments_apply(const struct command_line *line, struct error *err) MUST_CHECK;
+/* list */
+bool segments_list(const struct command_line *line, struct error *err) MUST_CHECK;
+/* show SEGMENT; ERROR_USAGE when there is no such segment or version */
+bool segments_show(const struct command_line *line, struct error *err) MUST_CHECK;
+
+#endif
