@@ -319,6 +319,11 @@ void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no)
     user->grants[purpose] = grant_no;
 }
 
+void lane_complete_from(struct lane *lane, size_t segment, int64_t complete_from_ms)
+{
+    lane->segments[segment].complete_from_ms = complete_from_ms;
+}
+
 static bool cap(struct lane *lane, struct lane_user *user, const struct lane_judgement *judgement,
                 const struct lane_sink *sink, struct error *err)
 {

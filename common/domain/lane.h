@@ -98,6 +98,9 @@ void lane_announced_set(struct lane_user *user, const struct lane_record *record
 /* Sets a grant without announcing anything: 0 for none. */
 void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no);
 
+/* Sets a segment's complete_from_ms, once the history is known. */
+void lane_complete_from(struct lane *lane, size_t segment, int64_t complete_from_ms);
+
 /* Ends the catching up: announces members of which nothing is announced (a new build, a grant whose announcement was
  * interrupted), corrects what was announced wrongly, and sets all timers. */
 bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
