@@ -7,6 +7,7 @@
 #include "common/domain/rule_parse.h"
 #include "common/io/definition_files.h"
 #include "common/io/source.h"
+#include "common/io/zone_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 struct eval {
     const struct command_line *line;
     struct segment_set set;
+    struct zone_files zones;
     struct ruleset *ruleset;
     struct eval_users users;
     uint64_t line_count;
@@ -65,7 +67,7 @@ static void skip_unsupported(struct segment_set *set)
 
 static bool read_definitions(struct eval *eval, struct error *err)
 {
-    struct ruleset_options options = {0};
+    struct ruleset_options options = {.zones = zone_files_find, .zones_context = &eval->zones};
     const struct config *config;
 
     if (!command_config(eval->line, &config, err) ||
@@ -280,10 +282,12 @@ static bool run(const struct command_line *line, struct error *err)
         return false;
     }
     segment_set_init(&eval.set);
+    zone_files_init(&eval.zones);
     done = read_definitions(&eval, err) && eval_users_init(&eval.users, eval.ruleset, &options, err) &&
            evaluate(&eval, format, err);
     eval_users_clear(&eval.users);
     ruleset_free(eval.ruleset);
+    zone_files_clear(&eval.zones);
     segment_set_clear(&eval.set);
     return done;
 }
