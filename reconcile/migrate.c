@@ -350,9 +350,10 @@ const struct command command_migrate = {
     .name = "migrate",
     .arguments = "",
     .summary = "make or upgrade the audience store",
-    .help = "Connects with store.admin_conninfo (else store.conninfo, as muster_owner where it names no user). Creates the login roles muster_batch, muster_stream,\n"
-            "muster_reconcile and muster_operator where it may (passwords from MUSTER_STORE_PASSWORD_BATCH, _STREAM, _RECONCILE,\n"
-            "_OPERATOR), else prints the statements for somebody who may. Settings that fix the meaning of what is stored (time.clock,\n"
-            "time.dedup, time.future_skew, topics, partitions, consent defaults) are stored the first time and compared later.",
+    .help = "Connects with store.admin_conninfo, else with store.conninfo (as muster_owner where it names no user). Creates the\n"
+            "login roles muster_batch, muster_stream, muster_reconcile and muster_operator where it may (passwords from\n"
+            "MUSTER_STORE_PASSWORD_BATCH, _STREAM, _RECONCILE, _OPERATOR), else prints the statements for somebody who may.\n"
+            "Settings that fix the meaning of what is stored (time.clock, time.dedup, time.future_skew, topics, partitions, consent\n"
+            "defaults) are stored the first time and compared later.",
     .run = migrate_run,
 };

@@ -1,8 +1,10 @@
 /* muster consent: what a user has agreed to, and changing it. */
+#include "common/base/log.h"
 #include "common/base/timestamp.h"
 #include "common/cli/commands.h"
 #include "common/cli/listing.h"
 #include "common/io/kafka.h"
+#include "common/io/serving.h"
 #include "common/io/store_consent.h"
 #include "common/io/store_users.h"
 #include "sql_text.h"
@@ -79,9 +81,6 @@ static void outcome_print(const struct consent_change *change, const char *purpo
     switch (change->outcome) {
     case CONSENT_CHANGED:
         printf("%s %s\n", purpose, change->granted ? "granted" : "withdrawn");
-        if (!change->granted) {
-            printf("memberships for it ended in the store; their removal from serving is queued\n");
-        }
         break;
     case CONSENT_UNCHANGED:
         printf("%s was %s already\n", purpose, change->granted ? "granted" : "not granted");
@@ -93,6 +92,34 @@ static void outcome_print(const struct consent_change *change, const char *purpo
     case CONSENT_FUTURE:
         break;
     }
+}
+
+/* Takes the user out of Redis before the command returns; the queue that the withdrawal filled remains, so that a Redis which is
+ * down is told later. */
+static void serving_remove(const struct config *config, struct pg *pg, int64_t user_no)
+{
+    struct error err = ERROR_INIT;
+    struct redis_written written = {0};
+    struct redis *redis = NULL;
+    int64_t rebuild_no = 0;
+
+    if (redis_open(config_text(config, "redis.url"), &redis, &err) && redis_rebuild_number(redis, &rebuild_no, &err)) {
+        if (rebuild_no == 0) {
+            printf("memberships for it ended in the store; Redis serves no audience yet\n");
+            goto out;
+        }
+        if (serving_publish(pg, redis, rebuild_no, &user_no, 1, &written, &err) && written.foreign == 0) {
+            printf("memberships for it ended in the store and in Redis\n");
+            goto out;
+        }
+    }
+    printf("memberships for it ended in the store; the removal from Redis is queued\n");
+    if (err.code != ERROR_NONE) {
+        log_warning("%s", err.message);
+    }
+
+out:
+    redis_close(redis);
 }
 
 static bool consent_apply_one(struct pg *pg, struct consent_change *change, struct error *err)
@@ -138,6 +165,9 @@ static bool consent_set_run(const struct command_line *line, struct error *err)
         goto out;
     }
     outcome_print(&change, purpose);
+    if (change.outcome == CONSENT_CHANGED && !change.granted) {
+        serving_remove(config, pg, change.user_no);
+    }
     ok = true;
 
 out:

@@ -1,4 +1,4 @@
-SELECT h.history_id, g.segment_id, coalesce(k.user_id, '#' || h.user_no), h.change, h.member, h.valid_from, h.entered_at, h.valid_until,
+SELECT h.history_id, g.segment_id, coalesce(k.user_id, '#' || h.user_no), h.change, h.member::text, h.valid_from, h.entered_at, h.valid_until,
        h.decision, h.version, h.build_no, h.run_no,
        CASE WHEN h.step IS NOT NULL THEN 'lane ' || h.lane || ' step ' || h.step || ' seq ' || h.seq END,
        b.block_no, (extract(epoch FROM b.recorded_at) * 1000)::bigint, h.detail
