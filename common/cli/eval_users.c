@@ -45,6 +45,7 @@ void eval_users_clear(struct eval_users *users)
     memory_free(users->users);
     memory_free(users->touched);
     evaluation_free(users->evaluation);
+    ranks_free(users->ranks);
     hash_map_clear(&users->map);
     arena_clear(&users->arena);
 }
@@ -118,7 +119,8 @@ static bool follow(struct eval_users *users, struct eval_user *user, int64_t tim
             size_t segment = word * 64 + (size_t)__builtin_ctzll(users->touched[word]);
 
             users->touched[word] &= users->touched[word] - 1;
-            if (!update_history(users, user, segment, time_ms - 1, err)) {
+            if (!ruleset_definition(users->ruleset, segment)->needs_percentile &&
+                !update_history(users, user, segment, time_ms - 1, err)) {
                 return false;
             }
         }
@@ -182,6 +184,29 @@ static bool add_row(const struct eval_users *users, size_t segment, uint32_t use
     return true;
 }
 
+/* Segments that depend on other users exist at one instant only, whichever the engine. */
+static bool rows_ranked(struct eval_users *users, uint32_t index, int64_t at, struct eval_rows *rows, struct error *err)
+{
+    struct user_state *state = users->users[index].state;
+
+    for (size_t segment = 0; segment < ruleset_segment_count(users->ruleset); segment++) {
+        struct membership membership;
+
+        if (!ruleset_definition(users->ruleset, segment)->needs_percentile) {
+            continue;
+        }
+        if (!user_state_membership(users->ruleset, state, segment, at, users->evaluation, &membership, err)) {
+            return false;
+        }
+        if (membership.member &&
+            !add_row(users, segment, index, (struct interval){.entered_at = at, .left_at = TIMESTAMP_NEVER}, at,
+                     &rows[segment], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* From the intervals that the stream engine kept, where it has seen nothing later than `at`. */
 static bool rows_kept(struct eval_users *users, uint32_t index, int64_t at, struct eval_rows *rows, struct error *err)
 {
@@ -196,7 +221,24 @@ static bool rows_kept(struct eval_users *users, uint32_t index, int64_t at, stru
             }
         }
     }
-    return true;
+    return rows_ranked(users, index, at, rows, err);
+}
+
+static bool rank(struct eval_users *users, int64_t at, struct error *err)
+{
+    if (ruleset_percentile_count(users->ruleset) == 0) {
+        return true;
+    }
+    if (!ranks_new(users->ruleset, &users->ranks, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < users->count; i++) {
+        if (!ranks_add(users->ranks, users->users[i].state, at, users->evaluation, err)) {
+            return false;
+        }
+    }
+    evaluation_ranks(users->evaluation, users->ranks);
+    return ranks_finish(users->ranks, err);
 }
 
 static bool rows_computed(struct eval_users *users, uint32_t index, int64_t at, struct membership *memberships,
@@ -257,6 +299,9 @@ bool eval_users_rows(struct eval_users *users, int64_t at, struct eval_rows *row
 
     if (order == NULL || memberships == NULL) {
         (void)error_no_memory(err, "rows");
+        goto out;
+    }
+    if (!rank(users, at, err)) {
         goto out;
     }
     for (size_t i = 0; i < users->count; i++) {

@@ -5,6 +5,7 @@
 #include "common/base/config.h"
 #include "common/base/hash.h"
 #include "common/cli/eval_consent.h"
+#include "common/domain/percentile.h"
 #include "common/domain/ruleset.h"
 #include "common/domain/user_state.h"
 
@@ -44,6 +45,7 @@ struct eval_users {
     size_t count;
     size_t capacity;
     uint64_t *touched;
+    struct ranks *ranks; /* where a definition has a percentile */
     int64_t newest; /* greatest event time; TIMESTAMP_ALWAYS before the first */
     uint64_t event_count;
     uint64_t copy_count;

@@ -5,11 +5,10 @@
  * infinity) alone: events reach into it through their windows. An event at or before F drops what was carried, and
  * everything is found from the beginning: the same code with F = minus infinity, which is also what batch runs. */
 #include "common/domain/evaluation_parts.h"
-#include "common/domain/percentile.h"
 
 #include <stdlib.h>
 
-enum { EVALUATION_SIZE_MAX = 1 << 30 };
+enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
 
 static const struct carry carry_none = {
     .qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
@@ -24,6 +23,7 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->ruleset = ruleset;
     arena_init(&evaluation->arena, EVALUATION_SIZE_MAX);
     comparison_scratch_init(&evaluation->scratch);
+    buffer_init(&evaluation->key, KEY_SIZE_MAX);
     evaluation->stride = entry_stride(ruleset);
     evaluation->values = memory_allocate_zeroed(ruleset->source_count, sizeof *evaluation->values);
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
@@ -43,6 +43,7 @@ void evaluation_free(struct evaluation *evaluation)
     if (evaluation != NULL) {
         arena_clear(&evaluation->arena);
         comparison_scratch_clear(&evaluation->scratch);
+        buffer_clear(&evaluation->key);
         memory_free(evaluation->values);
         memory_free(evaluation->mask);
         memory_free(evaluation->answers);
@@ -300,6 +301,19 @@ static void walk(struct evaluation *evaluation, const struct definition *definit
     }
 }
 
+/* A segment that depends on a percentile is evaluated at one instant only, and enters at it (section 5). */
+static void answer_at(struct evaluation *evaluation, const struct timeline *held, struct answer *answer)
+{
+    if (evaluation->at == TIMESTAMP_NEVER || !timeline_at(held, evaluation->at)) {
+        return;
+    }
+    answer->intervals = evaluation_allocate(evaluation, 1, sizeof *answer->intervals);
+    if (answer->intervals != NULL) {
+        answer->intervals[0] = (struct interval){.entered_at = evaluation->at, .left_at = TIMESTAMP_NEVER};
+        answer->count = 1;
+    }
+}
+
 /* M of a segment from F on, from what is carried at F; `carried` receives the same for carry_at. */
 static void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
                              struct carry *carried)
@@ -338,15 +352,20 @@ static void evaluate_segment(struct evaluation *evaluation, size_t segment, cons
         excluded.initial = !excluded.initial;
         timeline_and(&held, &excluded, &evaluation->arena, &evaluation->failed);
     }
-    walk(evaluation, definition, &held, carry, carry_at, answer, carried);
+    if (definition->needs_percentile) {
+        answer_at(evaluation, &held, answer);
+    } else {
+        walk(evaluation, definition, &held, carry, carry_at, answer, carried);
+    }
 }
 
 /* ---- calls ---- */
 
-static void begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from)
+void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from)
 {
     arena_reset(&evaluation->arena);
     evaluation->failed = false;
+    evaluation->unranked = false;
     evaluation->scratch.failed = false;
     evaluation->state = state;
     evaluation->at = at;
@@ -355,10 +374,13 @@ static void begin(struct evaluation *evaluation, const struct user_state *state,
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }
 
-static bool finish(const struct evaluation *evaluation, struct error *err)
+bool evaluation_finish(const struct evaluation *evaluation, struct error *err)
 {
     if (evaluation->failed || evaluation->scratch.failed) {
         return error_no_memory(err, "evaluating a user's events");
+    }
+    if (evaluation->unranked) {
+        return error_set(err, ERROR_INPUT, "a percentile needs the values of all users, which are not there");
     }
     return true;
 }
@@ -372,7 +394,7 @@ static void evaluate_closure(struct evaluation *evaluation, const struct user_st
     int64_t carried_until = state->carried_until == NULL ? TIMESTAMP_ALWAYS : state->carried_until[segment];
     bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && carried_until <= at;
 
-    begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
+    evaluation_begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
     for (size_t i = 0; i < plan->closure_count; i++) {
         evaluate_segment(evaluation, plan->closure[i], carried ? &state->carries[plan->carry_index + i] : &carry_none,
                          carry_at, &evaluation->carries[i]);
@@ -399,13 +421,13 @@ bool user_state_membership(const struct ruleset *ruleset, struct user_state *sta
     (void)ruleset;
     evaluate_closure(evaluation, state, segment, at, at, TIMESTAMP_ALWAYS);
     *out = membership_of(&evaluation->answers[segment], at);
-    return finish(evaluation, err);
+    return evaluation_finish(evaluation, err);
 }
 
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err)
 {
-    begin(evaluation, state, at, TIMESTAMP_ALWAYS);
+    evaluation_begin(evaluation, state, at, TIMESTAMP_ALWAYS);
     for (size_t i = 0; i < ruleset->segment_count; i++) {
         size_t segment = ruleset->set->evaluation_order[i];
         struct carry ignored;
@@ -413,7 +435,7 @@ bool user_state_memberships(const struct ruleset *ruleset, const struct user_sta
         evaluate_segment(evaluation, segment, &carry_none, TIMESTAMP_ALWAYS, &ignored);
         out[segment] = membership_of(&evaluation->answers[segment], at);
     }
-    return finish(evaluation, err);
+    return evaluation_finish(evaluation, err);
 }
 
 bool user_state_history(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
@@ -423,7 +445,7 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
     const struct segment_plan *plan = &ruleset->segments[segment];
     const struct answer *answer = &evaluation->answers[segment];
 
-    begin(evaluation, state, at, TIMESTAMP_ALWAYS);
+    evaluation_begin(evaluation, state, at, TIMESTAMP_ALWAYS);
     for (size_t i = 0; i < plan->closure_count; i++) {
         struct carry ignored;
 
@@ -434,7 +456,7 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
     while (*out_count > 0 && answer->intervals[*out_count - 1].entered_at > at) {
         (*out_count)--;
     }
-    return finish(evaluation, err);
+    return evaluation_finish(evaluation, err);
 }
 
 static bool reserve_carries(const struct ruleset *ruleset, struct user_state *state, struct error *err)
@@ -466,11 +488,16 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
     int64_t carry_at = state->newest == TIMESTAMP_ALWAYS ? TIMESTAMP_ALWAYS : state->newest - 1;
     size_t first = 0;
 
+    if (plan->definition->needs_percentile) {
+        *out = NULL;
+        *out_count = 0;
+        return true;
+    }
     if (!reserve_carries(ruleset, state, err)) {
         return false;
     }
     evaluate_closure(evaluation, state, segment, TIMESTAMP_NEVER, from, carry_at);
-    if (!finish(evaluation, err)) {
+    if (!evaluation_finish(evaluation, err)) {
         return false;
     }
     if (carry_at > state->carried_until[segment]) {

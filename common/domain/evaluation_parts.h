@@ -16,7 +16,10 @@ struct evaluation {
     const struct ruleset *ruleset;
     struct arena arena; /* everything of one call; reset by the next */
     struct comparison_scratch scratch;
-    bool failed; /* the arena ran out: the call fails at its end */
+    struct buffer key;         /* percentile: the group's key */
+    const struct ranks *ranks; /* NULL: not given */
+    bool failed;   /* the arena ran out: the call fails at its end */
+    bool unranked; /* a percentile was to be evaluated without ranks */
 
     /* fold */
     struct value *values; /* by source */
@@ -68,6 +71,15 @@ void evaluate_compare(struct evaluation *evaluation, const struct node *node, bo
 void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
 void evaluate_sequence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
 void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out);
+/* The same truth at all times: that of evaluation->at. */
+void evaluate_percentile(struct evaluation *evaluation, const struct node *node, struct timeline *out);
+
+/* The value of the node's trait after the first `count` entries; missing where none sets it. */
+struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count);
+
+/* Begin and end of one call: `at` bounds the events, `from` is F. False where something failed in between. */
+void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from);
+bool evaluation_finish(const struct evaluation *evaluation, struct error *err) MUST_CHECK;
 
 /* Hash and equality of the values of some columns: what `same` and `distinct` compare. False where one is missing or a
  * compound. */

@@ -690,7 +690,7 @@ static bool criteria_support(const struct criterion *criteria, size_t count, con
     for (size_t i = 0; i < count; i++) {
         const struct criterion *criterion = &criteria[i];
 
-        if (criterion->kind == CRITERION_NONE || criterion->kind == CRITERION_PERCENTILE) {
+        if (criterion->kind == CRITERION_NONE) {
             *what = criterion_kind_name(criterion->kind);
             *path = criterion->json_path;
             return false;

@@ -84,20 +84,21 @@ static bool sets(const struct evaluation *evaluation, const struct node *node, s
     return bit_is_set(evaluation_entry(evaluation, index)->mask, node->trait);
 }
 
+struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count)
+{
+    while (count > 0 && !sets(evaluation, node, count - 1)) {
+        count--;
+    }
+    return count == 0 ? (struct value){.type = VALUE_MISSING} : value_set(evaluation, node, count - 1);
+}
+
 void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out)
 {
-    struct value value = {.type = VALUE_MISSING};
-    int64_t at = evaluation->from;
     size_t first = evaluation_first_entry(evaluation, 0);
-    size_t last = first;
+    struct value value = trait_value(evaluation, node, first);
+    int64_t at = evaluation->from;
 
     *out = (struct timeline){0};
-    while (last > 0 && !sets(evaluation, node, last - 1)) {
-        last--;
-    }
-    if (last > 0) {
-        value = value_set(evaluation, node, last - 1);
-    }
     for (size_t i = first; i < evaluation->entry_count; i++) {
         int64_t time_ms = evaluation_entry(evaluation, i)->time_ms;
 

@@ -51,6 +51,8 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
                      struct error *err) MUST_CHECK;
 
+/* Segments that depend on a percentile need ranks first (percentile.h), and have a membership at `at` only: no intervals. */
+
 /* Membership of one segment at `at` from the events with time <= at. */
 bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
                            struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
