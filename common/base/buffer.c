@@ -7,7 +7,8 @@
 
 void buffer_init(struct buffer *buffer, size_t size_max)
 {
-    *buffer = (struct buffer){.size_max = size_max};
+    /* Half the address space, so that sizes computed from it do not overflow. */
+    *buffer = (struct buffer){.size_max = size_max < SIZE_MAX / 2 ? size_max : SIZE_MAX / 2};
 }
 
 void buffer_clear(struct buffer *buffer)
@@ -26,7 +27,7 @@ void buffer_reset(struct buffer *buffer)
 static bool buffer_reserve(struct buffer *buffer, size_t more)
 {
     size_t wanted;
-    size_t capacity = buffer->capacity < 64 ? 64 : buffer->capacity;
+    size_t capacity = buffer->capacity;
     char *grown;
 
     if (buffer->failed) {
@@ -40,8 +41,13 @@ static bool buffer_reserve(struct buffer *buffer, size_t more)
     if (wanted <= buffer->capacity) {
         return true;
     }
-    while (capacity < wanted) {
-        capacity = capacity > buffer->size_max / 2 ? buffer->size_max + 1 : capacity * 2;
+    /* Never beyond the maximum and its NUL: buffer_append tests the capacity alone. */
+    capacity = capacity < 32 ? 64 : capacity * 2;
+    if (capacity < wanted) {
+        capacity = wanted;
+    }
+    if (capacity > buffer->size_max + 1) {
+        capacity = buffer->size_max + 1;
     }
     grown = memory_resize(buffer->data, capacity, 1);
     if (grown == NULL) {
@@ -53,27 +59,17 @@ static bool buffer_reserve(struct buffer *buffer, size_t more)
     return true;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t size)
+void buffer_append_growing(struct buffer *buffer, const void *data, size_t size)
 {
-    if (size > 0 && buffer_reserve(buffer, size)) {
+    if (buffer_reserve(buffer, size)) {
         memcpy(buffer->data + buffer->size, data, size);
         buffer->size += size;
     }
 }
 
-void buffer_append_slice(struct buffer *buffer, struct slice bytes)
-{
-    buffer_append(buffer, bytes.data, bytes.size);
-}
-
 void buffer_append_text(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_append_char(struct buffer *buffer, char byte)
-{
-    buffer_append(buffer, &byte, 1);
 }
 
 void buffer_append_integer(struct buffer *buffer, int64_t number)
@@ -109,28 +105,6 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
     }
     va_end(again);
     va_end(arguments);
-}
-
-void buffer_append_int16(struct buffer *buffer, int16_t number)
-{
-    uint16_t bits = (uint16_t)number;
-    unsigned char bytes[2] = {(unsigned char)(bits >> 8), (unsigned char)bits};
-
-    buffer_append(buffer, bytes, sizeof bytes);
-}
-
-void buffer_append_int32(struct buffer *buffer, int32_t number)
-{
-    uint32_t bits = __builtin_bswap32((uint32_t)number);
-
-    buffer_append(buffer, &bits, sizeof bits);
-}
-
-void buffer_append_int64(struct buffer *buffer, int64_t number)
-{
-    uint64_t bits = __builtin_bswap64((uint64_t)number);
-
-    buffer_append(buffer, &bits, sizeof bits);
 }
 
 bool buffer_finish(const struct buffer *buffer, const char *what, struct error *err)

@@ -172,7 +172,7 @@ static bool arena_add_block(struct arena *arena, size_t size)
     return true;
 }
 
-void *arena_allocate(struct arena *arena, size_t size)
+void *arena_allocate_growing(struct arena *arena, size_t size)
 {
     const size_t align = alignof(max_align_t);
     size_t rounded;

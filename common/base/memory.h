@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/slice.h"
 
+#include <stdalign.h>
 #include <stddef.h>
 
 /* Like malloc, calloc, realloc, free; NULL when there is no memory. `count * size` that overflows gives NULL.
@@ -45,8 +46,22 @@ void arena_init(struct arena *arena, size_t size_max);
 void arena_clear(struct arena *arena);
 /* Forgets all blocks handed out but keeps the largest piece of memory for reuse. */
 void arena_reset(struct arena *arena);
+/* The part of arena_allocate that is rarely needed: a new piece of memory, and what is too large. */
+void *arena_allocate_growing(struct arena *arena, size_t size) MUST_CHECK;
 /* `size` bytes aligned for any type, or NULL (no memory, or size_max reached). Contents undefined. */
-void *arena_allocate(struct arena *arena, size_t size) MUST_CHECK;
+static inline MUST_CHECK void *arena_allocate(struct arena *arena, size_t size)
+{
+    size_t rounded = (size + (alignof(max_align_t) - 1)) & ~(alignof(max_align_t) - 1);
+    void *result = arena->next;
+
+    /* Neither 0 bytes nor a size that overflowed pass: both round to 0. */
+    if (rounded - 1 >= (size_t)(arena->end - arena->next) || rounded > arena->size_max - arena->size_used) {
+        return arena_allocate_growing(arena, size);
+    }
+    arena->next += rounded;
+    arena->size_used += rounded;
+    return result;
+}
 /* `count * size` zeroed bytes, or NULL (also on overflow). */
 void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size) MUST_CHECK;
 /* A copy of the bytes (followed by a NUL that is not counted), owned by the arena. False when there is no memory. */
