@@ -61,7 +61,7 @@ static bool open_stream(struct stream *stream, const struct config *config, cons
         return error_no_memory(err, "starting to read");
     }
     return store_open(config, STORE_ROLE_STREAM, &stream->pg, err) &&
-           kafka_topics_check(config, stream->topics, KAFKA_TOPIC_COUNT, stream->partition_count, err) &&
+           kafka_topics_ensure(config, stream->topics, KAFKA_TOPIC_COUNT, stream->partition_count, err) &&
            kafka_reader_open(config, "muster-stream", stream->topics, KAFKA_TOPIC_COUNT, &stream->reader, err) &&
            store_users_new(&stream->users, err) && consent_map_new(&stream->consent, err);
 }

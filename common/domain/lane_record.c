@@ -94,7 +94,10 @@ static bool is_announced(const struct lane_announced *announced, const struct in
 static bool confirm(struct lane_pass *pass, const struct interval *interval, struct error *err)
 {
     const struct lane_announced *announced = pass->announced;
-    int64_t speaking = interval->left_at > pass->instant ? pass->instant : pass->limit;
+    /* After catching up only what time brought about is looked for: an event of the user that did not touch the segment has not
+     * renewed it before the restart either. */
+    bool ahead = pass->judgement->occasion != LANE_START && interval->left_at > pass->instant;
+    int64_t speaking = ahead ? pass->instant : pass->limit;
     bool shorter = interval->left_at < announced->valid_until;
     bool renewed = interval->left_at > announced->valid_until && speaking >= half_point(announced);
     bool certain = !announced->certain && is_complete(pass);

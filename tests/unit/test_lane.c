@@ -1,0 +1,572 @@
+/* The lane's promises as properties of random logs: what is announced in the end is the truth, records do not depend on
+ * where steps end, and a restart anywhere goes on with the records that would have come. */
+#include "common/domain/lane.h"
+
+#include "common/domain/rule_parse.h"
+#include "common/domain/watermark.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+Suite *lane_suite(void);
+
+enum { EVENTS = 60, USERS = 3, RECORDS_MAX = 4000, TEXT_SIZE = 256, MINUTE = 60000, BOUND = 5 * MINUTE };
+
+static const char definitions[] =
+    "[{\"segmentId\":\"recent\",\"criteria\":[{\"event\":\"a\",\"window\":\"30m\"}]},"
+    "{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"1h\",\"count\":{\">=\":3}}]},"
+    "{\"segmentId\":\"abandoned\",\"criteria\":[{\"event\":\"a\",\"window\":\"20m\",\"condition\":\"no_b_after\"}],"
+    "\"membershipDuration\":\"2h\"},"
+    "{\"segmentId\":\"sum\",\"criteria\":[{\"event\":[\"a\",\"b\"],\"window\":\"2h\",\"sum\":{\"property\":\"v\",\">\":10}}],"
+    "\"exclude\":[{\"event\":\"c\",\"window\":\"10m\"}]},"
+    "{\"segmentId\":\"silent\",\"criteria\":[{\"not\":{\"event\":\"*\",\"window\":\"40m\"}}]},"
+    "{\"segmentId\":\"not_recent\",\"criteria\":[{\"not\":{\"segment\":\"recent\"}}],\"exclusionWindow\":\"15m\"},"
+    "{\"segmentId\":\"trait\",\"criteria\":[{\"trait\":\"tier\",\"=\":\"gold\"}]}]";
+
+struct message {
+    char text[TEXT_SIZE];
+    int64_t time_ms;
+};
+
+struct note {
+    char user[8];
+    struct lane_record record;
+};
+
+struct journal {
+    struct note notes[RECORDS_MAX];
+    size_t count;
+};
+
+struct fixture {
+    struct segment_set set;
+    struct ruleset *ruleset;
+    struct lane_segment segments[16];
+    struct json_document document;
+    struct arena arena;
+    struct message messages[EVENTS];
+};
+
+static uint64_t random_state;
+
+static unsigned random_below(unsigned count)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(random_state >> 33) % count;
+}
+
+static void make_messages(struct fixture *fixture, bool disordered)
+{
+    static const char *const names[] = {"a", "a", "b", "c", "d"};
+    int64_t now_ms = 1000 * MINUTE;
+
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct message *message = &fixture->messages[i];
+        unsigned user = random_below(USERS);
+
+        now_ms += (int64_t)random_below(9) * MINUTE;
+        message->time_ms = now_ms - (disordered && random_below(4) == 0 ? (int64_t)random_below(40) * MINUTE : 0);
+        if (random_below(8) == 0) {
+            snprintf(message->text, TEXT_SIZE,
+                     "{\"type\":\"identify\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"traits\":{\"tier\":\"%s\"}}",
+                     i, user, (long long)message->time_ms, random_below(2) == 0 ? "gold" : "tin");
+        } else {
+            snprintf(message->text, TEXT_SIZE,
+                     "{\"type\":\"track\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"event\":\"%s\","
+                     "\"properties\":{\"v\":%u}}",
+                     i, user, (long long)message->time_ms, names[random_below(5)], random_below(9));
+        }
+    }
+}
+
+static void open_fixture(struct fixture *fixture)
+{
+    struct ruleset_options options = {.dedup_ms = 24 * 60 * MINUTE};
+    struct error err = ERROR_INIT;
+
+    segment_set_init(&fixture->set);
+    json_document_init(&fixture->document);
+    arena_init(&fixture->arena, 1 << 20);
+    ck_assert_msg(segment_set_add(&fixture->set, slice_from("test.json"), slice_from(definitions), 0, &err), "%s",
+                  err.message);
+    ck_assert_msg(segment_set_check(&fixture->set, &err), "%s", err.message);
+    ck_assert_msg(ruleset_new(&fixture->set, &options, &fixture->ruleset, &err), "%s", err.message);
+    for (size_t i = 0; i < fixture->set.definition_count; i++) {
+        fixture->segments[i] = (struct lane_segment){.purpose = LANE_NO_PURPOSE, .complete_from_ms = TIMESTAMP_ALWAYS};
+    }
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+    ruleset_free(fixture->ruleset);
+    segment_set_clear(&fixture->set);
+    json_document_clear(&fixture->document);
+    arena_clear(&fixture->arena);
+}
+
+static struct lane *make_lane(struct fixture *fixture, size_t purpose_count, size_t user_events_max)
+{
+    struct lane_options options = {.ruleset = fixture->ruleset,
+                                   .segments = fixture->segments,
+                                   .purpose_count = purpose_count,
+                                   .user_events_max = user_events_max};
+    struct error err = ERROR_INIT;
+    struct lane *lane = NULL;
+
+    ck_assert_msg(lane_new(&options, &lane, &err), "%s", err.message);
+    return lane;
+}
+
+static bool note_record(void *context, const struct lane_record *record, struct error *err)
+{
+    struct journal *journal = context;
+    struct note *note = &journal->notes[journal->count];
+    struct slice id = lane_user_id(record->user);
+
+    (void)err;
+    ck_assert_uint_lt(journal->count, RECORDS_MAX);
+    journal->count++;
+    memset(note, 0, sizeof *note);
+    memcpy(note->user, id.data, id.size);
+    note->record = *record;
+    note->record.user = NULL;
+    return true;
+}
+
+static struct event decode(struct fixture *fixture, size_t index)
+{
+    enum quarantine_reason reason = QUARANTINE_NONE;
+    struct error why = ERROR_INIT;
+    struct event event;
+
+    arena_reset(&fixture->arena);
+    ck_assert(event_decode(slice_from(fixture->messages[index].text), &fixture->document, &fixture->arena, &event, &reason,
+                           &why));
+    ck_assert_msg(reason == QUARANTINE_NONE, "%s", why.message);
+    return event;
+}
+
+/* Feeds messages [begin, end); a step ends after every `step` of them. */
+static void feed(struct fixture *fixture, struct lane *lane, struct watermark *watermark, size_t begin, size_t end,
+                 size_t step, struct journal *journal)
+{
+    struct lane_sink sink = {.emit = note_record, .context = journal};
+    struct error err = ERROR_INIT;
+
+    for (size_t i = begin; i < end; i++) {
+        struct event event = decode(fixture, i);
+        struct lane_user *user = NULL;
+
+        ck_assert(lane_add(lane, event.user, &user, &err));
+        ck_assert_msg(lane_event(lane, user, &event, 0, (int64_t)i, watermark->value_ms, &sink, &err), "%s", err.message);
+        watermark_event(watermark, 0, event.time_ms);
+        if ((i + 1) % step == 0) {
+            ck_assert(lane_advance(lane, watermark->value_ms, &sink, &err));
+        }
+    }
+}
+
+static struct watermark begin_watermark(void)
+{
+    struct watermark watermark;
+
+    watermark_init(&watermark, 1, BOUND, TIMESTAMP_ALWAYS);
+    return watermark;
+}
+
+static int compare_notes(const void *a, const void *b)
+{
+    const struct note *left = a;
+    const struct note *right = b;
+    int order = strcmp(left->user, right->user);
+
+    if (order == 0) {
+        order = (left->record.segment > right->record.segment) - (left->record.segment < right->record.segment);
+    }
+    return order;
+}
+
+/* Sorted by user and segment, keeping the order of each. */
+static void sort_journal(struct journal *journal)
+{
+    for (size_t i = 1; i < journal->count; i++) {
+        struct note note = journal->notes[i];
+        size_t at = i;
+        for (; at > 0 && compare_notes(&journal->notes[at - 1], &note) > 0; at--) {
+            journal->notes[at] = journal->notes[at - 1];
+        }
+        journal->notes[at] = note;
+    }
+}
+
+static void assert_same(struct journal *expected, struct journal *actual, const char *what, uint64_t seed, size_t at)
+{
+    sort_journal(expected);
+    sort_journal(actual);
+    ck_assert_msg(expected->count == actual->count, "%s, seed %llu, at %zu: %zu records, expected %zu", what,
+                  (unsigned long long)seed, at, actual->count, expected->count);
+    for (size_t i = 0; i < expected->count; i++) {
+        const struct lane_record *e = &expected->notes[i].record;
+        const struct lane_record *a = &actual->notes[i].record;
+        ck_assert_msg(compare_notes(&expected->notes[i], &actual->notes[i]) == 0 && e->member == a->member &&
+                          e->entered_at == a->entered_at && e->effective_at == a->effective_at &&
+                          e->valid_until == a->valid_until && e->positions[0] == a->positions[0] &&
+                          e->certain == a->certain && e->uncertain_until == a->uncertain_until && e->grant_no == a->grant_no,
+                      "%s, seed %llu, at %zu: record %zu of %s differs (segment %zu, effective %lld and %lld)", what,
+                      (unsigned long long)seed, at, i, expected->notes[i].user, e->segment, (long long)e->effective_at,
+                      (long long)a->effective_at);
+    }
+}
+
+/* The newest record of each user and segment says what is true at `at`. */
+static void assert_truth(struct fixture *fixture, struct lane *lane, const struct journal *journal, int64_t at,
+                         uint64_t seed)
+{
+    struct evaluation *evaluation = NULL;
+    struct error err = ERROR_INIT;
+
+    ck_assert(evaluation_new(fixture->ruleset, &evaluation, &err));
+    for (unsigned u = 0; u < USERS; u++) {
+        char id[8];
+        struct lane_user *user;
+
+        snprintf(id, sizeof id, "u%u", u);
+        user = lane_find(lane, slice_from(id));
+        for (size_t segment = 0; user != NULL && segment < fixture->set.definition_count; segment++) {
+            const struct lane_record *newest = NULL;
+            struct membership truth;
+
+            for (size_t i = 0; i < journal->count; i++) {
+                if (strcmp(journal->notes[i].user, id) == 0 && journal->notes[i].record.segment == segment) {
+                    newest = &journal->notes[i].record;
+                }
+            }
+            ck_assert(user_state_membership(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &truth, &err));
+            ck_assert_msg((newest != NULL && newest->member) == truth.member, "seed %llu: %s in segment %zu: truth %d",
+                          (unsigned long long)seed, id, segment, truth.member);
+            ck_assert_msg(!truth.member || newest->entered_at == truth.entered_at, "seed %llu: %s in segment %zu entered",
+                          (unsigned long long)seed, id, segment);
+        }
+    }
+    evaluation_free(evaluation);
+}
+
+/* Where no event is late, entries and exits are the intervals of the truth. */
+static void assert_intervals(struct fixture *fixture, struct lane *lane, const struct journal *journal, int64_t at,
+                             uint64_t seed)
+{
+    struct evaluation *evaluation = NULL;
+    struct error err = ERROR_INIT;
+
+    ck_assert(evaluation_new(fixture->ruleset, &evaluation, &err));
+    for (unsigned u = 0; u < USERS; u++) {
+        char id[8];
+        struct lane_user *user;
+
+        snprintf(id, sizeof id, "u%u", u);
+        user = lane_find(lane, slice_from(id));
+        for (size_t segment = 0; user != NULL && segment < fixture->set.definition_count; segment++) {
+            const struct interval *intervals = NULL;
+            size_t count = 0;
+            size_t next = 0;
+            int64_t entered_at = TIMESTAMP_ALWAYS;
+
+            ck_assert(user_state_history(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &intervals, &count,
+                                         &err));
+            for (size_t i = 0; i < journal->count; i++) {
+                const struct lane_record *record = &journal->notes[i].record;
+                if (strcmp(journal->notes[i].user, id) != 0 || record->segment != segment) {
+                    continue;
+                }
+                if (!record->member) {
+                    ck_assert_msg(record->effective_at == intervals[next].left_at, "seed %llu: left",
+                                  (unsigned long long)seed);
+                    next++;
+                } else if (record->entered_at != entered_at) {
+                    ck_assert_msg(next < count && record->entered_at == intervals[next].entered_at,
+                                  "seed %llu: %s entered segment %zu at %lld", (unsigned long long)seed, id, segment,
+                                  (long long)record->entered_at);
+                    entered_at = record->entered_at;
+                }
+            }
+            ck_assert_msg(next == count || (next + 1 == count && intervals[next].left_at > at),
+                          "seed %llu: %s in segment %zu: %zu of %zu intervals", (unsigned long long)seed, id, segment, next,
+                          count);
+        }
+    }
+    evaluation_free(evaluation);
+}
+
+static void finish(struct lane *lane, struct journal *journal, int64_t at)
+{
+    struct lane_sink sink = {.emit = note_record, .context = journal};
+    struct error err = ERROR_INIT;
+
+    ck_assert(lane_advance(lane, at, &sink, &err));
+}
+
+static int64_t end_of(const struct fixture *fixture)
+{
+    return fixture->messages[EVENTS - 1].time_ms + 25 * MINUTE;
+}
+
+static struct journal whole;
+static struct journal other;
+static struct journal rest;
+
+START_TEST(records_do_not_depend_on_steps)
+{
+    struct fixture fixture;
+    uint64_t seed = (uint64_t)_i;
+
+    random_state = seed + 1;
+    open_fixture(&fixture);
+    make_messages(&fixture, _i % 2 == 1);
+    for (size_t step = 1; step <= EVENTS; step = step * 3 + 1) {
+        struct lane *lane = make_lane(&fixture, 0, 0);
+        struct watermark watermark = begin_watermark();
+        struct journal *journal = step == 1 ? &whole : &other;
+
+        journal->count = 0;
+        feed(&fixture, lane, &watermark, 0, EVENTS, step, journal);
+        finish(lane, journal, end_of(&fixture));
+        assert_truth(&fixture, lane, journal, end_of(&fixture), seed);
+        if (_i % 2 == 0) {
+            assert_intervals(&fixture, lane, journal, end_of(&fixture), seed);
+        }
+        if (step > 1) {
+            assert_same(&whole, &other, "steps", seed, step);
+        }
+        lane_free(lane);
+    }
+    ck_assert_uint_gt(whole.count, EVENTS / 4);
+    close_fixture(&fixture);
+}
+END_TEST
+
+/* A second life: folds what the first one had read, and knows what it had announced. */
+static void restart(struct fixture *fixture, struct lane *lane, size_t at, const struct journal *journal,
+                    int64_t watermark_ms, struct journal *into)
+{
+    struct lane_sink sink = {.emit = note_record, .context = into};
+    struct error err = ERROR_INIT;
+
+    for (size_t i = 0; i < at; i++) {
+        struct event event = decode(fixture, i);
+        struct lane_user *user = NULL;
+        ck_assert(lane_add(lane, event.user, &user, &err));
+        ck_assert(lane_fold(lane, user, &event, 0, (int64_t)i, &err));
+    }
+    for (size_t i = 0; i < journal->count; i++) {
+        lane_announced_set(lane_find(lane, slice_from(journal->notes[i].user)), &journal->notes[i].record);
+    }
+    ck_assert(lane_start(lane, watermark_ms, &sink, &err));
+}
+
+START_TEST(a_restart_goes_on_as_if_nothing_had_happened)
+{
+    struct fixture fixture;
+    uint64_t seed = (uint64_t)_i;
+
+    random_state = seed + 1000;
+    open_fixture(&fixture);
+    make_messages(&fixture, _i % 2 == 1);
+    for (size_t at = 1; at < EVENTS; at += 1 + random_below(3)) {
+        struct lane *first = make_lane(&fixture, 0, 0);
+        struct lane *second = make_lane(&fixture, 0, 0);
+        struct watermark watermark = begin_watermark();
+        struct watermark kept;
+        size_t written;
+
+        whole.count = 0;
+        rest.count = 0;
+        feed(&fixture, first, &watermark, 0, at, 1, &whole);
+        kept = watermark;
+        written = whole.count;
+        restart(&fixture, second, at, &whole, kept.value_ms, &rest);
+        ck_assert_msg(rest.count == 0, "seed %llu: a restart at %zu wrote %zu records (%s, segment %zu)",
+                      (unsigned long long)seed, at, rest.count, rest.notes[0].user, rest.notes[0].record.segment);
+        feed(&fixture, first, &watermark, at, EVENTS, 1, &whole);
+        finish(first, &whole, end_of(&fixture));
+        feed(&fixture, second, &kept, at, EVENTS, 5, &rest);
+        finish(second, &rest, end_of(&fixture));
+        other.count = whole.count - written;
+        memcpy(other.notes, whole.notes + written, other.count * sizeof other.notes[0]);
+        assert_same(&other, &rest, "restart", seed, at);
+        lane_free(first);
+        lane_free(second);
+    }
+    close_fixture(&fixture);
+}
+END_TEST
+
+START_TEST(a_new_build_announces_members_once)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    struct lane *lane;
+
+    random_state = 42;
+    open_fixture(&fixture);
+    make_messages(&fixture, false);
+    lane = make_lane(&fixture, 0, 0);
+    whole.count = 0;
+    other.count = 0;
+    watermark_move(&watermark, fixture.messages[EVENTS - 1].time_ms);
+    restart(&fixture, lane, EVENTS, &other, watermark.value_ms, &whole);
+    assert_truth(&fixture, lane, &whole, watermark.value_ms, 42);
+    for (size_t i = 0; i < whole.count; i++) {
+        ck_assert(whole.notes[i].record.member);
+        ck_assert_int_eq(whole.notes[i].record.effective_at, watermark.value_ms);
+    }
+    ck_assert_uint_gt(whole.count, 0);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+START_TEST(nothing_is_written_without_consent_and_all_again_with_a_new_grant)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    struct lane_sink sink = {.emit = note_record, .context = &whole};
+    struct error err = ERROR_INIT;
+    struct lane_user *user;
+    struct lane *lane;
+    size_t before;
+
+    random_state = 7;
+    open_fixture(&fixture);
+    make_messages(&fixture, false);
+    for (size_t i = 1; i < fixture.set.definition_count; i++) {
+        fixture.segments[i].purpose = 0;
+    }
+    lane = make_lane(&fixture, 1, 0);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 0, EVENTS, 7, &whole);
+    for (size_t i = 0; i < whole.count; i++) {
+        ck_assert_uint_eq(whole.notes[i].record.segment, 0);
+        ck_assert_int_eq(whole.notes[i].record.grant_no, 0);
+    }
+    user = lane_find(lane, slice_from("u0"));
+    before = whole.count;
+    ck_assert(lane_grant_set(lane, user, 0, 5, watermark.value_ms, &sink, &err));
+    ck_assert_uint_gt(whole.count, before);
+    for (size_t i = before; i < whole.count; i++) {
+        ck_assert(whole.notes[i].record.member);
+        ck_assert_int_eq(whole.notes[i].record.grant_no, 5);
+    }
+    before = whole.count;
+    ck_assert(lane_grant_set(lane, user, 0, 0, watermark.value_ms, &sink, &err));
+    ck_assert_uint_eq(whole.count, before);
+    ck_assert(lane_grant_set(lane, user, 0, 6, watermark.value_ms, &sink, &err));
+    ck_assert_uint_gt(whole.count, before);
+    ck_assert_int_eq(whole.notes[before].record.grant_no, 6);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+START_TEST(a_user_beyond_the_cap_turns_uncertain_once)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    size_t uncertain = 0;
+    struct lane *lane;
+
+    random_state = 7;
+    open_fixture(&fixture);
+    make_messages(&fixture, false);
+    lane = make_lane(&fixture, 0, 4);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 0, EVENTS, 7, &whole);
+    for (size_t i = 0; i < whole.count; i++) {
+        uncertain += whole.notes[i].record.uncertain_until == TIMESTAMP_NEVER;
+    }
+    ck_assert_uint_eq(lane_counts(lane).users_capped, USERS);
+    ck_assert_uint_eq(uncertain, USERS * fixture.set.definition_count);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+START_TEST(records_turn_certain_when_the_build_is_complete)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    int64_t complete_from;
+    size_t turned = 0;
+    struct lane *lane;
+
+    random_state = 7;
+    open_fixture(&fixture);
+    make_messages(&fixture, false);
+    complete_from = fixture.messages[EVENTS / 2].time_ms;
+    for (size_t i = 0; i < fixture.set.definition_count; i++) {
+        fixture.segments[i].complete_from_ms = complete_from;
+    }
+    lane = make_lane(&fixture, 0, 0);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 0, EVENTS, 1, &whole);
+    for (size_t i = 0; i < whole.count; i++) {
+        const struct lane_record *record = &whole.notes[i].record;
+        ck_assert(!record->certain || record->effective_at >= complete_from || record->entered_at < complete_from);
+        turned += record->certain && record->member && record->effective_at >= complete_from &&
+                  record->entered_at < complete_from;
+    }
+    ck_assert_uint_gt(turned, 0);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+/* Rule 3: one record per event and two per validity announced at most. */
+START_TEST(renewals_come_at_half_of_the_validity)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    struct journal *journal = &whole;
+    struct lane *lane;
+    size_t renewals = 0;
+
+    open_fixture(&fixture);
+    lane = make_lane(&fixture, 0, 0);
+    for (size_t i = 0; i < EVENTS; i++) { /* an event a minute: "recent" is extended by each, 30 minutes ahead */
+        fixture.messages[i].time_ms = (int64_t)(1000 + i) * MINUTE;
+        snprintf(fixture.messages[i].text, TEXT_SIZE,
+                 "{\"type\":\"track\",\"userId\":\"u0\",\"timestamp\":%lld,\"event\":\"a\"}",
+                 (long long)fixture.messages[i].time_ms);
+    }
+    journal->count = 0;
+    feed(&fixture, lane, &watermark, 0, EVENTS, 1, journal);
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct lane_record *record = &journal->notes[i].record;
+        if (record->segment == 0) {
+            ck_assert_int_eq(record->effective_at, (int64_t)(1000 + 15 * renewals) * MINUTE);
+            ck_assert_int_eq(record->valid_until, record->effective_at + 30 * MINUTE);
+            renewals++;
+        }
+    }
+    ck_assert_uint_eq(renewals, EVENTS / 15);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+Suite *lane_suite(void)
+{
+    Suite *suite = suite_create("lane");
+    TCase *tcase = tcase_create("records");
+
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, records_do_not_depend_on_steps, 0, 60);
+    tcase_add_loop_test(tcase, a_restart_goes_on_as_if_nothing_had_happened, 0, 20);
+    tcase_add_test(tcase, a_new_build_announces_members_once);
+    tcase_add_test(tcase, nothing_is_written_without_consent_and_all_again_with_a_new_grant);
+    tcase_add_test(tcase, a_user_beyond_the_cap_turns_uncertain_once);
+    tcase_add_test(tcase, records_turn_certain_when_the_build_is_complete);
+    tcase_add_test(tcase, renewals_come_at_half_of_the_validity);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
