@@ -6,6 +6,7 @@
 #include "common/base/output.h"
 #include "common/cli/commands.h"
 #include "common/io/definition_files.h"
+#include "common/io/definition_zones.h"
 #include "common/io/store_apply.h"
 
 #include <stdio.h>
@@ -86,7 +87,7 @@ static bool run_validate(const struct command_line *line, struct error *err)
     }
     segment_set_init(&set);
     if (!definition_files_read(path, &set, &file_count, err) || !segment_set_check(&set, err) ||
-        !print_definitions(&set, format, &warning_count, err)) {
+        !definition_zones_check(&set, err) || !print_definitions(&set, format, &warning_count, err)) {
         goto out;
     }
     if (format == OUTPUT_TEXT) {

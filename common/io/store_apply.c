@@ -2,6 +2,7 @@
 
 #include "common/base/sha256.h"
 #include "common/domain/ruleset.h"
+#include "common/io/definition_zones.h"
 #include "common/io/store.h"
 #include "common/io/store_control.h"
 #include "common/io/store_definitions.h"
@@ -80,7 +81,7 @@ static bool join_stored(struct apply *apply, const struct segment_set *stored_se
             return false;
         }
     }
-    if (!segment_set_check(set, apply->err)) {
+    if (!segment_set_check(set, apply->err) || !definition_zones_check(set, apply->err)) {
         return false;
     }
     apply->results = arena_allocate_zeroed(&set->arena, set->definition_count, sizeof(*apply->results));

@@ -1,0 +1,49 @@
+#include "common/io/definition_zones.h"
+
+#include "common/io/zone_files.h"
+
+struct zone_walk {
+    struct zone_files files;
+    const struct definition *definition;
+    struct error *err;
+};
+
+static bool check_zone(struct zone_walk *walk, const struct criterion *criterion, struct slice zone, const char *key)
+{
+    const struct definition *definition = walk->definition;
+
+    if (zone.size == 0 || slice_equal_text(zone, "UTC") || zone_files_find(&walk->files, zone) != NULL) {
+        return true;
+    }
+    return error_set(walk->err, ERROR_INPUT, "%.*s: %.*s.%.*s%s.%s.zone: this machine knows no time zone \"%.*s\"",
+                     (int)definition->file.size, definition->file.data, (int)definition->json_path.size,
+                     definition->json_path.data, (int)criterion->json_path.size, criterion->json_path.data,
+                     criterion->kind == CRITERION_PERCENTILE ? ".of" : "", key, (int)zone.size, zone.data);
+}
+
+static bool visit(void *context, const struct criterion *criterion)
+{
+    struct zone_walk *walk = context;
+
+    return check_zone(walk, criterion, criterion->window.zone, "window") &&
+           check_zone(walk, criterion, criterion->measure.zone, "distinct");
+}
+
+bool definition_zones_check(const struct segment_set *set, struct error *err)
+{
+    struct zone_walk walk = {.err = err};
+    bool good = true;
+
+    zone_files_init(&walk.files);
+    for (size_t i = 0; good && i < set->definition_count; i++) {
+        walk.definition = &set->definitions[i];
+        for (size_t j = 0; good && j < walk.definition->criterion_count; j++) {
+            good = criterion_each(&walk.definition->criteria[j], visit, &walk);
+        }
+        for (size_t j = 0; good && j < walk.definition->exclude_count; j++) {
+            good = criterion_each(&walk.definition->exclude[j], visit, &walk);
+        }
+    }
+    zone_files_clear(&walk.files);
+    return good || error_hint(err, "see the names under /usr/share/zoneinfo, and that tzdata is installed");
+}

@@ -1,0 +1,10 @@
+/* Whether the time zones that definitions name exist: the parser, which is pure, can only check their spelling's form. */
+#ifndef MUSTER_IO_DEFINITION_ZONES_H
+#define MUSTER_IO_DEFINITION_ZONES_H
+
+#include "common/domain/rule.h"
+
+/* ERROR_INPUT with file and JSON path for the first zone of the set that this machine's database does not have. */
+bool definition_zones_check(const struct segment_set *set, struct error *err) MUST_CHECK;
+
+#endif
