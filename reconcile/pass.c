@@ -1,6 +1,7 @@
 /* One pass, from snapshot to published rows. */
 #include "reconcile/pass.h"
 
+#include "common/base/command.h"
 #include "common/base/log.h"
 #include "common/base/timestamp.h"
 #include "sql_text.h"
@@ -190,6 +191,10 @@ static bool lane_run(struct pass *pass, size_t lane_index, struct error *err)
     for (size_t index = 0; index < pass->world.segment_count; index++) {
         struct pass_segment *segment = &pass->world.segments[index];
 
+        if (pass->reconciler->stop_on_signal && command_stopping()) {
+            pass->counts->stopped = true;
+            return true;
+        }
         if (segment->version != NULL && !unit_run(pass, segment, lane_index, err)) {
             return error_context(err, "segment %.*s, lane %d", (int)segment->version->segment_id.size,
                                  segment->version->segment_id.data, lane->lane);
@@ -227,14 +232,14 @@ static bool pass_merge(struct pass *pass, struct error *err)
         return false;
     }
     progress_begin(&pass->progress, "reconcile", pass->world.lane_count * pass->world.segment_count);
-    for (size_t index = 0; index < pass->world.lane_count; index++) {
+    for (size_t index = 0; index < pass->world.lane_count && !pass->counts->stopped; index++) {
         if (!lane_run(pass, index, err)) {
             progress_end(&pass->progress);
             return false;
         }
     }
     progress_end(&pass->progress);
-    return state_move(pass, err);
+    return pass->counts->stopped || state_move(pass, err);
 }
 
 bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *counts, struct error *err)
@@ -250,7 +255,7 @@ bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *c
         goto out;
     }
     ok = pass_merge(&pass, err);
-    if (ok && (measure || counts->new_run)) { /* MEASURE */
+    if (ok && !counts->stopped && (measure || counts->new_run)) {
         ok = divergence_measure(reconciler, &pass.world, err);
     }
     pg_abort(reconciler->read);

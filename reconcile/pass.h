@@ -43,7 +43,9 @@ struct reconciler {
     int64_t freshness_ms;
     bool redis_down;    /* said once */
     bool redis_checked; /* an alert of an earlier process has been looked at */
-    bool forced;     /* a whole pass, whatever the markers say */
+    bool forced;        /* a whole pass, whatever the markers say */
+    bool stop_on_signal; /* a signal ends a pass between two users' groups; the next pass goes on */
+    int64_t tick_ms;     /* when withdrawals were last looked for during a pass (monotonic) */
 };
 
 /* ---- what a pass read (align) ---- */
@@ -131,6 +133,7 @@ struct pass_counts {
     int64_t block_no;  /* sealed; 0: nothing to seal */
     int64_t published; /* users brought up to date in the serving layer */
     bool new_run;      /* a run became current, or a lane came to cover it */
+    bool stopped;      /* a signal ended the pass early */
 };
 
 /* align: reads the world in the read connection's transaction. Everything hangs on the world's arena. */
@@ -268,6 +271,8 @@ bool merge_unit(struct reconciler *reconciler, const struct pass_world *world, s
 /* seal and publish */
 bool seal_history(struct reconciler *reconciler, struct pass_counts *counts, struct error *err) MUST_CHECK;
 bool publish_redis(struct reconciler *reconciler, struct pass_counts *counts, struct error *err) MUST_CHECK;
+/* During a long pass: a few times a second, takes withdrawn users out of Redis and seals. What fails is left to publish_redis. */
+void publish_tick(struct reconciler *reconciler);
 
 /* divergence and alerts */
 bool divergence_measure(struct reconciler *reconciler, const struct pass_world *world, struct error *err) MUST_CHECK;

@@ -4,12 +4,13 @@
 #include "reconcile/pass.h"
 
 #include "common/base/log.h"
+#include "common/base/timestamp.h"
 #include "common/io/redis.h"
 #include "common/io/serving.h"
 
 #include <inttypes.h>
 
-enum { REMOVALS_PER_PIECE = 1000, HISTORY_PER_PIECE = 5000 };
+enum { REMOVALS_PER_PIECE = 1000, HISTORY_PER_PIECE = 5000, TICK_MS = 300 };
 
 struct cursor {
     int64_t history_id;
@@ -239,4 +240,26 @@ bool publish_redis(struct reconciler *reconciler, struct pass_counts *counts, st
         }
     }
     return false;
+}
+
+void publish_tick(struct reconciler *reconciler)
+{
+    int64_t now_ms = timestamp_monotonic_ms();
+    struct pass_counts counts = {.records = 0};
+    struct cursor cursor = {.history_id = 0};
+    struct error err = ERROR_INIT;
+    int64_t number = 0;
+
+    if (reconciler->redis == NULL || now_ms - reconciler->tick_ms < TICK_MS) {
+        return;
+    }
+    reconciler->tick_ms = now_ms;
+    if (cursor_read(reconciler->write, &cursor, &err) && redis_rebuild_number(reconciler->redis, &number, &err) &&
+        number == cursor.rebuild_no && publish_removals(reconciler, number, &counts, &err) && counts.published > 0 &&
+        seal_history(reconciler, &counts, &err)) {
+        log_debug("%lld withdrawn users taken out of Redis during the pass", (long long)counts.published);
+    }
+    if (err.code != ERROR_NONE) {
+        log_debug("withdrawals wait for the end of the pass: %s", err.message);
+    }
 }

@@ -212,6 +212,7 @@ bool record_flush(struct reconciler *reconciler, struct record_batch *batch, str
         return error_context(err, "could not write the audience");
     }
     counts->refused += refused;
+    publish_tick(reconciler);
     batch->row_count = 0;
     batch->history_count = 0;
     buffer_reset(&batch->rows);
