@@ -9,6 +9,7 @@
 #include "common/io/pg.h"
 #include "common/io/store_definitions.h"
 #include "common/io/store_runs.h"
+#include "common/io/zone_files.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct batch_run {
 
     struct segment_set set; /* what is evaluated: the planned segments and what they refer to */
     struct stored_definition *stored; /* parallel to set.definitions */
+    struct zone_files zones;
     struct ruleset *ruleset;          /* NULL when no planned segment can be evaluated */
     size_t *plan_index;               /* per definition of the set: index into plan.segments, or SIZE_MAX */
 

@@ -138,7 +138,11 @@ out:
 /* Loads the planned segments that have not failed, with what they refer to, and compiles them. */
 static bool plan_compile(struct batch_run *run, struct error *err)
 {
-    struct ruleset_options options = {.dedup_ms = config_duration_ms(run->config, "time.dedup")};
+    struct ruleset_options options = {
+        .dedup_ms = config_duration_ms(run->config, "time.dedup"),
+        .zones = zone_files_find,
+        .zones_context = &run->zones,
+    };
     const struct run_plan *plan = &run->plan;
     int32_t *numbers = memory_allocate_zeroed(plan->segment_count * 2, sizeof *numbers);
     size_t count = 0;

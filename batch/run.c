@@ -26,6 +26,7 @@ static bool run_prepare(const struct command_line *line, struct batch_run *run, 
 static void run_release(struct batch_run *run)
 {
     ruleset_free(run->ruleset);
+    zone_files_clear(&run->zones);
     segment_set_clear(&run->set);
     run_plan_clear(&run->plan);
     memory_free(run->plan_index);

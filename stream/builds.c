@@ -89,7 +89,11 @@ static bool purpose_index(struct stream *stream, int32_t purpose_no, int *out, s
 
 bool builds_load(struct stream *stream, struct error *err)
 {
-    struct ruleset_options options = {.dedup_ms = config_duration_ms(stream->config, "time.dedup")};
+    struct ruleset_options options = {
+        .dedup_ms = config_duration_ms(stream->config, "time.dedup"),
+        .zones = zone_files_find,
+        .zones_context = &stream->zones,
+    };
 
     stream->purpose_count = 0;
     if (!load_set(stream, err)) {

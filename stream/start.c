@@ -318,6 +318,7 @@ void start_clear(struct stream *stream)
     stream->numbered_count = 0;
     ruleset_free(stream->ruleset);
     stream->ruleset = NULL;
+    zone_files_clear(&stream->zones);
     segment_set_clear(&stream->set);
     stream->stored = NULL;
     memory_free(stream->segments);

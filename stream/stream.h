@@ -19,6 +19,7 @@
 #include "common/io/store_definitions.h"
 #include "common/io/store_quarantine.h"
 #include "common/io/store_users.h"
+#include "common/io/zone_files.h"
 
 enum { STREAM_LANES_MAX = 1024 };
 
@@ -77,6 +78,7 @@ struct stream {
     /* what is evaluated; fixed from start to start */
     struct segment_set set;
     struct stored_definition *stored; /* parallel to set.definitions */
+    struct zone_files zones;
     struct ruleset *ruleset;
     struct lane_segment *segments; /* complete_from is filled per lane */
     struct stream_build *builds;

@@ -380,6 +380,7 @@ const struct zone *zone_files_find(void *context, struct slice name)
     if (file != NULL || !name_is_sane(name)) {
         return file == NULL ? NULL : &file->zone;
     }
+    files->arena.size_max = ZONES_SIZE_MAX;
     data = memory_allocate(FILE_MAX);
     built.instants_ms = memory_allocate_zeroed(TRANSITIONS_MAX, sizeof *built.instants_ms);
     built.offsets_ms = memory_allocate_zeroed(TRANSITIONS_MAX + 1, sizeof *built.offsets_ms);

@@ -5,7 +5,7 @@
 #include "common/base/memory.h"
 #include "common/domain/zone.h"
 
-/* The zones read so far. They live until zone_files_clear. */
+/* The zones read so far. They live until zone_files_clear. Zeroed is as good as initialised. */
 struct zone_files {
     struct arena arena;
     struct zone_file *newest;
