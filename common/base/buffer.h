@@ -1,5 +1,5 @@
-/* A byte buffer that grows up to a maximum. A failed append (no memory, maximum reached) is remembered: later appends do
- * nothing, and buffer_finish, which must be called before the bytes are used, reports it. So a writer of many pieces
+/* A byte buffer that grows up to a maximum. A failed append (no memory, maximum reached) is remembered: later appends
+ * do nothing, and buffer_finish, which must be called before the bytes are used, reports it. So a writer of many pieces
  * needs one check. */
 #ifndef MUSTER_BASE_BUFFER_H
 #define MUSTER_BASE_BUFFER_H

@@ -38,8 +38,14 @@ struct command_line {
 };
 
 static const struct option common_options[] = {
-    {.name = "config", .kind = OPTION_TEXT, .value = "FILE", .help = "settings; else MUSTER_CONF, ./muster.conf, /etc/muster/muster.conf"},
-    {.name = "set", .kind = OPTION_TEXT, .value = "SECTION.KEY=VALUE", .help = "one setting, before file and environment"},
+    {.name = "config",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .help = "settings; else MUSTER_CONF, ./muster.conf, /etc/muster/muster.conf"},
+    {.name = "set",
+     .kind = OPTION_TEXT,
+     .value = "SECTION.KEY=VALUE",
+     .help = "one setting, before file and environment"},
     {.name = "help", .kind = OPTION_FLAG, .help = "this text"},
     {0},
 };

@@ -1,5 +1,6 @@
-/* Command lines as data: a tree of commands with their options; help, errors and parsing come from the table. Requested help
- * goes to standard output with exit 0; a wrong command prints the path and its siblings to standard error, exit 2. */
+/* Command lines as data: a tree of commands with their options; help, errors and parsing come from the table. Requested
+ * help goes to standard output with exit 0; a wrong command prints the path and its siblings to standard error, exit 2.
+ */
 #ifndef MUSTER_BASE_COMMAND_H
 #define MUSTER_BASE_COMMAND_H
 
@@ -11,7 +12,7 @@
 enum option_kind { OPTION_NONE = 0, OPTION_FLAG, OPTION_TEXT, OPTION_INTEGER, OPTION_INSTANT, OPTION_DURATION };
 
 struct option {
-    const char *name;  /* "as-of", given as --as-of T or --as-of=T */
+    const char *name; /* "as-of", given as --as-of T or --as-of=T */
     enum option_kind kind;
     const char *value; /* name of the value in help: "T"; NULL for flags */
     const char *help;
@@ -22,21 +23,21 @@ struct command_line; /* the parsed line */
 
 struct command {
     const char *name;
-    const char *arguments; /* "FILE" or "" */
-    const char *summary;   /* one line */
-    const char *help;      /* further text, examples; NULL for none */
+    const char *arguments;        /* "FILE" or "" */
+    const char *summary;          /* one line */
+    const char *help;             /* further text, examples; NULL for none */
     const struct option *options; /* ends with a zeroed element; NULL for none */
     size_t argument_min;
     size_t argument_max;
     bool (*run)(const struct command_line *line, struct error *err); /* NULL where there are subcommands */
-    const struct command *subcommands; /* ends with a zeroed element */
+    const struct command *subcommands;                               /* ends with a zeroed element */
 };
 
 /* Every command also takes --help, --config FILE and --set SECTION.KEY=VALUE (repeatable); programs take --version and
  * --sample-config. Options may stand before and behind arguments; "--" ends them. */
 
-/* Finds the command, parses, runs, reports (log_failure), flushes standard output (a closed pipe: exit 0; full disk: 70).
- * Returns the exit status: what main returns. */
+/* Finds the command, parses, runs, reports (log_failure), flushes standard output (a closed pipe: exit 0; full disk:
+ * 70). Returns the exit status: what main returns. */
 int command_main(const struct command *root, int argc, char **argv);
 
 bool command_has(const struct command_line *line, const char *option);

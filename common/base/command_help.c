@@ -126,8 +126,10 @@ void command_help(const struct command_path *path, const struct option *common_o
         return;
     }
     append_options(out, "Options of the program", program_options, width);
-    buffer_append_text(out, "\nExit status: 0 done; 1 a check found what it looks for; 2 usage or configuration; 3 something needed "
-                            "cannot be\nreached; 4 bad input; 70 internal error.\n");
-    buffer_append_text(out, "\nSettings, in the file below [SECTION]; in the environment MUSTER_SECTION_KEY; as an option --set:\n");
+    buffer_append_text(
+        out, "\nExit status: 0 done; 1 a check found what it looks for; 2 usage or configuration; 3 something needed "
+             "cannot be\nreached; 4 bad input; 70 internal error.\n");
+    buffer_append_text(
+        out, "\nSettings, in the file below [SECTION]; in the environment MUSTER_SECTION_KEY; as an option --set:\n");
     config_help(out);
 }

@@ -203,9 +203,8 @@ static bool set_open(struct config *config, const struct config_section *section
         return store_value(&found->value, copy, 0, origin);
     }
     added.key = memory_copy_text(slice_from(key));
-    if (added.key == NULL ||
-        !memory_grow(&config->open_keys, &config->open_capacity, config->open_count, OPEN_KEYS_MAX,
-                     sizeof *config->open_keys, "configuration keys", err)) {
+    if (added.key == NULL || !memory_grow(&config->open_keys, &config->open_capacity, config->open_count, OPEN_KEYS_MAX,
+                                          sizeof *config->open_keys, "configuration keys", err)) {
         memory_free(copy);
         if (added.key == NULL) {
             return error_no_memory(err, "configuration");
@@ -258,8 +257,8 @@ static struct slice trim(struct slice text)
         text.data++;
         text.size--;
     }
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t' ||
-                             text.data[text.size - 1] == '\r')) {
+    while (text.size > 0 &&
+           (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t' || text.data[text.size - 1] == '\r')) {
         text.size--;
     }
     return text;
@@ -375,9 +374,9 @@ static bool find_and_read(struct config *config, const char *path, struct error 
     return true;
 }
 
-/* MUSTER_STREAM_STEP_ROWS against the rows of the table; MUSTER_KAFKA_* and MUSTER_CONSENT_* name keys of open sections.
- * Other names that begin with MUSTER_ are somebody else's (Kubernetes sets MUSTER_STORE_SERVICE_HOST): a near miss is
- * worth a warning, not an error. */
+/* MUSTER_STREAM_STEP_ROWS against the rows of the table; MUSTER_KAFKA_* and MUSTER_CONSENT_* name keys of open
+ * sections. Other names that begin with MUSTER_ are somebody else's (Kubernetes sets MUSTER_STORE_SERVICE_HOST): a near
+ * miss is worth a warning, not an error. */
 static bool read_variable(struct config *config, const char *variable, struct error *err)
 {
     const char *equals = strchr(variable, '=');

@@ -1,8 +1,8 @@
 /* Configuration: one INI file (--config, else MUSTER_CONF, ./muster.conf, /etc/muster/muster.conf), overridden by
- * MUSTER_SECTION_KEY in the environment (dots become underscores; an empty one counts as absent) and by flags. One table
- * describes every setting (name, type, default, range, help, secret): `muster-X --help`, the sample file and the check of
- * the file come from it. An unknown section or key is an error with the nearest name. `[kafka]` keys pass to librdkafka
- * unchecked; `[consent]` keys are purposes. A value `@/path` of a secret setting is read from that file. */
+ * MUSTER_SECTION_KEY in the environment (dots become underscores; an empty one counts as absent) and by flags. One
+ * table describes every setting (name, type, default, range, help, secret): `muster-X --help`, the sample file and the
+ * check of the file come from it. An unknown section or key is an error with the nearest name. `[kafka]` keys pass to
+ * librdkafka unchecked; `[consent]` keys are purposes. A value `@/path` of a secret setting is read from that file. */
 #ifndef MUSTER_BASE_CONFIG_H
 #define MUSTER_BASE_CONFIG_H
 

@@ -15,24 +15,31 @@ static int64_t compute_grace_ms(const struct config *config)
     return config_duration_ms(config, "time.watermark_bound") + 60000;
 }
 
-#define TEXT(name_, fallback_, help_) {.name = name_, .type = CONFIG_TEXT, .fallback = fallback_, .help = help_}
+#define TEXT(name_, fallback_, help_)                                                                                  \
+    {                                                                                                                  \
+        .name = name_, .type = CONFIG_TEXT, .fallback = fallback_, .help = help_                                       \
+    }
 #define SECRET(name_, fallback_, help_)                                                                                \
-    {.name = name_, .type = CONFIG_TEXT, .fallback = fallback_, .help = help_, .secret = true}
+    {                                                                                                                  \
+        .name = name_, .type = CONFIG_TEXT, .fallback = fallback_, .help = help_, .secret = true                       \
+    }
 #define CHOICE(name_, fallback_, choices_, help_)                                                                      \
-    {.name = name_, .type = CONFIG_CHOICE, .fallback = fallback_, .choices = choices_, .help = help_}
+    {                                                                                                                  \
+        .name = name_, .type = CONFIG_CHOICE, .fallback = fallback_, .choices = choices_, .help = help_                \
+    }
 #define INTEGER(name_, fallback_, min_, max_, help_)                                                                   \
-    {.name = name_, .type = CONFIG_INTEGER, .fallback = fallback_, .min = min_, .max = max_, .help = help_}
+    {                                                                                                                  \
+        .name = name_, .type = CONFIG_INTEGER, .fallback = fallback_, .min = min_, .max = max_, .help = help_          \
+    }
 #define DURATION(name_, fallback_, min_, max_, range_, help_)                                                          \
-    {.name = name_,                                                                                                    \
-     .type = CONFIG_DURATION,                                                                                          \
-     .fallback = fallback_,                                                                                            \
-     .min = min_,                                                                                                      \
-     .max = max_,                                                                                                      \
-     .range = range_,                                                                                                  \
-     .help = help_}
+    {                                                                                                                  \
+        .name = name_, .type = CONFIG_DURATION, .fallback = fallback_, .min = min_, .max = max_, .range = range_,      \
+        .help = help_                                                                                                  \
+    }
 
 const struct config_setting config_settings[] = {
-    SECRET("store.conninfo", "", "libpq connection string of the audience store; without a user name each program uses its own role"),
+    SECRET("store.conninfo", "",
+           "libpq connection string of the audience store; without a user name each program uses its own role"),
     SECRET("store.admin_conninfo", "", "connection string for migrate, which owns the schema; empty: store.conninfo"),
     SECRET("redis.url", "redis://127.0.0.1:6379/0", "serving layer; rediss:// for TLS is not supported"),
     TEXT("topics.events", "muster-events", "track, page, screen and CloudEvents messages"),
@@ -42,14 +49,18 @@ const struct config_setting config_settings[] = {
     TEXT("topics.audience", "muster-audience", "changes of effective membership"),
     INTEGER("topics.partitions", "4", 1, 1024, "partitions of the three input topics: the lanes"),
     CHOICE("time.clock", "wall", "wall | event", "what \"now\" is: the wall clock, or event time for historical data"),
-    DURATION("time.watermark_bound", "10s", 0, 365 * DAY, "at most 365d", "how far the watermark stays behind the newest event"),
+    DURATION("time.watermark_bound", "10s", 0, 365 * DAY, "at most 365d",
+             "how far the watermark stays behind the newest event"),
     DURATION("time.allowed_lateness", "7d", 0, DURATION_MAX_MS, "at most 36525d", "how late an event is kept for"),
-    DURATION("time.future_skew", "5m", 0, 365 * DAY, "at most 365d", "how far an event may lie ahead of its Kafka message"),
+    DURATION("time.future_skew", "5m", 0, 365 * DAY, "at most 365d",
+             "how far an event may lie ahead of its Kafka message"),
     DURATION("time.dedup", "24h", 0, 365 * DAY, "at most 365d", "how far apart copies of one message may lie"),
     INTEGER("stream.step_rows", "5000", 1, 1000000, "most records in one transaction"),
     INTEGER("stream.step_ms", "50", 1, 60000, "longest time until records are written, in milliseconds"),
-    CHOICE("stream.history", "archive", "archive | log", "what a new build reads first: archive and log, or what Kafka still holds"),
-    INTEGER("stream.user_events_max", "100000", 100, INT32_TOP, "events kept per user; beyond it the user is left to the batch"),
+    CHOICE("stream.history", "archive", "archive | log",
+           "what a new build reads first: archive and log, or what Kafka still holds"),
+    INTEGER("stream.user_events_max", "100000", 100, INT32_TOP,
+            "events kept per user; beyond it the user is left to the batch"),
     INTEGER("batch.threads", "0", 0, 1024, "threads of the evaluation; 0: one for each processor"),
     DURATION("reconcile.interval", "200ms", 10, DAY, "from 10ms to 1d", "longest pause between two passes of watch"),
     {.name = "reconcile.grace",
@@ -60,7 +71,8 @@ const struct config_setting config_settings[] = {
      .computed = "time.watermark_bound + 1m; 0 with time.clock = event",
      .compute_ms = compute_grace_ms,
      .help = "how long a membership outlives its valid_until before the wall clock ends it"},
-    DURATION("reconcile.freshness", "30s", 1, 365 * DAY, "from 1ms to 365d", "a lane that was not updated for so long is stale"),
+    DURATION("reconcile.freshness", "30s", 1, 365 * DAY, "from 1ms to 365d",
+             "a lane that was not updated for so long is stale"),
     TEXT("alerts.log", "", "file that alerts are appended to as JSON lines; empty: none"),
     CHOICE("log.level", "info", "error | warning | info | debug", "least important line that is logged"),
 };
@@ -193,8 +205,9 @@ static bool in_section(const struct config_setting *setting, const struct config
 
 void config_sample(struct buffer *out)
 {
-    buffer_append_text(out, "# Settings of Muster. Each line shows a default; take away the # to change it. In the environment\n"
-                            "# stream.step_rows is MUSTER_STREAM_STEP_ROWS, on a command line --set stream.step_rows=N.\n");
+    buffer_append_text(
+        out, "# Settings of Muster. Each line shows a default; take away the # to change it. In the environment\n"
+             "# stream.step_rows is MUSTER_STREAM_STEP_ROWS, on a command line --set stream.step_rows=N.\n");
     for (size_t s = 0; s < config_section_count; s++) {
         const struct config_section *section = &config_sections[s];
 

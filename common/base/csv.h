@@ -1,5 +1,5 @@
-/* CSV records (RFC 4180): fields in quotes may hold commas, doubled quotes and line ends. Works on lines that the caller
- * reads: it appends lines to a record for as long as a quoted field is open, then parses the record once. */
+/* CSV records (RFC 4180): fields in quotes may hold commas, doubled quotes and line ends. Works on lines that the
+ * caller reads: it appends lines to a record for as long as a quoted field is open, then parses the record once. */
 #ifndef MUSTER_BASE_CSV_H
 #define MUSTER_BASE_CSV_H
 

@@ -38,7 +38,9 @@ struct error {
     char hint[ERROR_HINT_SIZE];       /* what to do next; empty if nothing helps */
 };
 
+/* clang-format off */
 #define ERROR_INIT {.code = ERROR_NONE, .action = ERROR_STOP, .message = {0}, .hint = {0}}
+/* clang-format on */
 
 /* Sets code and message (printf format; too long is cut), clears action and hint. Always returns false, so that
  * `return error_set(...)` is the idiom. */

@@ -115,8 +115,10 @@ bool hash_map_add(struct hash_map *map, struct arena *arena, struct slice key, u
         return error_no_memory(err, "a key of a hash map");
     }
     slot = probe(map->slots, map->slot_count, key, hash);
-    *slot = (struct hash_slot){
-        .data = key.data == NULL ? "" : key.data, .size = (uint32_t)key.size, .value = value, .hash = hash};
+    *slot = (struct hash_slot){.data = key.data == NULL ? "" : key.data,
+                               .size = (uint32_t)key.size,
+                               .value = value,
+                               .hash = hash};
     map->count++;
     *out = value;
     *added = true;

@@ -1,7 +1,8 @@
 /* Hashing: a fast seeded hash of bytes, and a map from byte strings to numbers.
  *
- * Keys come from outside (user identifiers, message ids): with a fixed hash somebody who knows it can send keys that all
- * collide. So the hash takes a seed that each process draws for itself, and no result may depend on the order of a map. */
+ * Keys come from outside (user identifiers, message ids): with a fixed hash somebody who knows it can send keys that
+ * all collide. So the hash takes a seed that each process draws for itself, and no result may depend on the order of a
+ * map. */
 #ifndef MUSTER_BASE_HASH_H
 #define MUSTER_BASE_HASH_H
 
@@ -127,9 +128,9 @@ static inline bool hash_map_find(const struct hash_map *map, struct slice key, u
     }
 }
 
-/* Finds `key` or adds it with `value`; `*out` is the value it has now, `*added` says which. A new key's bytes are copied
- * into `arena`, or borrowed as long as the map lives when `arena` is NULL. On false (no memory, count_max) the map is
- * unchanged. */
+/* Finds `key` or adds it with `value`; `*out` is the value it has now, `*added` says which. A new key's bytes are
+ * copied into `arena`, or borrowed as long as the map lives when `arena` is NULL. On false (no memory, count_max) the
+ * map is unchanged. */
 bool hash_map_add(struct hash_map *map, struct arena *arena, struct slice key, uint32_t value, uint32_t *out,
                   bool *added, struct error *err) MUST_CHECK;
 /* Changes the value of a key that is there; false when it is not. */

@@ -73,8 +73,8 @@ static void PRINTF_LIKE(2, 0) log_line(enum log_level level, const char *format,
     if (!log_shows(level)) {
         return;
     }
-    head = snprintf(line, sizeof line, "%s %s %.64s: ", timestamp_text(timestamp_now(), now),
-                    log_level_name(level), program_name);
+    head = snprintf(line, sizeof line, "%s %s %.64s: ", timestamp_text(timestamp_now(), now), log_level_name(level),
+                    program_name);
     body = vsnprintf(line + head, sizeof line - 1 - (size_t)head, format, arguments);
     if (body < 0) {
         return;
@@ -88,13 +88,13 @@ static void PRINTF_LIKE(2, 0) log_line(enum log_level level, const char *format,
     write_line(line, size + 1);
 }
 
-#define LOG_FUNCTION(function, level)                                                                            \
+#define LOG_FUNCTION(function, level)                                                                                  \
     void function(const char *format, ...)                                                                             \
     {                                                                                                                  \
         va_list arguments;                                                                                             \
                                                                                                                        \
         va_start(arguments, format);                                                                                   \
-        log_line(level, format, arguments);                                                                      \
+        log_line(level, format, arguments);                                                                            \
         va_end(arguments);                                                                                             \
     }
 

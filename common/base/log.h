@@ -19,7 +19,8 @@ void log_set_level(enum log_level level);
 const char *log_level_name(enum log_level level);
 /* True when such a line would be written: for messages that are dear to make. */
 bool log_shows(enum log_level level);
-/* The text becomes one line: control characters are written as blanks; longer than 2000 bytes it is cut. Thread-safe. */
+/* The text becomes one line: control characters are written as blanks; longer than 2000 bytes it is cut. Thread-safe.
+ */
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -30,8 +31,8 @@ enum { LOG_USER_SIZE = 24 };
  * into `text` and returns it. */
 const char *log_user(struct slice user_id, char text[LOG_USER_SIZE]);
 
-/* Prints "program: message" and the hint to standard error (nothing for a closed pipe, or without a message), and returns
- * the exit status. The end of every program. */
+/* Prints "program: message" and the hint to standard error (nothing for a closed pipe, or without a message), and
+ * returns the exit status. The end of every program. */
 int log_failure(const char *program, const struct error *err);
 
 #endif

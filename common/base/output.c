@@ -6,12 +6,12 @@
 #include <poll.h>
 
 enum {
-    KEPT_ROWS = 200,            /* text rows that are kept to align the columns */
-    KEPT_BYTES = 1 << 20,       /* and their size */
-    CELL_WIDTH_MAX = 60,        /* a wider cell does not widen its column */
+    KEPT_ROWS = 200,      /* text rows that are kept to align the columns */
+    KEPT_BYTES = 1 << 20, /* and their size */
+    CELL_WIDTH_MAX = 60,  /* a wider cell does not widen its column */
     COLUMNS_MAX = 64,
-    PENDING_BYTES = 64 << 10,   /* written to the file in pieces of this size */
-    PENDING_MAX = 256 << 20,    /* one row is never larger */
+    PENDING_BYTES = 64 << 10, /* written to the file in pieces of this size */
+    PENDING_MAX = 256 << 20,  /* one row is never larger */
 };
 
 struct output {

@@ -11,7 +11,8 @@
 
 enum output_format { OUTPUT_NONE = 0, OUTPUT_TEXT, OUTPUT_CSV, OUTPUT_JSONL };
 /* "text", "csv", "jsonl"; ERROR_USAGE otherwise. NULL gives `fallback`. */
-bool output_format_parse(const char *text, enum output_format fallback, enum output_format *out, struct error *err) MUST_CHECK;
+bool output_format_parse(const char *text, enum output_format fallback, enum output_format *out,
+                         struct error *err) MUST_CHECK;
 
 struct output;
 /* `columns` are borrowed names. Text format keeps up to a screenful to align, then streams. */

@@ -1,5 +1,5 @@
-/* Runs the unit tests: all suites, or those named as arguments. Each test runs in a process of its own (CK_FORK=no in the
- * environment turns that off, for a debugger). */
+/* Runs the unit tests: all suites, or those named as arguments. Each test runs in a process of its own (CK_FORK=no in
+ * the environment turns that off, for a debugger). */
 #include "tests/unit/unit.h"
 
 #include <stdio.h>

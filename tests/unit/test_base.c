@@ -53,8 +53,13 @@ START_TEST(codes_fix_the_exit_status)
         int status;
         const char *name;
     } expected[] = {
-        {ERROR_NONE, 0, "none"},   {ERROR_FOUND, 1, "found"}, {ERROR_USAGE, 2, "usage"},         {ERROR_UNREACHABLE, 3, "unreachable"},
-        {ERROR_INPUT, 4, "input"}, {ERROR_INTERNAL, 70, "internal"}, {ERROR_CLOSED_PIPE, 0, "closed pipe"},
+        {ERROR_NONE, 0, "none"},
+        {ERROR_FOUND, 1, "found"},
+        {ERROR_USAGE, 2, "usage"},
+        {ERROR_UNREACHABLE, 3, "unreachable"},
+        {ERROR_INPUT, 4, "input"},
+        {ERROR_INTERNAL, 70, "internal"},
+        {ERROR_CLOSED_PIPE, 0, "closed pipe"},
     };
 
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {

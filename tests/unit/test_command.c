@@ -35,13 +35,15 @@ static bool run_list(const struct command_line *line, struct error *err)
     ck_assert_ptr_eq(config, again);
     seen.runs++;
     seen.verbose = command_has(line, "verbose");
-    (void)snprintf(seen.name, sizeof seen.name, "%s", command_text(line, "name") == NULL ? "" : command_text(line, "name"));
+    (void)snprintf(seen.name, sizeof seen.name, "%s",
+                   command_text(line, "name") == NULL ? "" : command_text(line, "name"));
     seen.count = command_integer(line, "count", -1);
     seen.as_of_ms = command_instant(line, "as-of", -1);
     seen.within_ms = command_duration_ms(line, "within", -1);
     seen.argument_count = count;
     seen.step_rows = config_integer(config, "stream.step_rows");
-    (void)snprintf(seen.last_argument, sizeof seen.last_argument, "%s", count > 0 ? command_argument(line, count - 1) : "");
+    (void)snprintf(seen.last_argument, sizeof seen.last_argument, "%s",
+                   count > 0 ? command_argument(line, count - 1) : "");
     ck_assert_ptr_null(command_argument(line, count));
     (void)printf("listed\n");
     return true;
@@ -64,7 +66,13 @@ static const struct option list_options[] = {
 };
 
 static const struct command store_commands[] = {
-    {.name = "list", .arguments = "[FILE...]", .summary = "lists things", .help = "More about lists.", .options = list_options, .argument_max = 2, .run = run_list},
+    {.name = "list",
+     .arguments = "[FILE...]",
+     .summary = "lists things",
+     .help = "More about lists.",
+     .options = list_options,
+     .argument_max = 2,
+     .run = run_list},
     {.name = "fail", .arguments = "FILE", .summary = "fails", .argument_min = 1, .argument_max = 1, .run = run_fail},
     {0},
 };
@@ -74,8 +82,10 @@ static const struct command root_commands[] = {
     {0},
 };
 
-static const struct command root = {
-    .name = "tool", .arguments = "", .summary = "a tool for tests", .subcommands = root_commands};
+static const struct command root = {.name = "tool",
+                                    .arguments = "",
+                                    .summary = "a tool for tests",
+                                    .subcommands = root_commands};
 
 struct result {
     int status;
@@ -106,7 +116,8 @@ static struct result run(int argc, const char *const *words)
     return result;
 }
 
-#define RUN(...) run((int)(sizeof((const char *[]){"tool", __VA_ARGS__}) / sizeof(char *)), (const char *[]){"tool", __VA_ARGS__})
+#define RUN(...)                                                                                                       \
+    run((int)(sizeof((const char *[]){"tool", __VA_ARGS__}) / sizeof(char *)), (const char *[]){"tool", __VA_ARGS__})
 
 static void result_clear(struct result *result)
 {
@@ -132,8 +143,8 @@ static void set_up(void)
 
 START_TEST(options_and_arguments_arrive)
 {
-    struct result result = RUN("--set", "stream.step_rows=7", "store", "list", "a", "--verbose", "--name=n=m", "--count",
-                               "-5", "--as-of", "2026-05-01T10:00:00Z", "--within", "1h30m", "--", "--b");
+    struct result result = RUN("--set", "stream.step_rows=7", "store", "list", "a", "--verbose", "--name=n=m",
+                               "--count", "-5", "--as-of", "2026-05-01T10:00:00Z", "--within", "1h30m", "--", "--b");
 
     ck_assert_msg(result.status == 0, "%s", result.said);
     ck_assert_str_eq(result.out, "listed\n");
@@ -177,7 +188,8 @@ START_TEST(mistakes_are_named)
     expect_usage(RUN("store", "list", "-n", "x"), "unknown option -n");
     expect_usage(RUN("store", "list", "--verbose=1"), "--verbose takes no value");
     expect_usage(RUN("store", "list", "--name", "x", "--count", "many"), "--count: expected an integer, got \"many\"");
-    expect_usage(RUN("store", "list", "--name", "x", "--count", "99999999999999999999"), "--count: expected an integer");
+    expect_usage(RUN("store", "list", "--name", "x", "--count", "99999999999999999999"),
+                 "--count: expected an integer");
     expect_usage(RUN("store", "list", "--name", "x", "--as-of", "noon"), "--as-of: expected an instant");
     expect_usage(RUN("store", "list", "--name", "x", "--within", "0s"), "--within: expected a duration");
     expect_usage(RUN("store", "list", "--name", "x", "a", "b", "c"), "unexpected argument \"c\"");
@@ -294,8 +306,14 @@ END_TEST
 
 static bool run_command(void *context, struct error *err)
 {
-    char *words[] = {(char[]){"tool"}, (char[]){"store"}, (char[]){"list"}, (char[]){"--name"}, (char[]){"x"},
-                     (char[]){"--set"}, (char[]){"stream.step_rows=7"}, NULL};
+    char *words[] = {(char[]){"tool"},
+                     (char[]){"store"},
+                     (char[]){"list"},
+                     (char[]){"--name"},
+                     (char[]){"x"},
+                     (char[]){"--set"},
+                     (char[]){"stream.step_rows=7"},
+                     NULL};
     int status = command_main(&root, 7, words);
 
     (void)context;

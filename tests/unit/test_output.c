@@ -50,10 +50,9 @@ START_TEST(jsonl_has_the_columns_as_keys)
 {
     char *text = write_rows(OUTPUT_JSONL, sample, 3);
 
-    ck_assert_str_eq(text,
-                     "{\"segment\":\"vip\",\"user\":\"a,b\",\"valid_until\":\"2026-05-01T10:00:00.000Z\"}\n"
-                     "{\"segment\":\"cart_abandoned\",\"user\":\"say \\\"hi\\\"\\r\\n\",\"valid_until\":null}\n"
-                     "{\"segment\":\"x\",\"user\":\"j\xc3\xbcrgen\",\"valid_until\":\"\"}\n");
+    ck_assert_str_eq(text, "{\"segment\":\"vip\",\"user\":\"a,b\",\"valid_until\":\"2026-05-01T10:00:00.000Z\"}\n"
+                           "{\"segment\":\"cart_abandoned\",\"user\":\"say \\\"hi\\\"\\r\\n\",\"valid_until\":null}\n"
+                           "{\"segment\":\"x\",\"user\":\"j\xc3\xbcrgen\",\"valid_until\":\"\"}\n");
     free(text);
 }
 END_TEST

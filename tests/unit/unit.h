@@ -28,8 +28,8 @@ extern const struct unit_suite unit_suites[];
 typedef bool unit_scenario(void *context, struct error *err);
 
 /* Runs the scenario with its first, second, ... k-th allocation (and every later one) failing, until it needs no more
- * than it gets. Each failure must set an error; leaks show under the address sanitizer. Fails the test when the scenario
- * never works, or when it allocates nothing. */
+ * than it gets. Each failure must set an error; leaks show under the address sanitizer. Fails the test when the
+ * scenario never works, or when it allocates nothing. */
 void unit_fail_each_allocation(unit_scenario *scenario, void *context);
 
 /* A folder of its own under /var/tmp, removed by unit_folder_remove. The text is owned by the caller (memory_free). */
