@@ -1,5 +1,7 @@
 #include "common/cli/authorship.h"
 
+#include "common/base/memory.h"
+
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -113,7 +115,7 @@ void authorship_find(const char *path, struct authorship *out)
     find_folder(path, folder);
     found = realpath(path, NULL);
     (void)snprintf(absolute, sizeof(absolute), "%s", found == NULL ? path : found);
-    free(found);
+    memory_free(found); /* realpath allocates as malloc does */
     /* A repository may name programs to run in its configuration: none is. */
     char *head[] = {"git", "-C", folder, "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", "HEAD", NULL};
     char *user[] = {"git", "-C", folder, "config", "user.name", NULL};
