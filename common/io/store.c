@@ -178,6 +178,19 @@ bool store_settings_check(struct pg *pg, const struct config *config, struct err
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
+/* A store that was never migrated lacks even the role to log in with. */
+static void role_missing(const char *role, struct error *err)
+{
+    char phrase[96];
+
+    snprintf(phrase, sizeof phrase, "role \"%s\" does not exist", role);
+    if (err->code != ERROR_UNREACHABLE || strstr(err->message, phrase) == NULL) {
+        return;
+    }
+    error_set(err, ERROR_USAGE, "the store has no role %s", role);
+    error_hint(err, "run muster-reconcile migrate");
+}
+
 bool store_open(const struct config *config, enum store_role role, struct pg **out, struct error *err)
 {
     const char *conninfo = config_text(config, "store.conninfo");
@@ -188,6 +201,7 @@ bool store_open(const struct config *config, enum store_role role, struct pg **o
         return error_hint(err, "set it in the configuration or as MUSTER_STORE_CONNINFO");
     }
     if (!pg_open_as(conninfo, store_role_name(role), store_role_name(role), store_role_password(role), &pg, err)) {
+        role_missing(store_role_name(role), err);
         return false;
     }
     if (!store_version_check(pg, err) || !store_settings_check(pg, config, err)) {
