@@ -1,7 +1,5 @@
 #include "common/cli/authorship.h"
 
-#include "common/base/memory.h"
-
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
@@ -71,22 +69,24 @@ static bool run_git(char *const arguments[], char *text, size_t size)
     return started;
 }
 
-/* The folder of the definitions: `path` itself, or the one its file is in. */
-static void find_folder(const char *path, char folder[FOLDER_SIZE])
+/* The folder of the definitions (`path` itself, or the one its file is in), and their name within it, borrowed. */
+static const char *find_folder(const char *path, char folder[FOLDER_SIZE])
 {
     struct stat status;
     char *slash;
 
     (void)snprintf(folder, FOLDER_SIZE, "%s", path);
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        return;
+        return ".";
     }
     slash = strrchr(folder, '/');
     if (slash == NULL) {
         (void)snprintf(folder, FOLDER_SIZE, ".");
-    } else {
-        slash[slash == folder ? 1 : 0] = '\0';
+        return path;
     }
+    path += slash - folder + 1;
+    slash[slash == folder ? 1 : 0] = '\0';
+    return path;
 }
 
 static void find_user(char author[AUTHORSHIP_TEXT_SIZE])
@@ -107,21 +107,18 @@ static void find_user(char author[AUTHORSHIP_TEXT_SIZE])
 void authorship_find(const char *path, struct authorship *out)
 {
     char folder[FOLDER_SIZE];
-    char absolute[FOLDER_SIZE];
+    char name[FOLDER_SIZE];
     char changes[AUTHORSHIP_TEXT_SIZE];
-    char *found;
 
     out->commit_id[0] = '\0';
-    find_folder(path, folder);
-    found = realpath(path, NULL);
-    (void)snprintf(absolute, sizeof(absolute), "%s", found == NULL ? path : found);
-    memory_free(found); /* realpath allocates as malloc does */
+    (void)snprintf(name, sizeof(name), "%s", find_folder(path, folder));
     /* A repository may name programs to run in its configuration: none is. */
-    char *head[] = {"git", "-C", folder, "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", "HEAD", NULL};
+    char *head[] = {"git", "-C", folder, "rev-parse", "--verify", "--quiet", "HEAD", NULL};
     char *user[] = {"git", "-C", folder, "config", "user.name", NULL};
-    char *status[] = {"git",    "-C",          folder,     "-c",                     "core.fsmonitor=false",
-                      "status", "--porcelain", "--ignored", "--untracked-files=all", "--",
-                      absolute, NULL};
+    char *status[] = {"git",       "--literal-pathspecs",   "-C",     folder,
+                      "-c",        "core.fsmonitor=false",  "status", "--porcelain",
+                      "--ignored", "--untracked-files=all", "--",     name,
+                      NULL};
 
     if (!run_git(head, out->commit_id, sizeof(out->commit_id) - sizeof("+changes")) || out->commit_id[0] == '\0') {
         out->commit_id[0] = '\0';

@@ -1,5 +1,5 @@
-/* `muster segments`: the life of definitions. Authored as files in git, stored version by version; pipelines read only the
- * store. This file has the table of commands and `validate`, which needs no server. */
+/* `muster segments`: the life of definitions. Authored as files in git, stored version by version; pipelines read only
+ * the store. This file has the table of commands and `validate`, which needs no server. */
 #include "common/cli/segments.h"
 
 #include "common/base/command.h"
@@ -39,8 +39,11 @@ static bool print_definitions(const struct segment_set *set, enum output_format 
     for (size_t i = 0; i < set->definition_count; i++) {
         const struct definition *definition = &set->definitions[i];
         struct error refusal = ERROR_INIT;
-        struct slice cells[5] = {definition->segment_id, slice_from(evaluation_mode_name(definition->evaluation)),
-                                 {.data = NULL, .size = 0}, definition->file, {.data = NULL, .size = 0}};
+        struct slice cells[5] = {definition->segment_id,
+                                 slice_from(evaluation_mode_name(definition->evaluation)),
+                                 {.data = NULL, .size = 0},
+                                 definition->file,
+                                 {.data = NULL, .size = 0}};
 
         buffer_reset(&references);
         append_references(&references, set, definition);
@@ -91,8 +94,8 @@ static bool run_validate(const struct command_line *line, struct error *err)
         goto out;
     }
     if (format == OUTPUT_TEXT) {
-        (void)printf("%zu definition%s in %zu file%s: right", set.definition_count, set.definition_count == 1 ? "" : "s",
-                     file_count, file_count == 1 ? "" : "s");
+        (void)printf("%zu definition%s in %zu file%s: right", set.definition_count,
+                     set.definition_count == 1 ? "" : "s", file_count, file_count == 1 ? "" : "s");
         if (warning_count > 0) {
             (void)printf(", but %zu would be refused by apply (see the column \"warning\")", warning_count);
         }
@@ -110,8 +113,14 @@ static const struct option validate_options[] = {
 };
 
 static const struct option apply_options[] = {
-    {.name = "author", .kind = OPTION_TEXT, .value = "NAME", .help = "who makes the change (default: git's user, else $USER)"},
-    {.name = "commit", .kind = OPTION_TEXT, .value = "ID", .help = "the commit it is from (default: HEAD of the folder's repository)"},
+    {.name = "author",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "who makes the change (default: git's user, else $USER)"},
+    {.name = "commit",
+     .kind = OPTION_TEXT,
+     .value = "ID",
+     .help = "the commit it is from (default: HEAD of the folder's repository)"},
     {.name = "dry-run", .kind = OPTION_FLAG, .help = "say what would change, and change nothing"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
     {.name = NULL},
@@ -127,8 +136,10 @@ static const struct command segments_commands[] = {
     {.name = "validate",
      .arguments = "FILE_OR_DIR",
      .summary = "check definitions without any server",
-     .help = "Reads the file, or the *.json of the folder, and says what is wrong with file, JSON path and what was expected (exit\n"
-             "4). Forms of the language that this version does not evaluate yet are warnings here and errors for apply.",
+     .help =
+         "Reads the file, or the *.json of the folder, and says what is wrong with file, "
+         "JSON path and what was expected (exit\n"
+         "4). Forms of the language that this version does not evaluate yet are warnings here and errors for apply.",
      .options = validate_options,
      .argument_min = 1,
      .argument_max = 1,
@@ -136,8 +147,9 @@ static const struct command segments_commands[] = {
     {.name = "apply",
      .arguments = "FILE_OR_DIR",
      .summary = "store definitions, all of them or none",
-     .help = "Unchanged text makes no new version. A new version of a segment makes one of every segment that refers to it. Segments\n"
-             "of the store without a file stay as they are: removing a file retires nothing.",
+     .help =
+         "Unchanged text makes no new version. A new version of a segment makes one of every segment that refers to it. Segments\n"
+         "of the store without a file stay as they are: removing a file retires nothing.",
      .options = apply_options,
      .argument_min = 1,
      .argument_max = 1,

@@ -19,8 +19,10 @@ static bool print_results(const struct segment_set *set, const struct apply_resu
     for (size_t i = 0; i < set->definition_count; i++) {
         const struct definition *definition = &set->definitions[i];
         char version[16];
-        struct slice cells[4] = {definition->segment_id, {.data = version, .size = 0},
-                                 slice_from(apply_change_name(results[i].change)), definition->file};
+        struct slice cells[4] = {definition->segment_id,
+                                 {.data = version, .size = 0},
+                                 slice_from(apply_change_name(results[i].change)),
+                                 definition->file};
 
         if (!results[i].authored && results[i].change == APPLY_UNCHANGED) {
             continue;
@@ -56,8 +58,8 @@ static void print_summary(const struct segment_set *set, const struct apply_resu
                  dry_run ? "would make " : "", made, made == 1 ? "" : "s", counts[APPLY_NEW], counts[APPLY_CHANGED],
                  counts[APPLY_FOLLOWS], counts[APPLY_UNCHANGED]);
     if (kept > 0) {
-        (void)printf("%zu stored segment%s without a file here stay%s in the store (removing a file retires nothing):", kept,
-                     kept == 1 ? "" : "s", kept == 1 ? "s" : "");
+        (void)printf("%zu stored segment%s without a file here stay%s in the store (removing a file retires nothing):",
+                     kept, kept == 1 ? "" : "s", kept == 1 ? "s" : "");
         for (size_t i = 0; i < set->definition_count; i++) {
             if (!results[i].authored) {
                 (void)printf(" %.*s", (int)set->definitions[i].segment_id.size, set->definitions[i].segment_id.data);

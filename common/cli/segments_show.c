@@ -61,15 +61,21 @@ bool segments_list(const struct command_line *line, struct error *err)
     for (int row = 0; row < PQntuples(result); row++) {
         struct slice commit = or_none(pg_text_at(result, row, LIST_COMMIT));
         bool in_force = PQgetisnull(result, row, LIST_IN_FORCE) == 0;
-        bool newest = in_force && slice_equal(pg_text_at(result, row, LIST_IN_FORCE), pg_text_at(result, row, LIST_VERSION));
+        bool newest =
+            in_force && slice_equal(pg_text_at(result, row, LIST_IN_FORCE), pg_text_at(result, row, LIST_VERSION));
         char shown[COMMIT_SHOWN + 2];
         const char *state = pg_boolean_at(result, row, LIST_RETIRED) ? "retired" : newest ? "in force" : "pending";
         struct slice cells[COLUMN_COUNT] = {
-            pg_text_at(result, row, LIST_SEGMENT),    pg_text_at(result, row, LIST_VERSION),
-            pg_text_at(result, row, LIST_IN_FORCE),   pg_text_at(result, row, LIST_EVALUATION),
-            pg_text_at(result, row, LIST_MERGE),      pg_text_at(result, row, LIST_PURPOSE),
-            pg_text_at(result, row, LIST_APPLIED_AT), pg_text_at(result, row, LIST_AUTHOR),
-            commit,                                   slice_from(state),
+            pg_text_at(result, row, LIST_SEGMENT),
+            pg_text_at(result, row, LIST_VERSION),
+            pg_text_at(result, row, LIST_IN_FORCE),
+            pg_text_at(result, row, LIST_EVALUATION),
+            pg_text_at(result, row, LIST_MERGE),
+            pg_text_at(result, row, LIST_PURPOSE),
+            pg_text_at(result, row, LIST_APPLIED_AT),
+            pg_text_at(result, row, LIST_AUTHOR),
+            commit,
+            slice_from(state),
         };
 
         if (format == OUTPUT_TEXT && commit.size > COMMIT_SHOWN) {
@@ -129,8 +135,8 @@ static void print_text(const char *segment, const PGresult *result)
     struct slice in_force = pg_text_at(result, 0, SHOW_IN_FORCE);
 
     print_field("segment", slice_from(segment));
-    (void)printf("%-11s %s of %s%s\n", "version", PQgetvalue(result, 0, SHOW_VERSION), PQgetvalue(result, 0, SHOW_NEWEST),
-                 pg_boolean_at(result, 0, SHOW_RETIRED) ? ", retired" : "");
+    (void)printf("%-11s %s of %s%s\n", "version", PQgetvalue(result, 0, SHOW_VERSION),
+                 PQgetvalue(result, 0, SHOW_NEWEST), pg_boolean_at(result, 0, SHOW_RETIRED) ? ", retired" : "");
     print_field("in force", in_force);
     print_field("evaluation", pg_text_at(result, 0, SHOW_EVALUATION));
     print_field("merge", pg_text_at(result, 0, SHOW_MERGE));
@@ -150,8 +156,8 @@ static void print_text(const char *segment, const PGresult *result)
 
 static bool print_row(const char *segment, const PGresult *result, enum output_format format, struct error *err)
 {
-    static const char *const columns[] = {"segment",    "version", "in_force", "evaluation", "merge",  "purpose",
-                                          "refers_to", "applied_at", "author", "commit",     "sha256", "document"};
+    static const char *const columns[] = {"segment",   "version",    "in_force", "evaluation", "merge",  "purpose",
+                                          "refers_to", "applied_at", "author",   "commit",     "sha256", "document"};
     enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
     struct slice cells[COLUMN_COUNT] = {
         slice_from(segment),

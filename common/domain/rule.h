@@ -91,9 +91,9 @@ enum rule_window_kind { RULE_WINDOW_NONE = 0, RULE_WINDOW_SLIDING, RULE_WINDOW_C
 /* Which events count at T (section 5). RULE_WINDOW_NONE: all with t <= T. */
 struct rule_window {
     enum rule_window_kind kind;
-    int64_t length_ms; /* sliding */
-    int64_t offset_ms; /* sliding; 0 = none */
-    int64_t slide_ms;  /* sliding; 0 = none */
+    int64_t length_ms;       /* sliding */
+    int64_t offset_ms;       /* sliding; 0 = none */
+    int64_t slide_ms;        /* sliding; 0 = none */
     enum rule_period period; /* calendar */
     int32_t last;            /* calendar, >= 1 */
     bool complete;           /* calendar */
@@ -119,10 +119,10 @@ struct rule_measure {
     struct rule_path property; /* key_count 0 where none is taken */
     bool product;              /* property times factor */
     struct rule_path factor;
-    enum rule_period period; /* RULE_DISTINCT of periods instead of a property */
-    struct slice zone;       /* with period */
-    struct rule_comparison comparison;      /* empty inside compare and percentile, and for first / last */
-    struct rule_span_comparison durations;  /* first, last */
+    enum rule_period period;               /* RULE_DISTINCT of periods instead of a property */
+    struct slice zone;                     /* with period */
+    struct rule_comparison comparison;     /* empty inside compare and percentile, and for first / last */
+    struct rule_span_comparison durations; /* first, last */
 };
 
 /* ---- criteria ---- */
@@ -221,7 +221,7 @@ struct definition {
     size_t exclude_count;
     int64_t duration_ms; /* 0 = none */
     enum membership_mode mode;
-    bool mode_given; /* written in the document, even as the default */
+    bool mode_given;             /* written in the document, even as the default */
     int64_t exclusion_window_ms; /* 0 = none */
     enum evaluation_mode evaluation;
     enum merge_strategy merge;
@@ -231,14 +231,14 @@ struct definition {
     int64_t expected_max; /* -1 = none */
     int64_t expected_max_drop_micros;
 
-    int32_t version;     /* of the store; 0 for a definition from a file */
-    size_t *references;  /* indexes into the set, each once, ascending; filled by the check */
+    int32_t version;    /* of the store; 0 for a definition from a file */
+    size_t *references; /* indexes into the set, each once, ascending; filled by the check */
     size_t reference_count;
-    bool needs_percentile; /* itself or through references; filled by the check */
-    bool streams;        /* itself and all it refers to have bounded state per user; filled by the check */
-    struct slice file;   /* where it came from, for messages */
+    bool needs_percentile;  /* itself or through references; filled by the check */
+    bool streams;           /* itself and all it refers to have bounded state per user; filled by the check */
+    struct slice file;      /* where it came from, for messages */
     struct slice json_path; /* "$" or "$[3]" */
-    struct slice text;   /* the document as written */
+    struct slice text;      /* the document as written */
 };
 
 /* Definitions that are evaluated together: closed under references, each id once. */

@@ -1,4 +1,5 @@
-/* What only the whole set can tell: ids that occur twice, references, cycles, percentiles, bounds of the stream's state. */
+/* What only the whole set can tell: ids that occur twice, references, cycles, percentiles, bounds of the stream's
+ * state. */
 #include "common/base/nearest.h"
 #include "common/domain/rule_parse.h"
 
@@ -108,7 +109,8 @@ size_t segment_set_find(const struct segment_set *set, struct slice segment_id)
     return SIZE_MAX;
 }
 
-static bool fail_definition(struct error *err, const struct definition *definition, const char *key, const char *message)
+static bool fail_definition(struct error *err, const struct definition *definition, const char *key,
+                            const char *message)
 {
     return error_set(err, ERROR_INPUT, "%.*s: %.*s.%s: %s", (int)definition->file.size, definition->file.data,
                      (int)definition->json_path.size, definition->json_path.data, key, message);
@@ -288,8 +290,8 @@ static bool fail_cycle(struct error *err, const struct segment_set *set, const s
     }
     for (size_t i = first; i <= depth && used < sizeof(message); i++) {
         struct slice id = set->definitions[i < depth ? stack[i].definition : to].segment_id;
-        int size = snprintf(message + used, sizeof(message) - used, "%s%.*s", i > first ? " -> " : "", (int)id.size,
-                            id.data);
+        int size =
+            snprintf(message + used, sizeof(message) - used, "%s%.*s", i > first ? " -> " : "", (int)id.size, id.data);
 
         used += size > 0 ? (size_t)size : 0;
     }
@@ -367,8 +369,7 @@ static bool check_dependence(struct segment_set *set, struct definition *definit
     key = definition->exclusion_window_ms != 0 ? "exclusionWindow" : key;
     key = definition->mode_given ? "membershipMode" : key;
     key = definition->duration_ms != 0 ? "membershipDuration" : key;
-    return key == NULL ||
-           fail_definition(err, definition, key, "not taken by a segment that depends on a percentile");
+    return key == NULL || fail_definition(err, definition, key, "not taken by a segment that depends on a percentile");
 }
 
 bool segment_set_check(struct segment_set *set, struct error *err)

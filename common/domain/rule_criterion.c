@@ -65,8 +65,9 @@ static const struct rule_key operand_keys[] = {
     {.name = "distinct", .read = rule_key_measure_operand, .offset = MEASURE},
     {.name = NULL},
 };
-static const struct rule_form operand_form = {
-    .name = "operand", .what = "an event form inside compare or percentile", .keys = operand_keys};
+static const struct rule_form operand_form = {.name = "operand",
+                                              .what = "an event form inside compare or percentile",
+                                              .keys = operand_keys};
 
 static const struct rule_key absence_keys[] = {
     SELECTOR_KEYS,
@@ -77,8 +78,9 @@ static const struct rule_key absence_keys[] = {
     WINDOW_KEYS,
     {.name = NULL},
 };
-static const struct rule_form absence_form = {
-    .name = "notFollowedBy", .what = "a notFollowedBy criterion", .keys = absence_keys};
+static const struct rule_form absence_form = {.name = "notFollowedBy",
+                                              .what = "a notFollowedBy criterion",
+                                              .keys = absence_keys};
 
 static const struct rule_key condition_keys[] = {
     SELECTOR_KEYS,
@@ -87,8 +89,9 @@ static const struct rule_key condition_keys[] = {
     {.name = "same", .read = read_same},
     {.name = NULL},
 };
-static const struct rule_form condition_form = {
-    .name = "condition", .what = "a criterion with a condition", .keys = condition_keys};
+static const struct rule_form condition_form = {.name = "condition",
+                                                .what = "a criterion with a condition",
+                                                .keys = condition_keys};
 
 static const struct rule_key sequence_keys[] = {
     {.name = "sequence", .read = read_steps, .required = true},
@@ -97,8 +100,9 @@ static const struct rule_key sequence_keys[] = {
     WINDOW_KEYS,
     {.name = NULL},
 };
-static const struct rule_form sequence_form = {
-    .name = "sequence", .what = "a sequence criterion", .keys = sequence_keys};
+static const struct rule_form sequence_form = {.name = "sequence",
+                                               .what = "a sequence criterion",
+                                               .keys = sequence_keys};
 
 static const struct rule_key compare_keys[] = {
     {.name = "compare", .read = read_compare, .required = true},
@@ -108,14 +112,18 @@ static const struct rule_form compare_form = {.name = "compare", .what = "a comp
 
 static const struct rule_key comparison_keys[] = {
     {.name = "left", .read = read_side, .required = true, .offset = offsetof(struct criterion, left)},
-    {.name = "op", .read = rule_key_word, .required = true, .offset = offsetof(struct criterion, op),
+    {.name = "op",
+     .read = rule_key_word,
+     .required = true,
+     .offset = offsetof(struct criterion, op),
      .words = &rule_words_compare},
     {.name = "right", .read = read_side, .required = true, .offset = offsetof(struct criterion, right)},
     {.name = "times", .read = read_times},
     {.name = NULL},
 };
-static const struct rule_form comparison_form = {
-    .name = "comparison", .what = "an object with \"left\", \"op\" and \"right\"", .keys = comparison_keys};
+static const struct rule_form comparison_form = {.name = "comparison",
+                                                 .what = "an object with \"left\", \"op\" and \"right\"",
+                                                 .keys = comparison_keys};
 
 #define TRAIT_KEY                                                                                                      \
     {                                                                                                                  \
@@ -130,18 +138,24 @@ static const struct rule_form trait_form = {
     .operands = RULE_OPERANDS_VALUES,
     .comparison_offset = offsetof(struct criterion, comparison),
 };
-static const struct rule_key age_keys[] = {
-    TRAIT_KEY, {.name = "age", .read = read_trait_span, .required = true}, {.name = NULL}};
+static const struct rule_key age_keys[] = {TRAIT_KEY,
+                                           {.name = "age", .read = read_trait_span, .required = true},
+                                           {.name = NULL}};
 static const struct rule_form age_form = {.name = "age", .what = "a trait's age criterion", .keys = age_keys};
-static const struct rule_key until_keys[] = {
-    TRAIT_KEY, {.name = "until", .read = read_trait_span, .required = true}, {.name = NULL}};
+static const struct rule_key until_keys[] = {TRAIT_KEY,
+                                             {.name = "until", .read = read_trait_span, .required = true},
+                                             {.name = NULL}};
 static const struct rule_form until_form = {.name = "until", .what = "a trait's until criterion", .keys = until_keys};
 
 static const struct rule_key no_keys[] = {{.name = NULL}};
-static const struct rule_form age_spans_form = {
-    .name = "ages", .what = "an age", .keys = no_keys, .operands = RULE_OPERANDS_AGES};
-static const struct rule_form until_spans_form = {
-    .name = "spans", .what = "an until", .keys = no_keys, .operands = RULE_OPERANDS_SPANS};
+static const struct rule_form age_spans_form = {.name = "ages",
+                                                .what = "an age",
+                                                .keys = no_keys,
+                                                .operands = RULE_OPERANDS_AGES};
+static const struct rule_form until_spans_form = {.name = "spans",
+                                                  .what = "an until",
+                                                  .keys = no_keys,
+                                                  .operands = RULE_OPERANDS_SPANS};
 
 static const struct rule_key segment_keys[] = {{.name = "segment", .read = read_segment, .required = true},
                                                {.name = NULL}};
@@ -159,13 +173,14 @@ static const struct rule_key percentile_keys[] = {
     {.name = "by", .read = rule_key_path, .offset = offsetof(struct criterion, trait)},
     {.name = NULL},
 };
-static const struct rule_form percentile_form = {
-    .name = "percentile", .what = "a percentile criterion", .keys = percentile_keys};
+static const struct rule_form percentile_form = {.name = "percentile",
+                                                 .what = "a percentile criterion",
+                                                 .keys = percentile_keys};
 
 const struct rule_form *const rule_forms_criterion[] = {
-    &event_form,      &operand_form, &absence_form,   &condition_form,   &sequence_form, &compare_form,
-    &comparison_form, &trait_form,   &age_form,       &until_form,       &age_spans_form, &until_spans_form,
-    &segment_form,    &all_form,     &any_form,       &not_form,         &percentile_form, NULL,
+    &event_form,      &operand_form, &absence_form, &condition_form, &sequence_form,   &compare_form,
+    &comparison_form, &trait_form,   &age_form,     &until_form,     &age_spans_form,  &until_spans_form,
+    &segment_form,    &all_form,     &any_form,     &not_form,       &percentile_form, NULL,
 };
 
 /* The first row whose keys are all there is the form; a criterion has one of the heads only. */
@@ -219,8 +234,9 @@ static bool choose_form(struct rule_reader *reader, int32_t token, const struct 
         }
     }
     if (chosen == NULL) {
-        return rule_fail(reader, place, "expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
-                                        "\"segment\", \"all\", \"any\", \"not\", \"percentile\"");
+        return rule_fail(reader, place,
+                         "expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
+                         "\"segment\", \"all\", \"any\", \"not\", \"percentile\"");
     }
     *out = chosen;
     return true;
@@ -267,7 +283,8 @@ static bool read_operand(struct rule_reader *reader, int32_t token, const struct
         return false;
     }
     return criterion->measure.kind != RULE_MEASURE_NONE ||
-           rule_fail(reader, place, "expected a measure: \"count\": {}, or sum, avg, min, max or distinct of a property");
+           rule_fail(reader, place,
+                     "expected a measure: \"count\": {}, or sum, avg, min, max or distinct of a property");
 }
 
 static bool read_side(struct rule_reader *reader, int32_t token, const struct rule_place *place,
@@ -371,8 +388,8 @@ static bool read_steps(struct rule_reader *reader, int32_t token, const struct r
     struct criterion *criterion = target;
 
     (void)key;
-    return rule_read_array(reader, token, place, 2, "steps", sizeof(struct rule_selector), read_step,
-                           &criterion->steps, &criterion->step_count);
+    return rule_read_array(reader, token, place, 2, "steps", sizeof(struct rule_selector), read_step, &criterion->steps,
+                           &criterion->step_count);
 }
 
 /* ---- traits, references, logic ---- */

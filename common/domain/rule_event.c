@@ -103,7 +103,10 @@ static bool read_last(struct rule_reader *reader, int32_t token, const struct ru
 }
 
 static const struct rule_key calendar_keys[] = {
-    {.name = "calendar", .read = rule_key_word, .required = true, .offset = offsetof(struct rule_window, period),
+    {.name = "calendar",
+     .read = rule_key_word,
+     .required = true,
+     .offset = offsetof(struct rule_window, period),
      .words = &rule_words_period},
     {.name = "last", .read = read_last},
     {.name = "complete", .read = rule_key_boolean, .offset = offsetof(struct rule_window, complete)},
@@ -186,11 +189,17 @@ static bool read_product(struct rule_reader *reader, int32_t token, const struct
 
 #define PROPERTY_KEYS                                                                                                  \
     {.name = "property", .read = rule_key_path, .offset = offsetof(struct rule_measure, property)},                    \
-        {.name = "product", .read = read_product}
+    {                                                                                                                  \
+        .name = "product", .read = read_product                                                                        \
+    }
 #define PERIOD_KEYS                                                                                                    \
-    {.name = "period", .read = rule_key_word, .offset = offsetof(struct rule_measure, period),                         \
+    {.name = "period",                                                                                                 \
+     .read = rule_key_word,                                                                                            \
+     .offset = offsetof(struct rule_measure, period),                                                                  \
      .words = &rule_words_period},                                                                                     \
-        {.name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_measure, zone)}
+    {                                                                                                                  \
+        .name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_measure, zone)                           \
+    }
 
 static const struct rule_key no_keys[] = {{.name = NULL}};
 static const struct rule_key property_keys[] = {PROPERTY_KEYS, {.name = NULL}};
@@ -210,8 +219,7 @@ MEASURE_FORM(spanMeasure, "a first or last", no_keys, RULE_OPERANDS_SPANS, durat
 MEASURE_FORM(valueMeasure, "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison);
 MEASURE_FORM(countOperand, "a count inside compare or percentile", no_keys, RULE_OPERANDS_NONE, comparison);
 MEASURE_FORM(numberOperand, "a measure inside compare or percentile", property_keys, RULE_OPERANDS_NONE, comparison);
-MEASURE_FORM(distinctOperand, "a distinct inside compare or percentile", distinct_keys, RULE_OPERANDS_NONE,
-             comparison);
+MEASURE_FORM(distinctOperand, "a distinct inside compare or percentile", distinct_keys, RULE_OPERANDS_NONE, comparison);
 
 struct measure_row {
     enum rule_measure_kind kind;
@@ -274,8 +282,8 @@ static bool read_measure(struct rule_reader *reader, int32_t token, const struct
         return rule_fail(reader, place, "this measure cannot stand here");
     }
     if (measure->kind != RULE_MEASURE_NONE) {
-        return rule_fail(reader, place->parent, "\"%s\" and \"%s\": one measure at most", rule_measure_name(measure->kind),
-                         place->key);
+        return rule_fail(reader, place->parent, "\"%s\" and \"%s\": one measure at most",
+                         rule_measure_name(measure->kind), place->key);
     }
     measure->kind = row->kind;
     return rule_read_object(reader, token, place, operand ? row->operand : row->form, measure) &&
@@ -295,6 +303,6 @@ bool rule_key_measure_operand(struct rule_reader *reader, int32_t token, const s
 }
 
 const struct rule_form *const rule_forms_event[] = {
-    &predicate_form, &selector_form, &calendar_form, &countMeasure, &numberMeasure,   &distinctMeasure,
+    &predicate_form, &selector_form, &calendar_form, &countMeasure,  &numberMeasure,   &distinctMeasure,
     &spanMeasure,    &valueMeasure,  &countOperand,  &numberOperand, &distinctOperand, NULL,
 };

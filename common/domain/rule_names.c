@@ -3,28 +3,21 @@
 #include "common/domain/rule.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define WORDS(name)                                                                                                    \
-    const struct rule_words rule_words_##name = {.names = name##_names, .count = COUNT_OF(name##_names)}
+#define WORDS(name) const struct rule_words rule_words_##name = {.names = name##_names, .count = COUNT_OF(name##_names)}
 
 static const char *const operator_names[] = {
-    [RULE_OPERATOR_NONE] = "none",
-    [RULE_EQUAL] = "=",
-    [RULE_NOT_EQUAL] = "!=",
-    [RULE_GREATER] = ">",
-    [RULE_GREATER_EQUAL] = ">=",
-    [RULE_LESS] = "<",
-    [RULE_LESS_EQUAL] = "<=",
-    [RULE_IN] = "in",
-    [RULE_NOT_IN] = "notIn",
-    [RULE_EXISTS] = "exists",
-    [RULE_CONTAINS] = "contains",
-    [RULE_STARTS_WITH] = "startsWith",
+    [RULE_OPERATOR_NONE] = "none", [RULE_EQUAL] = "=",
+    [RULE_NOT_EQUAL] = "!=",       [RULE_GREATER] = ">",
+    [RULE_GREATER_EQUAL] = ">=",   [RULE_LESS] = "<",
+    [RULE_LESS_EQUAL] = "<=",      [RULE_IN] = "in",
+    [RULE_NOT_IN] = "notIn",       [RULE_EXISTS] = "exists",
+    [RULE_CONTAINS] = "contains",  [RULE_STARTS_WITH] = "startsWith",
     [RULE_ENDS_WITH] = "endsWith",
 };
 
 static const char *const measure_names[] = {
-    [RULE_MEASURE_NONE] = "none", [RULE_COUNT] = "count", [RULE_SUM] = "sum",           [RULE_AVG] = "avg",
-    [RULE_MIN] = "min",           [RULE_MAX] = "max",     [RULE_DISTINCT] = "distinct", [RULE_FIRST] = "first",
+    [RULE_MEASURE_NONE] = "none", [RULE_COUNT] = "count",   [RULE_SUM] = "sum",           [RULE_AVG] = "avg",
+    [RULE_MIN] = "min",           [RULE_MAX] = "max",       [RULE_DISTINCT] = "distinct", [RULE_FIRST] = "first",
     [RULE_LAST] = "last",         [RULE_LATEST] = "latest", [RULE_EARLIEST] = "earliest",
 };
 

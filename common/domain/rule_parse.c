@@ -137,8 +137,9 @@ static const struct rule_key divergence_keys[] = {
     {.name = "passes", .read = read_passes},
     {.name = NULL},
 };
-static const struct rule_form divergence_form = {
-    .name = "divergence", .what = "an object with \"threshold\" and \"passes\"", .keys = divergence_keys};
+static const struct rule_form divergence_form = {.name = "divergence",
+                                                 .what = "an object with \"threshold\" and \"passes\"",
+                                                 .keys = divergence_keys};
 
 static const struct rule_key expected_size_keys[] = {
     {.name = "min", .read = read_population, .offset = offsetof(struct definition, expected_min)},
@@ -146,8 +147,9 @@ static const struct rule_key expected_size_keys[] = {
     {.name = "maxDrop", .read = read_share, .offset = offsetof(struct definition, expected_max_drop_micros)},
     {.name = NULL},
 };
-static const struct rule_form expected_size_form = {
-    .name = "expectedSize", .what = "an object with \"min\", \"max\" and \"maxDrop\"", .keys = expected_size_keys};
+static const struct rule_form expected_size_form = {.name = "expectedSize",
+                                                    .what = "an object with \"min\", \"max\" and \"maxDrop\"",
+                                                    .keys = expected_size_keys};
 
 static bool read_divergence(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                             const struct rule_key *key, void *target)
@@ -196,8 +198,9 @@ static const struct rule_key definition_keys[] = {
     {.name = "expectedSize", .read = read_expected_size},
     {.name = NULL},
 };
-static const struct rule_form definition_form = {
-    .name = "definition", .what = "a segment definition (an object)", .keys = definition_keys};
+static const struct rule_form definition_form = {.name = "definition",
+                                                 .what = "a segment definition (an object)",
+                                                 .keys = definition_keys};
 
 const struct rule_form *const rule_forms_definition[] = {
     &definition_form,

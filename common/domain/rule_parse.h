@@ -6,7 +6,6 @@
 #define MUSTER_DOMAIN_RULE_PARSE_H
 
 #include "common/base/duration.h"
-#include "common/base/duration.h"
 #include "common/base/error.h"
 #include "common/domain/rule.h"
 

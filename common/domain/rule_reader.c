@@ -1,5 +1,5 @@
-/* The machinery below the parser of definitions: places, messages, objects by form, plain values. Which objects there are
- * and what they mean stands in the tables of rule_comparison.c, rule_event.c, rule_criterion.c and rule_parse.c. */
+/* The machinery below the parser of definitions: places, messages, objects by form, plain values. Which objects there
+ * are and what they mean stands in the tables of rule_comparison.c, rule_event.c, rule_criterion.c and rule_parse.c. */
 #include "common/domain/rule_reader.h"
 
 #include "common/base/duration.h"
@@ -231,8 +231,7 @@ static bool read_text(struct rule_reader *reader, int32_t token, const struct ru
 bool rule_read_name(struct rule_reader *reader, int32_t token, const struct rule_place *place, const char *what,
                     struct slice *out)
 {
-    return read_text(reader, token, place, what, out) &&
-           (out->size > 0 || rule_expected(reader, place, token, what));
+    return read_text(reader, token, place, what, out) && (out->size > 0 || rule_expected(reader, place, token, what));
 }
 
 /* "product.category" has two keys; "\." writes a dot inside one, any other backslash stands for itself. */

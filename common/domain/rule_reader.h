@@ -46,13 +46,13 @@ struct rule_key {
     const char *name;
     rule_key_read *read;
     bool required;
-    size_t offset; /* of the member in the target, for the readers below */
+    size_t offset;                  /* of the member in the target, for the readers below */
     const struct rule_words *words; /* rule_key_word */
 };
 
 struct rule_form {
-    const char *name; /* as in schemas/segment-definition.schema.json */
-    const char *what; /* in messages: "an event criterion" */
+    const char *name;            /* as in schemas/segment-definition.schema.json */
+    const char *what;            /* in messages: "an event criterion" */
     const struct rule_key *keys; /* ends with a zeroed element */
     enum rule_operands operands;
     size_t comparison_offset; /* of struct rule_comparison or rule_span_comparison in the target */
@@ -82,8 +82,8 @@ enum json_type rule_type(const struct rule_reader *reader, int32_t token);
 /* Reads the object by its form. A comparison that the form has must not be empty. */
 bool rule_read_object(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                       const struct rule_form *form, void *target) MUST_CHECK;
-/* The array's elements one by one into a new array on the arena of `size`-byte elements, zeroed. Fewer than count_min or
- * more than RULE_ARRAY_MAX elements are an error. `what` names the elements. */
+/* The array's elements one by one into a new array on the arena of `size`-byte elements, zeroed. Fewer than count_min
+ * or more than RULE_ARRAY_MAX elements are an error. `what` names the elements. */
 enum { RULE_ARRAY_MAX = 100000 };
 typedef bool rule_element_read(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                                void *element);

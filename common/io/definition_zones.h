@@ -1,4 +1,4 @@
-/* Whether the time zones that definitions name exist: the parser, which is pure, can only check their spelling's form. */
+/* Whether the time zones that definitions name exist. The parser is pure and can check only the form of a name. */
 #ifndef MUSTER_IO_DEFINITION_ZONES_H
 #define MUSTER_IO_DEFINITION_ZONES_H
 

@@ -26,10 +26,7 @@ struct apply {
 const char *apply_change_name(enum apply_change change)
 {
     static const char *const names[] = {
-        [APPLY_NONE] = "none",
-        [APPLY_NEW] = "new",
-        [APPLY_CHANGED] = "changed",
-        [APPLY_FOLLOWS] = "follows",
+        [APPLY_NONE] = "none",           [APPLY_NEW] = "new", [APPLY_CHANGED] = "changed", [APPLY_FOLLOWS] = "follows",
         [APPLY_UNCHANGED] = "unchanged",
     };
 
@@ -38,8 +35,8 @@ const char *apply_change_name(enum apply_change change)
 
 /* ---- what is refused ---- */
 
-static bool fail_definition(struct error *err, const struct definition *definition, struct slice path, const char *message,
-                            const char *detail)
+static bool fail_definition(struct error *err, const struct definition *definition, struct slice path,
+                            const char *message, const char *detail)
 {
     return error_set(err, ERROR_INPUT, "%.*s: %.*s%s%.*s: %s%s", (int)definition->file.size, definition->file.data,
                      (int)definition->json_path.size, definition->json_path.data, path.size > 0 ? "." : "",
@@ -102,8 +99,8 @@ static bool join_stored(struct apply *apply, const struct segment_set *stored_se
         if (known != SIZE_MAX) {
             result->segment_no = stored[known].segment_no;
             result->version = stored[known].version;
-            result->change = memcmp(apply->digests[i], stored[known].sha256, SHA256_SIZE) == 0 ? APPLY_UNCHANGED
-                                                                                             : APPLY_CHANGED;
+            result->change =
+                memcmp(apply->digests[i], stored[known].sha256, SHA256_SIZE) == 0 ? APPLY_UNCHANGED : APPLY_CHANGED;
         }
     }
     return true;

@@ -31,10 +31,10 @@ struct apply_options {
     bool dry_run;           /* decides everything, then takes it back */
 };
 
-/* Applies the definitions added to `set` (not yet checked). The store's other segments are added to the set, which is then
- * checked as a whole; what this version cannot evaluate, or a stream cannot bound though the definition wants one, is refused
- * (ERROR_INPUT). `*results` is parallel to set->definitions, on the set's arena. Writes one control line definition_applied
- * per new version. On false nothing is stored and the set must only be cleared. */
+/* Applies the definitions added to `set` (not yet checked). The store's other segments are added to the set, which is
+ * then checked as a whole; what this version cannot evaluate, or a stream cannot bound though the definition wants
+ * one, is refused (ERROR_INPUT). `*results` is parallel to set->definitions, on the set's arena. Writes one control
+ * line definition_applied per new version. On false nothing is stored and the set must only be cleared. */
 bool store_apply(struct pg *pg, struct segment_set *set, const struct apply_options *options,
                  struct apply_result **results, struct error *err) MUST_CHECK;
 

@@ -19,10 +19,10 @@ struct stored_definition {
     unsigned char sha256[STORED_SHA256_SIZE]; /* of the document's text */
 };
 
-/* Loads the newest version of every segment that is not retired into the empty `set`, and checks it. A version fixes the
- * versions of what it refers to, and applying cascades, so the newest versions always fit each other. `*out` is an array
- * parallel to set->definitions, on the set's arena; definition->version is filled, definition->file is "ID@VERSION".
- * An empty store gives an empty set. On false the set must only be cleared. */
+/* Loads the newest version of every segment that is not retired into the empty `set`, and checks it. A version fixes
+ * the versions of what it refers to, and applying cascades, so the newest versions always fit each other. `*out` is an
+ * array parallel to set->definitions, on the set's arena; definition->version is filled, definition->file is
+ * "ID@VERSION". An empty store gives an empty set. On false the set must only be cleared. */
 bool store_definitions_load(struct pg *pg, struct segment_set *set, struct stored_definition **out,
                             struct error *err) MUST_CHECK;
 

@@ -47,9 +47,11 @@ static const char *const accepted_criteria[] = {
     "{\"event\":\"x\",\"window\":{\"calendar\":\"day\"}}",
     "{\"event\":\"x\",\"window\":{\"calendar\":\"quarter\",\"last\":7,\"complete\":true,\"zone\":\"Europe/Berlin\"}}",
     "{\"event\":\"x\",\"window\":{\"calendar\":\"week\",\"zone\":\"Etc/GMT+3\"}}",
-    "{\"event\":\"x\",\"where\":[{\"property\":\"a.b\",\"=\":\"s\"},{\"property\":\"c\",\"!=\":1.5,\">\":\"b\",\">=\":-2e3}]}",
+    "{\"event\":\"x\",\"where\":[{\"property\":\"a.b\",\"=\":\"s\"},{\"property\":\"c\",\"!=\":1.5,\">\":\"b\","
+    "\">=\":-2e3}]}",
     "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"<\":1,\"<=\":2,\"in\":[1,\"a\",true],\"notIn\":[false]}]}",
-    "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"exists\":false,\"contains\":true,\"startsWith\":\"\",\"endsWith\":\"z\"}]}",
+    "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"exists\":false,\"contains\":true,\"startsWith\":\"\","
+    "\"endsWith\":\"z\"}]}",
     "{\"event\":\"x\",\"count\":{\"=\":0}}",
     "{\"event\":\"x\",\"sum\":{\"property\":\"p\",\">\":9200000000000}}",
     "{\"event\":\"x\",\"avg\":{\"product\":[\"p\",\"q\"],\">\":-9200000000000}}",
@@ -62,16 +64,20 @@ static const char *const accepted_criteria[] = {
     "{\"event\":\"x\",\"last\":{\"=\":\"36525d\"}}",
     "{\"event\":\"x\",\"latest\":{\"property\":\"p\",\"exists\":false}}",
     "{\"event\":\"x\",\"earliest\":{\"property\":\"p\",\"in\":[\"a\"]}}",
-    "{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"x\",\"distinct\":{\"period\":\"day\"}},"
+    "{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"x\","
+    "\"distinct\":{\"period\":\"day\"}},"
     "\"times\":-0.5}}",
-    "{\"compare\":{\"left\":{\"event\":\"x\",\"window\":\"1d\",\"offset\":\"1d\",\"sum\":{\"property\":\"p\"}},\"op\":\"!=\","
+    "{\"compare\":{\"left\":{\"event\":\"x\",\"window\":\"1d\",\"offset\":\"1d\",\"sum\":{\"property\":\"p\"}},"
+    "\"op\":\"!=\","
     "\"right\":{\"event\":\"*\",\"where\":[],\"max\":{\"product\":[\"p\",\"q\"]}}}}",
     "{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":\"1d\"}",
-    "{\"event\":\"x\",\"notFollowedBy\":{\"event\":[\"y\"],\"where\":[{\"property\":\"p\",\"=\":1}]},\"within\":\"1d\",\"window\":\"2d\","
+    "{\"event\":\"x\",\"notFollowedBy\":{\"event\":[\"y\"],\"where\":[{\"property\":\"p\",\"=\":1}]},"
+    "\"within\":\"1d\",\"window\":\"2d\","
     "\"offset\":\"1h\",\"slide\":\"1h\",\"orLater\":true,\"same\":[\"sku\",\"a.b\"]}",
     "{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":\"1d\",\"orLater\":false}",
     "{\"event\":\"x\",\"window\":\"30m\",\"condition\":\"no_y_after\",\"where\":[],\"same\":[\"sku\"]}",
-    "{\"sequence\":[{\"event\":\"x\"},{\"event\":\"*\",\"where\":[]}],\"within\":\"1d\",\"same\":[\"s\"],\"window\":\"1d\",\"offset\":\"1d\"}",
+    "{\"sequence\":[{\"event\":\"x\"},{\"event\":\"*\",\"where\":[]}],\"within\":\"1d\",\"same\":[\"s\"],"
+    "\"window\":\"1d\",\"offset\":\"1d\"}",
     "{\"trait\":\"tier\",\"=\":\"gold\"}",
     "{\"trait\":\"a.b\",\"exists\":true}",
     "{\"trait\":\"born\",\"age\":{\">=\":\"18y\",\"<\":\"36525d\"}}",
@@ -102,10 +108,12 @@ static const struct {
     const char *message;
 } refused_criteria[] = {
     /* which form */
-    {"{}", ".criteria[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", \"segment\", "
-           "\"all\", \"any\", \"not\", \"percentile\""},
-    {"{\"where\":[]}", ".criteria[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
-                       "\"segment\", \"all\", \"any\", \"not\", \"percentile\""},
+    {"{}",
+     ".criteria[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", \"segment\", "
+     "\"all\", \"any\", \"not\", \"percentile\""},
+    {"{\"where\":[]}",
+     ".criteria[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
+     "\"segment\", \"all\", \"any\", \"not\", \"percentile\""},
     {"\"x\"", ".criteria[0]: expected a criterion (an object), got \"x\""},
     {"null", ".criteria[0]: expected a criterion (an object), got null"},
     {"{\"event\":\"x\",\"trait\":\"y\"}", ".criteria[0]: a criterion cannot have both \"event\" and \"trait\""},
@@ -245,7 +253,8 @@ static const struct {
      ".criteria[0].compare: an object with \"left\", \"op\" and \"right\" needs \"op\""},
     {"{\"compare\":{\"left\":{\"event\":\"x\"},\"op\":\">\",\"right\":{\"event\":\"x\",\"count\":{}}}}",
      ".criteria[0].compare.left: expected a measure: \"count\": {}, or sum, avg, min, max or distinct of a property"},
-    {"{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{\">\":1}},\"op\":\">\",\"right\":{\"event\":\"x\",\"count\":{}}}}",
+    {"{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{\">\":1}},\"op\":\">\",\"right\":{\"event\":\"x\","
+     "\"count\":{}}}}",
      ".criteria[0].compare.left.count: operator \">\" is not taken by a count inside compare or percentile"},
     {"{\"compare\":{\"left\":{\"event\":\"x\",\"sum\":{}},\"op\":\">\",\"right\":{\"event\":\"x\",\"count\":{}}}}",
      ".criteria[0].compare.left.sum: a sum, avg, min or max needs one of \"property\" and \"product\""},
@@ -254,16 +263,20 @@ static const struct {
      "where, window, offset, slide, count, sum, avg, min, max, distinct"},
     {"{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{}},\"op\":\"in\",\"right\":{\"event\":\"x\",\"count\":{}}}}",
      ".criteria[0].compare.op: expected \"=\", \"!=\", \">\", \">=\", \"<\" or \"<=\", got \"in\""},
-    {"{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"x\",\"count\":{}},\"times\":\"3\"}}",
+    {"{\"compare\":{\"left\":{\"event\":\"x\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"x\","
+     "\"count\":{}},\"times\":\"3\"}}",
      ".criteria[0].compare.times: expected a number from -9.2e12 to 9.2e12, got \"3\""},
-    {"{\"compare\":{\"left\":{\"event\":\"x\",\"offset\":\"1d\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"x\",\"count\":{}}}}",
+    {"{\"compare\":{\"left\":{\"event\":\"x\",\"offset\":\"1d\",\"count\":{}},\"op\":\">\","
+     "\"right\":{\"event\":\"x\",\"count\":{}}}}",
      ".criteria[0].compare.left.offset: \"offset\" needs a \"window\" that is a duration"},
     /* absences */
-    {"{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"}}", ".criteria[0]: a notFollowedBy criterion needs \"within\""},
+    {"{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"}}",
+     ".criteria[0]: a notFollowedBy criterion needs \"within\""},
     {"{\"event\":\"x\",\"notFollowedBy\":\"y\",\"within\":\"1d\"}",
      ".criteria[0].notFollowedBy: expected an object with \"event\" and \"where\", got \"y\""},
     {"{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\",\"window\":\"1d\"},\"within\":\"1d\"}",
-     ".criteria[0].notFollowedBy: unknown key \"window\" in an object with \"event\" and \"where\": it takes event, where"},
+     ".criteria[0].notFollowedBy: unknown key \"window\" in an object with \"event\" and \"where\": "
+     "it takes event, where"},
     {"{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":\"1d\",\"count\":{\">\":1}}",
      ".criteria[0]: unknown key \"count\" in a notFollowedBy criterion: it takes event, where, notFollowedBy, within, "
      "orLater, same, window, offset, slide"},
@@ -292,7 +305,8 @@ static const struct {
      ".criteria[0].sequence: expected an array of 2 steps or more, got an array"},
     {"{\"sequence\":[{\"event\":\"x\"},{\"event\":\"y\"}]}", ".criteria[0]: a sequence criterion needs \"within\""},
     {"{\"sequence\":[{\"event\":\"x\"},{\"event\":\"y\",\"count\":{\">\":1}}],\"within\":\"1d\"}",
-     ".criteria[0].sequence[1]: unknown key \"count\" in an object with \"event\" and \"where\": it takes event, where"},
+     ".criteria[0].sequence[1]: unknown key \"count\" in an object with \"event\" and \"where\": it takes event, "
+     "where"},
     {"{\"sequence\":[\"x\",\"y\"],\"within\":\"1d\"}",
      ".criteria[0].sequence[0]: expected an object with \"event\" and \"where\", got \"x\""},
     {"{\"sequence\":[{\"event\":\"x\"},{\"event\":\"y\"}],\"within\":\"1d\",\"orLater\":true}",
@@ -300,15 +314,16 @@ static const struct {
      "slide"},
     /* traits */
     {"{\"trait\":\"t\"}", ".criteria[0]: expected a comparison such as \"=\": \"shoes\""},
-    {"{\"trait\":\"t\",\"age\":{\">\":\"18y3d\"}}",
-     ".criteria[0].age.>: expected a duration such as \"30d\", or years alone such as \"18y\" (at most 36525d or 100y), "
-     "got \"18y3d\""},
-    {"{\"trait\":\"t\",\"age\":{\">\":\"101y\"}}",
-     ".criteria[0].age.>: expected a duration such as \"30d\", or years alone such as \"18y\" (at most 36525d or 100y), "
-     "got \"101y\""},
+    {"{\"trait\":\"t\",\"age\":{\">\":\"18y3d\"}}", ".criteria[0].age.>: expected a duration such as \"30d\", "
+                                                    "or years alone such as \"18y\" (at most 36525d or 100y), "
+                                                    "got \"18y3d\""},
+    {"{\"trait\":\"t\",\"age\":{\">\":\"101y\"}}", ".criteria[0].age.>: expected a duration such as \"30d\", "
+                                                   "or years alone such as \"18y\" (at most 36525d or 100y), "
+                                                   "got \"101y\""},
     {"{\"trait\":\"t\",\"until\":{\">\":\"1y\"}}", ".criteria[0].until.>: " DURATION "\"1y\""},
     {"{\"trait\":\"t\",\"age\":{}}", ".criteria[0].age: expected a comparison such as {\">=\": \"18y\"}"},
-    {"{\"trait\":\"t\",\"age\":{\">\":\"1d\"},\"=\":1}", ".criteria[0]: operator \"=\" is not taken by a trait's age criterion"},
+    {"{\"trait\":\"t\",\"age\":{\">\":\"1d\"},\"=\":1}",
+     ".criteria[0]: operator \"=\" is not taken by a trait's age criterion"},
     {"{\"trait\":\"t\",\"age\":{\">\":\"1d\"},\"until\":{\">\":\"1d\"}}",
      ".criteria[0]: unknown key \"until\" in a trait's age criterion: it takes trait, age"},
     /* logic and references */
@@ -356,7 +371,8 @@ static const struct {
     {"{\"segmentId\":\"a\",\"criterias\":[]}",
      ": unknown key \"criterias\" in a segment definition (an object): did you mean \"criteria\"?"},
     {"{\"segmentId\":\"a\"," X ",\"exclude\":[{}]}",
-     ".exclude[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", \"segment\", \"all\", "
+     ".exclude[0]: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", \"segment\", "
+     "\"all\", "
      "\"any\", \"not\", \"percentile\""},
     {"{\"segmentId\":\"A\"," X "}",
      ".segmentId: expected a segment id: a lower-case letter, then up to 62 of a-z, 0-9 and _, got \"A\""},
@@ -373,7 +389,8 @@ static const struct {
     {"{\"segmentId\":\"a\"," X ",\"purpose\":\"a\\u0000b\"}",
      ".purpose: expected the name of a purpose (at most 256 bytes, no control characters), got \"a\\u0000b\""},
     {"{\"segmentId\":\"a\"," X ",\"lawfulBasis\":\"consnt\"}",
-     ".lawfulBasis: expected \"consent\", \"contract\", \"legal_obligation\" or \"legitimate_interest\", got \"consnt\""},
+     ".lawfulBasis: expected \"consent\", \"contract\", \"legal_obligation\" or \"legitimate_interest\", "
+     "got \"consnt\""},
     {"{\"segmentId\":\"a\"," X ",\"membershipDuration\":24}", ".membershipDuration: " DURATION "24"},
     {"{\"segmentId\":\"a\"," X ",\"membershipMode\":\"sticky\"}",
      ".membershipMode: \"sticky\" needs a \"membershipDuration\""},
@@ -391,7 +408,8 @@ static const struct {
      ".divergence.passes: expected a whole number of passes from 1, got 0"},
     {"{\"segmentId\":\"a\"," X ",\"expectedSize\":{\"min\":-1}}",
      ".expectedSize.min: expected a whole number of users from 0 to 1000000000, got -1"},
-    {"{\"segmentId\":\"a\"," X ",\"expectedSize\":{\"min\":3,\"max\":2}}", ".expectedSize: \"min\" is greater than \"max\""},
+    {"{\"segmentId\":\"a\"," X ",\"expectedSize\":{\"min\":3,\"max\":2}}",
+     ".expectedSize: \"min\" is greater than \"max\""},
     {"{\"segmentId\":\"a\"," X ",\"expectedSize\":{\"maxDrop\":1.1}}",
      ".expectedSize.maxDrop: expected a share from 0 to 1, got 1.1"},
     {"[{\"segmentId\":\"b\"," X "},{\"segmentId\":\"a\"," X "},{\"segmentId\":\"b\"," X "}]",
@@ -402,7 +420,8 @@ static const struct {
      "{\"segmentId\":\"b\",\"criteria\":[{\"event\":\"x\"},{\"any\":[{\"segment\":\"c\"}]}]},"
      "{\"segmentId\":\"c\"," X ",\"exclude\":[{\"not\":{\"segment\":\"b\"}}]}]",
      "[2].exclude[0].not.segment: references form a cycle: b -> c -> b"},
-    {"[{\"segmentId\":\"a\",\"criteria\":[{\"segment\":\"top\"}]},{\"segmentId\":\"top\",\"evaluation\":\"batch\"," TOP "}]",
+    {"[{\"segmentId\":\"a\",\"criteria\":[{\"segment\":\"top\"}]},{\"segmentId\":\"top\",\"evaluation\":\"batch\"," TOP
+     "}]",
      "[0].evaluation: a segment that depends on a percentile must say \"evaluation\": \"batch\""},
     {"{\"segmentId\":\"a\",\"evaluation\":\"batch\",\"membershipDuration\":\"1d\"," TOP "}",
      ".membershipDuration: not taken by a segment that depends on a percentile"},
@@ -420,8 +439,13 @@ END_TEST
 
 /* What is no JSON at all has a byte instead of a path. */
 static const char *const broken_texts[] = {
-    "", "{", "{\"segmentId\":\"a\"," X "} x", "{\"segmentId\":\"a\",\"segmentId\":\"b\"," X "}",
-    "{\"segmentId\":\"\xff\"," X "}", "\xef\xbb\xbf{\"segmentId\":\"a\"," X "}", "{'segmentId':'a'}",
+    "",
+    "{",
+    "{\"segmentId\":\"a\"," X "} x",
+    "{\"segmentId\":\"a\",\"segmentId\":\"b\"," X "}",
+    "{\"segmentId\":\"\xff\"," X "}",
+    "\xef\xbb\xbf{\"segmentId\":\"a\"," X "}",
+    "{'segmentId':'a'}",
     "{\"segmentId\":\"a\",\"criteria\":[{\"event\":\"x\",\"count\":{\">\":01}}]}",
 };
 
@@ -503,11 +527,12 @@ START_TEST(every_key_is_read)
 {
     struct segment_set set;
     const struct definition *definition = read_one(
-        &set, "{\"segmentId\":\"a\",\"description\":\"d\",\"owner\":\"o\",\"tags\":[\"t\",\"u\"],\"purpose\":\"p\","
-              "\"lawfulBasis\":\"contract\"," X ",\"exclude\":[{\"event\":\"y\"}],\"membershipDuration\":\"24h\","
-              "\"membershipMode\":\"sticky\",\"exclusionWindow\":\"2h\",\"evaluation\":\"stream\",\"merge\":"
-              "\"last_writer_wins\",\"divergence\":{\"threshold\":0.1,\"passes\":5},\"expectedSize\":{\"min\":1,\"max\":9,"
-              "\"maxDrop\":0.25}}");
+        &set,
+        "{\"segmentId\":\"a\",\"description\":\"d\",\"owner\":\"o\",\"tags\":[\"t\",\"u\"],\"purpose\":\"p\","
+        "\"lawfulBasis\":\"contract\"," X ",\"exclude\":[{\"event\":\"y\"}],\"membershipDuration\":\"24h\","
+        "\"membershipMode\":\"sticky\",\"exclusionWindow\":\"2h\",\"evaluation\":\"stream\",\"merge\":"
+        "\"last_writer_wins\",\"divergence\":{\"threshold\":0.1,\"passes\":5},\"expectedSize\":{\"min\":1,\"max\":9,"
+        "\"maxDrop\":0.25}}");
 
     ck_assert(slice_equal_text(definition->description, "d"));
     ck_assert(slice_equal_text(definition->owner, "o"));
@@ -561,9 +586,10 @@ END_TEST
 START_TEST(windows_and_measures_are_read)
 {
     struct segment_set set;
-    const struct criterion *c = read_criterion(
-        &set, "{\"event\":[\"x\",\"y\"],\"window\":\"2d\",\"offset\":\"1d\",\"slide\":\"6h\",\"sum\":{\"product\":[\"a\",\"b.c\"],"
-              "\">=\":0.7,\"<\":1e3}}");
+    const struct criterion *c =
+        read_criterion(&set, "{\"event\":[\"x\",\"y\"],\"window\":\"2d\",\"offset\":\"1d\",\"slide\":\"6h\","
+                             "\"sum\":{\"product\":[\"a\",\"b.c\"],"
+                             "\">=\":0.7,\"<\":1e3}}");
 
     ck_assert_int_eq(c->window.kind, RULE_WINDOW_SLIDING);
     ck_assert_int_eq(c->window.length_ms, 172800000);
@@ -620,9 +646,9 @@ END_TEST
 START_TEST(compare_and_percentile_are_read)
 {
     struct segment_set set;
-    const struct criterion *c =
-        read_criterion(&set, "{\"compare\":{\"op\":\"<=\",\"right\":{\"event\":\"x\",\"count\":{}},\"left\":{\"event\":\"y\",\"avg\":"
-                             "{\"property\":\"p\"}},\"times\":2.5}}");
+    const struct criterion *c = read_criterion(
+        &set, "{\"compare\":{\"op\":\"<=\",\"right\":{\"event\":\"x\",\"count\":{}},\"left\":{\"event\":\"y\",\"avg\":"
+              "{\"property\":\"p\"}},\"times\":2.5}}");
     const struct definition *definition;
 
     ck_assert_int_eq(c->kind, CRITERION_COMPARE);
@@ -633,8 +659,10 @@ START_TEST(compare_and_percentile_are_read)
     ck_assert_int_eq(c->right->measure.kind, RULE_COUNT);
     segment_set_clear(&set);
 
-    definition = read_one(&set, "{\"segmentId\":\"a\",\"evaluation\":\"batch\",\"criteria\":[{\"percentile\":99.5,\"by\":\"r\",\"of\":"
-                                "{\"event\":\"x\",\"window\":\"1d\",\"max\":{\"property\":\"p\"}}}]}");
+    definition =
+        read_one(&set,
+                 "{\"segmentId\":\"a\",\"evaluation\":\"batch\",\"criteria\":[{\"percentile\":99.5,\"by\":\"r\",\"of\":"
+                 "{\"event\":\"x\",\"window\":\"1d\",\"max\":{\"property\":\"p\"}}}]}");
     c = &definition->criteria[0];
     ck_assert_int_eq(c->kind, CRITERION_PERCENTILE);
     ck_assert_int_eq(c->percentile_micros, 99500000);
@@ -655,11 +683,12 @@ START_TEST(references_are_ordered)
     struct segment_set set;
     size_t at[4];
 
-    ck_assert_ok(read_text(&set,
-                           "[{\"segmentId\":\"d\",\"criteria\":[{\"segment\":\"c\"},{\"not\":{\"segment\":\"a\"}},{\"segment\":\"c\"}]},"
-                           "{\"segmentId\":\"c\",\"criteria\":[{\"any\":[{\"segment\":\"a\"},{\"event\":\"x\"}]}]},"
-                           "{\"segmentId\":\"a\"," X "},{\"segmentId\":\"b\"," X ",\"exclude\":[{\"segment\":\"d\"}]}]",
-                           false, &err));
+    ck_assert_ok(read_text(
+        &set,
+        "[{\"segmentId\":\"d\",\"criteria\":[{\"segment\":\"c\"},{\"not\":{\"segment\":\"a\"}},{\"segment\":\"c\"}]},"
+        "{\"segmentId\":\"c\",\"criteria\":[{\"any\":[{\"segment\":\"a\"},{\"event\":\"x\"}]}]},"
+        "{\"segmentId\":\"a\"," X "},{\"segmentId\":\"b\"," X ",\"exclude\":[{\"segment\":\"d\"}]}]",
+        false, &err));
     for (size_t i = 0; i < 4; i++) {
         at[set.evaluation_order[i]] = i;
     }
@@ -683,15 +712,16 @@ START_TEST(unbounded_state_is_named)
     struct segment_set set;
     const char *why = "";
 
-    ck_assert_ok(read_text(&set,
-                           "[{\"segmentId\":\"a\",\"criteria\":[{\"any\":[{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":"
-                           "\"1d\",\"orLater\":true,\"same\":[\"s\"]}]}]},"
-                           "{\"segmentId\":\"b\",\"criteria\":[{\"segment\":\"a\"}]},"
-                           "{\"segmentId\":\"c\",\"criteria\":[{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":\"1d\","
-                           "\"orLater\":true,\"same\":[\"s\"],\"window\":\"9d\"}]},"
-                           "{\"segmentId\":\"d\",\"criteria\":[{\"event\":\"x\",\"window\":\"1d\",\"condition\":\"no_y_after\",\"same\":"
-                           "[\"s\"]}]}]",
-                           false, &err));
+    ck_assert_ok(read_text(
+        &set,
+        "[{\"segmentId\":\"a\",\"criteria\":[{\"any\":[{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":"
+        "\"1d\",\"orLater\":true,\"same\":[\"s\"]}]}]},"
+        "{\"segmentId\":\"b\",\"criteria\":[{\"segment\":\"a\"}]},"
+        "{\"segmentId\":\"c\",\"criteria\":[{\"event\":\"x\",\"notFollowedBy\":{\"event\":\"y\"},\"within\":\"1d\","
+        "\"orLater\":true,\"same\":[\"s\"],\"window\":\"9d\"}]},"
+        "{\"segmentId\":\"d\",\"criteria\":[{\"event\":\"x\",\"window\":\"1d\",\"condition\":\"no_y_after\",\"same\":"
+        "[\"s\"]}]}]",
+        false, &err));
     ck_assert(!rule_streams(&set.definitions[0], &why));
     ck_assert_str_eq(why, "notFollowedBy with orLater and same but no window");
     ck_assert(!set.definitions[0].streams);

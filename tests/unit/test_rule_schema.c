@@ -1,5 +1,5 @@
-/* schemas/segment-definition.schema.json is written by hand, for editors; the parser's tables decide. Neither may have a key
- * or a word that the other lacks. */
+/* schemas/segment-definition.schema.json is written by hand, for editors; the parser's tables decide. Neither may have
+ * a key or a word that the other lacks. */
 #include "common/base/file.h"
 #include "common/domain/rule_reader.h"
 #include "tests/unit/unit.h"
@@ -81,7 +81,8 @@ static int32_t resolve(struct schema *schema, int32_t token)
     return token;
 }
 
-static void compare_words(struct schema *schema, const struct rule_form *form, const struct rule_key *key, int32_t token)
+static void compare_words(struct schema *schema, const struct rule_form *form, const struct rule_key *key,
+                          int32_t token)
 {
     int32_t words = member(schema, resolve(schema, token), "enum");
 
@@ -103,7 +104,8 @@ static void compare_form(struct schema *schema, const struct rule_form *form)
     uint32_t required_count = 0;
 
     ck_assert_msg(properties != JSON_ABSENT, "the schema has no properties of %s", form->name);
-    ck_assert_msg(closed != JSON_ABSENT && schema->document.tokens[closed].type == JSON_FALSE, "%s is open", form->name);
+    ck_assert_msg(closed != JSON_ABSENT && schema->document.tokens[closed].type == JSON_FALSE, "%s is open",
+                  form->name);
     for (const struct rule_key *key = form->keys; key->name != NULL; key++) {
         int32_t property = member(schema, properties, key->name);
 
