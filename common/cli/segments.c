@@ -147,9 +147,9 @@ static const struct command segments_commands[] = {
     {.name = "apply",
      .arguments = "FILE_OR_DIR",
      .summary = "store definitions, all of them or none",
-     .help =
-         "Unchanged text makes no new version. A new version of a segment makes one of every segment that refers to it. Segments\n"
-         "of the store without a file stay as they are: removing a file retires nothing.",
+     .help = "Unchanged text makes no new version. A new version of a segment makes one of every segment that refers "
+             "to it.\n"
+             "Segments of the store without a file stay as they are: removing a file retires nothing.",
      .options = apply_options,
      .argument_min = 1,
      .argument_max = 1,
