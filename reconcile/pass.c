@@ -255,10 +255,12 @@ bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *c
         goto out;
     }
     ok = pass_merge(&pass, err);
-    if (ok && !counts->stopped && (measure || counts->new_run)) {
-        ok = divergence_measure(reconciler, &pass.world, err);
-    }
     pg_abort(reconciler->read);
+    if (ok && !counts->stopped && (measure || counts->new_run)) {
+        ok = pg_begin(reconciler->read, "ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+             divergence_measure(reconciler, &pass.world, err);
+        pg_abort(reconciler->read);
+    }
     ok = ok && seal_history(reconciler, counts, err);
 out:
     memory_free(pass.due);

@@ -31,6 +31,7 @@ struct watch {
     int64_t backoff_ms;
     int64_t passed_ms; /* monotonic instants */
     int64_t measured_ms;
+    int64_t measure_pause_ms;
     int64_t freshness_ms;
     int64_t redis_tried_ms;
     int64_t probe; /* what the cursors looked like at the last pass */
@@ -134,13 +135,17 @@ static bool publish(struct watch *watch, struct pass_counts *counts, int64_t now
 static bool pass(struct watch *watch, int64_t now_ms, struct error *err)
 {
     struct pass_counts counts;
-    bool measure = watch->measured_ms == 0 || now_ms - watch->measured_ms >= MEASURE_PAUSE_MS;
+    bool measure = watch->measured_ms == 0 || now_ms - watch->measured_ms >= watch->measure_pause_ms;
 
     if (!pass_run(&watch->reconciler, measure, &counts, err) || !publish(watch, &counts, now_ms, err)) {
         return false;
     }
     if (measure) {
+        /* A measurement reads both sides whole: it may take a twentieth of the time at most. */
+        int64_t took_ms = timestamp_monotonic_ms() - now_ms;
+
         watch->measured_ms = now_ms;
+        watch->measure_pause_ms = took_ms * 20 > MEASURE_PAUSE_MS ? took_ms * 20 : MEASURE_PAUSE_MS;
     }
     watch->passed_ms = now_ms;
     pass_log(&counts);
