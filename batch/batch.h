@@ -5,6 +5,7 @@
 
 #include "common/base/command.h"
 #include "common/base/log.h"
+#include "common/domain/percentile.h"
 #include "common/domain/user_state.h"
 #include "common/io/pg.h"
 #include "common/io/store_definitions.h"
@@ -25,6 +26,14 @@ struct run_request {
     bool resume;          /* only continue what a crash left */
 };
 
+/* Compiled rules of some of the planned segments, with what they refer to. */
+struct batch_rules {
+    struct segment_set set;
+    struct stored_definition *stored; /* parallel to set.definitions */
+    struct ruleset *ruleset;          /* NULL: none of the segments */
+    size_t *plan_index;               /* per definition of the set: index into plan.segments, or SIZE_MAX */
+};
+
 /* A run under way. */
 struct batch_run {
     const struct config *config;
@@ -34,28 +43,30 @@ struct batch_run {
     bool resumed;
     int32_t lane_count;
 
-    struct segment_set set; /* what is evaluated: the planned segments and what they refer to */
-    struct stored_definition *stored; /* parallel to set.definitions */
     struct zone_files zones;
-    struct ruleset *ruleset;          /* NULL when no planned segment can be evaluated */
-    size_t *plan_index;               /* per definition of the set: index into plan.segments, or SIZE_MAX */
+    struct batch_rules plain;  /* segments whose members depend on the user alone */
+    struct batch_rules ranked; /* and on everybody: a percentile, also by reference */
+    struct ranks *ranks;       /* of `ranked`, where all lanes have added theirs */
 
     int64_t *lane_rows; /* per lane: archived rows that the plan covers */
     atomic_int_fast64_t rows_read;
     atomic_bool *segment_failed; /* per plan segment: while lanes are evaluated by several threads */
+    bool stopped;                /* a signal asked to end; the run can be resumed */
 };
 
 /* Plans a new run, or takes up the one a crash left if it is the same; compiles its rules. */
 bool plan_make(struct batch_run *run, struct error *err) MUST_CHECK;
+/* Frees the rules; they are empty then. */
+void plan_forget_rules(struct batch_rules *rules);
 /* Counts what each lane holds. */
 bool collect_input(struct batch_run *run, struct error *err) MUST_CHECK;
 /* The archive holds what the loads say they wrote. */
 bool validate_input(struct batch_run *run, struct error *err) MUST_CHECK;
-/* Evaluates all lanes, several at a time. *stopped: a signal asked to end; the run can be resumed. */
-bool evaluate_lanes(struct batch_run *run, bool *stopped, struct error *err) MUST_CHECK;
-/* Segments that need all users at once. */
+/* Evaluates all lanes, several at a time. */
+bool evaluate_lanes(struct batch_run *run, struct error *err) MUST_CHECK;
+/* Segments that need all users at once: finds the thresholds, evaluates all lanes for these. */
 bool rank_segments(struct batch_run *run, struct error *err) MUST_CHECK;
-/* Counts, index, ledger. */
+/* Takes out what failed, counts the rest. */
 bool publish_run(struct batch_run *run, struct error *err) MUST_CHECK;
 /* Makes the run visible, then drops old ones. */
 bool activate_run(struct batch_run *run, struct error *err) MUST_CHECK;

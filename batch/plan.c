@@ -135,59 +135,123 @@ out:
 
 /* ---- compiling ---- */
 
-/* Loads the planned segments that have not failed, with what they refer to, and compiles them. */
-static bool plan_compile(struct batch_run *run, struct error *err)
+void plan_forget_rules(struct batch_rules *rules)
 {
-    struct ruleset_options options = {
-        .dedup_ms = config_duration_ms(run->config, "time.dedup"),
-        .zones = zone_files_find,
-        .zones_context = &run->zones,
-    };
+    ruleset_free(rules->ruleset);
+    memory_free(rules->plan_index);
+    segment_set_clear(&rules->set);
+    *rules = (struct batch_rules){.ruleset = NULL};
+    segment_set_init(&rules->set);
+}
+
+/* Loads the chosen planned segments with what they refer to. An empty choice leaves the set empty. */
+static bool plan_load_rules(struct batch_run *run, const bool *chosen, struct batch_rules *rules, struct error *err)
+{
     const struct run_plan *plan = &run->plan;
     int32_t *numbers = memory_allocate_zeroed(plan->segment_count * 2, sizeof *numbers);
+    int32_t *versions = numbers + plan->segment_count;
     size_t count = 0;
-    bool done = false;
+    bool done;
 
+    plan_forget_rules(rules);
     if (numbers == NULL) {
         return error_no_memory(err, "segments");
     }
     for (size_t i = 0; i < plan->segment_count; i++) {
-        if (!plan->segments[i].failed) {
+        if (chosen[i] && !plan->segments[i].failed) {
             numbers[count] = plan->segments[i].segment_no;
-            numbers[plan->segment_count + count] = plan->segments[i].version;
-            count++;
+            versions[count++] = plan->segments[i].version;
         }
     }
-    run->segment_failed = memory_allocate_zeroed(plan->segment_count, sizeof *run->segment_failed);
-    if (run->segment_failed == NULL) {
-        error_no_memory(err, "segments");
-        goto out;
-    }
-    if (count == 0) {
-        done = true;
-        goto out;
-    }
-    if (!store_definitions_load_versions(run->pg, numbers, numbers + plan->segment_count, count, &run->set, &run->stored,
-                                         err) ||
-        !ruleset_new(&run->set, &options, &run->ruleset, err)) {
-        goto out;
-    }
-    run->plan_index = memory_allocate_zeroed(run->set.definition_count, sizeof *run->plan_index);
-    if (run->plan_index == NULL) {
-        error_no_memory(err, "segments");
-        goto out;
-    }
-    for (size_t i = 0; i < run->set.definition_count; i++) {
-        run->plan_index[i] = SIZE_MAX;
-        for (size_t j = 0; j < plan->segment_count; j++) {
-            if (plan->segments[j].segment_no == run->stored[i].segment_no && !plan->segments[j].failed) {
-                run->plan_index[i] = j;
-            }
-        }
-    }
-    done = true;
-out:
+    done = count == 0 ||
+           store_definitions_load_versions(run->pg, numbers, versions, count, &rules->set, &rules->stored, err);
     memory_free(numbers);
+    return done;
+}
+
+static size_t plan_find(const struct run_plan *plan, const bool *chosen, int32_t segment_no)
+{
+    for (size_t i = 0; i < plan->segment_count; i++) {
+        if (chosen[i] && !plan->segments[i].failed && plan->segments[i].segment_no == segment_no) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static bool plan_compile_rules(struct batch_run *run, const bool *chosen, struct batch_rules *rules, struct error *err)
+{
+    struct ruleset_options options = {.dedup_ms = config_duration_ms(run->config, "time.dedup"),
+                                      .zones = zone_files_find,
+                                      .zones_context = &run->zones};
+
+    if (!plan_load_rules(run, chosen, rules, err)) {
+        return false;
+    }
+    if (rules->set.definition_count == 0) {
+        return true;
+    }
+    rules->plan_index = memory_allocate_zeroed(rules->set.definition_count, sizeof *rules->plan_index);
+    if (rules->plan_index == NULL) {
+        return error_no_memory(err, "segments");
+    }
+    for (size_t i = 0; i < rules->set.definition_count; i++) {
+        rules->plan_index[i] = plan_find(&run->plan, chosen, rules->stored[i].segment_no);
+    }
+    return ruleset_new(&rules->set, &options, &rules->ruleset, err);
+}
+
+/* Compiles each segment by itself: one whose rules do not compile (a time zone that this machine does not have) fails alone.
+ * Marks in `ranked` those that need a percentile. */
+static bool plan_sort_segments(struct batch_run *run, bool *chosen, bool *ranked, struct error *err)
+{
+    struct batch_rules rules = {.ruleset = NULL};
+    bool done = true;
+
+    segment_set_init(&rules.set);
+    for (size_t i = 0; done && i < run->plan.segment_count; i++) {
+        struct run_segment *segment = &run->plan.segments[i];
+        if (segment->failed) {
+            continue;
+        }
+        chosen[i] = true;
+        if (plan_compile_rules(run, chosen, &rules, err)) {
+            size_t index = segment_set_find(&rules.set, slice_from(segment->segment_id));
+            ranked[i] = index != SIZE_MAX && rules.set.definitions[index].needs_percentile;
+        } else if (err->code == ERROR_INPUT) {
+            segment->failed = true;
+            (void)snprintf(segment->reason, sizeof segment->reason, "%.*s", RUN_REASON_SIZE - 1, err->message);
+        } else {
+            done = false;
+        }
+        chosen[i] = false;
+    }
+    plan_forget_rules(&rules);
+    return done;
+}
+
+static bool plan_compile(struct batch_run *run, struct error *err)
+{
+    size_t count = run->plan.segment_count;
+    bool *chosen = memory_allocate_zeroed(count, sizeof *chosen);
+    bool *ranked = memory_allocate_zeroed(count, sizeof *ranked);
+    bool done = false;
+
+    run->segment_failed = memory_allocate_zeroed(count, sizeof *run->segment_failed);
+    if (chosen == NULL || ranked == NULL || run->segment_failed == NULL) {
+        error_no_memory(err, "segments");
+        goto out;
+    }
+    if (!plan_sort_segments(run, chosen, ranked, err) || !plan_compile_rules(run, ranked, &run->ranked, err)) {
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++) {
+        chosen[i] = !ranked[i];
+    }
+    done = plan_compile_rules(run, chosen, &run->plain, err);
+out:
+    memory_free(chosen);
+    memory_free(ranked);
     return done;
 }
 

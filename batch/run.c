@@ -12,7 +12,9 @@ typedef bool run_stage(struct batch_run *run, struct error *err);
 
 static bool run_prepare(const struct command_line *line, struct batch_run *run, struct error *err)
 {
-    segment_set_init(&run->set);
+    zone_files_init(&run->zones);
+    plan_forget_rules(&run->plain);
+    plan_forget_rules(&run->ranked);
     if (!command_config(line, &run->config, err)) {
         return false;
     }
@@ -25,11 +27,11 @@ static bool run_prepare(const struct command_line *line, struct batch_run *run, 
 
 static void run_release(struct batch_run *run)
 {
-    ruleset_free(run->ruleset);
+    ranks_free(run->ranks);
+    plan_forget_rules(&run->plain);
+    plan_forget_rules(&run->ranked);
     zone_files_clear(&run->zones);
-    segment_set_clear(&run->set);
     run_plan_clear(&run->plan);
-    memory_free(run->plan_index);
     memory_free(run->lane_rows);
     memory_free(run->segment_failed);
     pg_close(run->pg);
@@ -51,21 +53,24 @@ static bool run_step(struct batch_run *run, enum run_step step, run_stage *stage
         (void)!store_runs_step_end(run->pg, run->plan.run_no, step, RUN_LANE_WHOLE, true, 0, err->message, &ignored);
         return false;
     }
-    return store_runs_step_end(run->pg, run->plan.run_no, step, RUN_LANE_WHOLE, false, 0, "", err);
+    return run->stopped || store_runs_step_end(run->pg, run->plan.run_no, step, RUN_LANE_WHOLE, false, 0, "", err);
 }
 
-static bool run_stages(struct batch_run *run, bool *stopped, struct error *err)
+static bool run_stages(struct batch_run *run, struct error *err)
 {
     bool done = false;
 
     if (!collect_input(run, err) || !run_step(run, RUN_STEP_VALIDATE, validate_input, err) ||
-        !evaluate_lanes(run, stopped, err)) {
+        !evaluate_lanes(run, err)) {
         return false;
     }
-    if (*stopped) {
+    if (!run->stopped && !run_step(run, RUN_STEP_RANK, rank_segments, err)) {
+        return false;
+    }
+    if (run->stopped) {
         return true;
     }
-    return run_step(run, RUN_STEP_RANK, rank_segments, err) && run_step(run, RUN_STEP_PUBLISH, publish_run, err) &&
+    return run_step(run, RUN_STEP_PUBLISH, publish_run, err) &&
            store_runs_step_begin(run->pg, run->plan.run_no, RUN_STEP_ACTIVATE, RUN_LANE_WHOLE, &done, err) &&
            activate_run(run, err);
 }
@@ -129,17 +134,16 @@ static bool run_work(struct batch_run *run, enum output_format format, struct er
 {
     char as_of[TIMESTAMP_TEXT_SIZE];
     int64_t begun_ms = timestamp_monotonic_ms();
-    bool stopped = false;
 
     if (!plan_make(run, err)) {
         return false;
     }
     log_info("run %" PRId64 ": %s, as of %s, %zu segments", run->plan.run_no, run->resumed ? "resumed" : "planned",
              timestamp_text(run->plan.as_of_ms, as_of), run->plan.segment_count);
-    if (!run_stages(run, &stopped, err)) {
+    if (!run_stages(run, err)) {
         return error_context(err, "run %" PRId64, run->plan.run_no);
     }
-    if (stopped) {
+    if (run->stopped) {
         log_info("run %" PRId64 ": stopped; the next run takes it up", run->plan.run_no);
         return true;
     }

@@ -123,28 +123,24 @@ bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int3
     return true;
 }
 
-bool store_runs_lane_begin(struct pg *pg, int64_t run_no, int32_t lane, bool *done, struct error *err)
+bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done, struct error *err)
 {
-    struct pg_value values[2];
+    struct pg_value values[3];
     bool hit = false;
 
     pg_set_integer(&values[0], run_no);
     pg_set_integer(&values[1], lane);
+    values[2] = pg_text(slice_from(run_step_name(step)));
     if (!pg_begin(pg, "", err)) {
         return false;
     }
-    if (!store_runs_hit(pg, sql_runs_lane_lock, values, 2, &hit, err)) {
+    if (!store_runs_hit(pg, sql_runs_lane_lock, values, 3, &hit, err)) {
         pg_abort(pg);
         return error_context(err, "lane %" PRId32, lane);
     }
     *done = !hit;
     if (*done) {
         pg_abort(pg);
-        return true;
-    }
-    if (!pg_query(pg, "SELECT batch_lane_clear($1::bigint, $2::integer)", values, 2, NULL, err)) {
-        pg_abort(pg);
-        return error_context(err, "lane %" PRId32, lane);
     }
     return true;
 }

@@ -89,9 +89,9 @@ bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, in
 bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed, int64_t row_count,
                          const char *detail, struct error *err) MUST_CHECK;
 
-/* Begins the transaction that writes a lane: locks the lane's step and removes rows of an earlier attempt. *done as above
- * (then no transaction is open). */
-bool store_runs_lane_begin(struct pg *pg, int64_t run_no, int32_t lane, bool *done, struct error *err) MUST_CHECK;
+/* Begins the transaction that writes a lane, and locks the lane's step. *done as above (then no transaction is open). An
+ * attempt that did not commit left nothing. */
+bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done, struct error *err) MUST_CHECK;
 /* Notes that a segment failed, in the transaction of the lane where it did, so that a resumed run knows. */
 bool store_runs_fail_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, const char *reason,
                              struct error *err) MUST_CHECK;
