@@ -1,5 +1,5 @@
-/* muster-batch: what its stages share. One file per stage, in the order of a run: plan, collect, validate, evaluate, rank,
- * publish, activate; load_file.c and load_log.c fill the archive before it. */
+/* muster-batch: what its stages share. One file per stage, in the order of a run: plan, collect, validate, evaluate,
+ * rank, publish, activate; load_file.c and load_log.c fill the archive before it. */
 #ifndef MUSTER_BATCH_BATCH_H
 #define MUSTER_BATCH_BATCH_H
 

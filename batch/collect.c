@@ -9,8 +9,8 @@ static bool collect_lane(struct batch_run *run, int32_t lane, struct error *err)
         !store_runs_count_lane(run->pg, &run->plan, lane, &run->lane_rows[lane], err)) {
         return false;
     }
-    return done || store_runs_step_end(run->pg, run->plan.run_no, RUN_STEP_COLLECT, lane, false, run->lane_rows[lane], "",
-                                       err);
+    return done ||
+           store_runs_step_end(run->pg, run->plan.run_no, RUN_STEP_COLLECT, lane, false, run->lane_rows[lane], "", err);
 }
 
 bool collect_input(struct batch_run *run, struct error *err)

@@ -54,7 +54,8 @@ static bool evaluate_run_threads(struct evaluator_pass *pass, struct evaluator *
     for (int32_t lane = 0; lane < run->lane_count; lane++) {
         row_count += run->lane_rows[lane];
     }
-    while (started < count && pthread_create(&evaluators[started].thread, NULL, evaluator_work, &evaluators[started]) == 0) {
+    while (started < count &&
+           pthread_create(&evaluators[started].thread, NULL, evaluator_work, &evaluators[started]) == 0) {
         started++;
     }
     evaluate_watch(run, run_step_name(pass->step), evaluators, started, row_count);

@@ -1,6 +1,6 @@
-/* A thread reads one lane's messages sorted by user on one connection and writes the records of the members on another, in
- * one transaction per lane that ends with the lane's row in the ledger. Memory is that of one user and of the lane's grants,
- * whatever the size of the lane. */
+/* A thread reads one lane's messages sorted by user on one connection and writes the records of the members on another,
+ * in one transaction per lane that ends with the lane's row in the ledger. Memory is that of one user and of the lane's
+ * grants, whatever the size of the lane. */
 #include "batch/evaluator.h"
 
 #include "common/io/store.h"
@@ -123,7 +123,8 @@ static bool evaluator_finish_user(struct evaluator *evaluator, struct error *err
         return true;
     }
     if (collect->rules != NULL) {
-        if (!ranks_add(evaluator->ranks, collect->state, evaluator->pass->run->plan.as_of_ms, collect->evaluation, err)) {
+        if (!ranks_add(evaluator->ranks, collect->state, evaluator->pass->run->plan.as_of_ms, collect->evaluation,
+                       err)) {
             return false;
         }
         user_state_clear(collect->state);
@@ -236,7 +237,8 @@ static bool evaluator_lane(struct evaluator *evaluator, bool *done, struct error
     if (evaluator->pass->write == NULL) {
         return evaluator_read_lane(evaluator, err);
     }
-    if (!store_runs_step_begin(evaluator->writer, run->plan.run_no, evaluator->pass->step, evaluator->lane, done, err)) {
+    if (!store_runs_step_begin(evaluator->writer, run->plan.run_no, evaluator->pass->step, evaluator->lane, done,
+                               err)) {
         return false;
     }
     if (*done) {
@@ -246,7 +248,8 @@ static bool evaluator_lane(struct evaluator *evaluator, bool *done, struct error
     evaluator->grants = NULL;
     if (!consent_map_new(&evaluator->grants, err) ||
         !store_consent_load(evaluator->reader, evaluator->lane, evaluator->grants, err) ||
-        !store_runs_lane_begin(evaluator->writer, run->plan.run_no, evaluator->pass->step, evaluator->lane, done, err)) {
+        !store_runs_lane_begin(evaluator->writer, run->plan.run_no, evaluator->pass->step, evaluator->lane, done,
+                               err)) {
         return false;
     }
     if (!*done && !evaluator_write_lane(evaluator, err)) {

@@ -1,4 +1,5 @@
-/* One thread's work of evaluate and rank: takes lanes one after another, folds their messages user by user, writes records. */
+/* One thread's work of evaluate and rank: takes lanes one after another, folds their messages user by user, writes
+ * records. */
 #ifndef MUSTER_BATCH_EVALUATOR_H
 #define MUSTER_BATCH_EVALUATOR_H
 
@@ -53,8 +54,8 @@ void evaluator_close(struct evaluator *evaluator);
 /* Thread function: works until no lane is left; sets failed and err. */
 void *evaluator_work(void *context);
 
-/* Runs the pass with as many threads as are configured, shows progress; where it collects, *out_ranks gets what all lanes
- * gave, or NULL when a lane was left out (done by an earlier process). */
+/* Runs the pass with as many threads as are configured, shows progress; where it collects, *out_ranks gets what all
+ * lanes gave, or NULL when a lane was left out (done by an earlier process). */
 bool evaluate_pass(struct evaluator_pass *pass, struct ranks **out_ranks, struct error *err) MUST_CHECK;
 
 #endif

@@ -212,8 +212,8 @@ bool loader_write(struct loader *loader, loader_advance *advance, loader_advance
         return false;
     }
     if (!loader_intern(loader, err) || !archive_batch_write(&loader->batch, loader->pg, err) ||
-        (loader->refused_count > 0 && !store_quarantine_insert(loader->pg, loader->source, loader->refused,
-                                                               loader->refused_count, NULL, err)) ||
+        (loader->refused_count > 0 &&
+         !store_quarantine_insert(loader->pg, loader->source, loader->refused, loader->refused_count, NULL, err)) ||
         !advance(context, err) || !loader_apply_changes(loader, err) || (finish != NULL && !finish(context, err)) ||
         !pg_commit(loader->pg, err)) {
         pg_abort(loader->pg);
@@ -260,14 +260,15 @@ const struct command batch_command_load = {
     .name = "load",
     .arguments = "FILE | --kafka",
     .summary = "archive a file (JSON lines, or CSV by a mapping), or the log",
-    .help = "Exactly once: a file is known by its content and mapping, and a load that was killed goes on where it was;\n"
-            "loading a file twice changes nothing. Lines without a message id get one from the file's SHA-256 and their\n"
-            "number. What cannot be used goes to quarantine with line or offset and reason, and is counted.\n"
-            "Files are loaded before the stream begins; afterwards put events into Kafka ('muster produce').\n"
-            "\n"
-            "  muster-batch load events.jsonl\n"
-            "  muster-batch load orders.csv --map orders.map\n"
-            "  muster-batch load --kafka\n",
+    .help =
+        "Exactly once: a file is known by its content and mapping, and a load that was killed goes on where it was;\n"
+        "loading a file twice changes nothing. Lines without a message id get one from the file's SHA-256 and their\n"
+        "number. What cannot be used goes to quarantine with line or offset and reason, and is counted.\n"
+        "Files are loaded before the stream begins; afterwards put events into Kafka ('muster produce').\n"
+        "\n"
+        "  muster-batch load events.jsonl\n"
+        "  muster-batch load orders.csv --map orders.map\n"
+        "  muster-batch load --kafka\n",
     .options = load_options,
     .argument_max = 1,
     .run = load_command,

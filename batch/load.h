@@ -28,7 +28,7 @@ struct loader {
     struct quarantine_row *refused;
     size_t refused_count;
     size_t refused_capacity;
-    struct arena texts; /* of changes and refused rows */
+    struct arena texts;        /* of changes and refused rows */
     int64_t event_time_max_ms; /* of the batch; TIMESTAMP_ALWAYS for none */
 };
 
@@ -43,8 +43,8 @@ bool loader_refuse(struct loader *loader, const struct quarantine_row *row, enum
 /* True when the step should be written. */
 bool loader_full(const struct loader *loader);
 
-/* Writes the step in one transaction; `advance` moves the position it ends at, in the same transaction; `finish` (may be
- * NULL) comes last before COMMIT. Then the loader is empty again. On false nothing was written. */
+/* Writes the step in one transaction; `advance` moves the position it ends at, in the same transaction; `finish` (may
+ * be NULL) comes last before COMMIT. Then the loader is empty again. On false nothing was written. */
 typedef bool loader_advance(void *context, struct error *err);
 bool loader_write(struct loader *loader, loader_advance *advance, loader_advance *finish, void *context,
                   struct error *err) MUST_CHECK;

@@ -29,8 +29,8 @@ static bool file_loader_begin(struct file_loader *file, const char *path, const 
         return false;
     }
     has_mapping = source_mapping_digest(file->source, mapping);
-    if (!archive_load_begin(file->loader.pg, source_name(file->source), digest, has_mapping ? mapping : NULL, &file->load,
-                            err)) {
+    if (!archive_load_begin(file->loader.pg, source_name(file->source), digest, has_mapping ? mapping : NULL,
+                            &file->load, err)) {
         return false;
     }
     file->line_next = file->load.line_next;
@@ -68,8 +68,7 @@ static bool file_loader_advance(void *context, struct error *err)
                                      .event_time_max_ms = file->loader.event_time_max_ms,
                                      .completed = file->end};
 
-    return archive_load_allowed(file->loader.pg, err) &&
-           archive_load_advance(file->loader.pg, &file->load, &step, err);
+    return archive_load_allowed(file->loader.pg, err) && archive_load_advance(file->loader.pg, &file->load, &step, err);
 }
 
 static bool file_loader_announce(void *context, struct error *err)

@@ -45,20 +45,22 @@ static bool log_partition_done(const struct log_partition *partition)
 
 /* ---- where to begin, where to end ---- */
 
-static bool log_loader_gap(const struct log_loader *log, const struct log_partition *partition, int64_t low, int64_t high,
-                           struct error *err)
+static bool log_loader_gap(const struct log_loader *log, const struct log_partition *partition, int64_t low,
+                           int64_t high, struct error *err)
 {
     const struct archive_progress *progress = &partition->progress;
 
     if (progress->offset_next < low) {
-        error_set(err, ERROR_INPUT, "topic %s partition %" PRId32 ": offsets [%" PRId64 ", %" PRId64
-                  ") are gone from the log before they were archived", log->names[progress->topic_no], progress->lane,
-                  progress->offset_next, low);
+        error_set(err, ERROR_INPUT,
+                  "topic %s partition %" PRId32 ": offsets [%" PRId64 ", %" PRId64
+                  ") are gone from the log before they were archived",
+                  log->names[progress->topic_no], progress->lane, progress->offset_next, low);
         return error_hint(err, "nothing was skipped; restore them, or rebuild the archive from what is left");
     }
-    error_set(err, ERROR_INPUT, "topic %s partition %" PRId32 " ends at offset %" PRId64 ", but %" PRId64
-              " are archived: this is another log", log->names[progress->topic_no], progress->lane, high,
-              progress->offset_next);
+    error_set(err, ERROR_INPUT,
+              "topic %s partition %" PRId32 " ends at offset %" PRId64 ", but %" PRId64
+              " are archived: this is another log",
+              log->names[progress->topic_no], progress->lane, high, progress->offset_next);
     return error_hint(err, "check kafka.bootstrap.servers and the topics' names");
 }
 
@@ -281,7 +283,8 @@ static bool log_loader_read(struct log_loader *log, struct progress *progress, s
         if (count > 0) {
             heard_ms = timestamp_monotonic_ms();
         } else if (timestamp_monotonic_ms() - heard_ms > LOAD_LOG_SILENCE_MAX_MS) {
-            return error_set(err, ERROR_UNREACHABLE, "no message came for %d s, though the topics are not read to their ends",
+            return error_set(err, ERROR_UNREACHABLE,
+                             "no message came for %d s, though the topics are not read to their ends",
                              LOAD_LOG_SILENCE_MAX_MS / 1000);
         }
         progress_update(progress, (uint64_t)log->message_count);

@@ -1,6 +1,6 @@
 /* plan: what a run reads and computes, fixed in one snapshot: how far the log is archived, which files are loaded, the
- * head of the control log, the definitions, and the instant asked about. Archived rows never change and coverage only grows, so
- * later steps, also those of another process after a crash, read exactly what this snapshot saw. */
+ * head of the control log, the definitions, and the instant asked about. Archived rows never change and coverage only
+ * grows, so later steps, also those of another process after a crash, read exactly what this snapshot saw. */
 #include "batch/batch.h"
 
 #include <inttypes.h>
@@ -8,7 +8,8 @@
 
 /* ---- which segments ---- */
 
-/* Whether every segment that the criterion refers to is marked in `usable`; `*broken` gets the index of one that is not. */
+/* Whether every segment that the criterion refers to is marked in `usable`; `*broken` gets the index of one that is
+ * not. */
 static bool plan_references_usable(const struct criterion *criterion, const bool *usable, size_t *broken)
 {
     if (criterion->kind == CRITERION_SEGMENT && !usable[criterion->segment_index]) {
@@ -23,8 +24,8 @@ static bool plan_references_usable(const struct criterion *criterion, const bool
     return true;
 }
 
-static bool plan_definition_usable(const struct segment_set *set, const struct definition *definition, const bool *usable,
-                                   char reason[RUN_REASON_SIZE])
+static bool plan_definition_usable(const struct segment_set *set, const struct definition *definition,
+                                   const bool *usable, char reason[RUN_REASON_SIZE])
 {
     const char *what = NULL;
     struct slice path = {.data = NULL, .size = 0};
@@ -201,8 +202,8 @@ static bool plan_compile_rules(struct batch_run *run, const bool *chosen, struct
     return ruleset_new(&rules->set, &options, &rules->ruleset, err);
 }
 
-/* Compiles each segment by itself: one whose rules do not compile (a time zone that this machine does not have) fails alone.
- * Marks in `ranked` those that need a percentile. */
+/* Compiles each segment by itself: one whose rules do not compile (a time zone that this machine does not have) fails
+ * alone. Marks in `ranked` those that need a percentile. */
 static bool plan_sort_segments(struct batch_run *run, bool *chosen, bool *ranked, struct error *err)
 {
     struct batch_rules rules = {.ruleset = NULL};
@@ -262,7 +263,7 @@ static bool plan_decide_as_of(const struct batch_run *run, struct run_plan *plan
     plan->as_of_ms = run->request.as_of_ms;
     if (plan->as_of_ms == TIMESTAMP_NEVER) {
         plan->as_of_ms = run_plan_as_of(plan, strcmp(config_text(run->config, "time.clock"), "wall") == 0,
-                                    config_duration_ms(run->config, "time.watermark_bound"));
+                                        config_duration_ms(run->config, "time.watermark_bound"));
     }
     if (plan->as_of_ms == TIMESTAMP_ALWAYS) {
         error_set(err, ERROR_USAGE, "nothing is archived yet, so there is no instant to ask about");
@@ -307,8 +308,8 @@ static bool plan_in_snapshot(struct batch_run *run, int64_t *crashed, bool *resu
         run->plan = old;
         old = (struct run_plan){.run_no = 0};
     } else if (run->request.resume) {
-        error_set(err, ERROR_USAGE, "%s", *crashed > 0 ? "the run a crash left computed something else"
-                                                       : "there is no run to resume");
+        error_set(err, ERROR_USAGE, "%s",
+                  *crashed > 0 ? "the run a crash left computed something else" : "there is no run to resume");
         error_hint(err, "begin a new one: 'muster-batch run'");
         goto out;
     } else {
@@ -335,9 +336,10 @@ bool plan_make(struct batch_run *run, struct error *err)
         return false;
     }
     if (!plan_in_snapshot(run, &crashed, &run->resumed, err) ||
-        (!run->resumed && (!store_runs_step_begin(run->pg, run->plan.run_no, RUN_STEP_PLAN, RUN_LANE_WHOLE, &done, err) ||
-                           !store_runs_step_end(run->pg, run->plan.run_no, RUN_STEP_PLAN, RUN_LANE_WHOLE, false,
-                                                (int64_t)run->plan.segment_count, "", err))) ||
+        (!run->resumed &&
+         (!store_runs_step_begin(run->pg, run->plan.run_no, RUN_STEP_PLAN, RUN_LANE_WHOLE, &done, err) ||
+          !store_runs_step_end(run->pg, run->plan.run_no, RUN_STEP_PLAN, RUN_LANE_WHOLE, false,
+                               (int64_t)run->plan.segment_count, "", err))) ||
         !pg_commit(run->pg, err)) {
         pg_abort(run->pg);
         return error_context(err, "plan");

@@ -1,4 +1,5 @@
-/* publish: the records are complete: what failed is taken out, the rest is counted and can be looked up. Still invisible. */
+/* publish: the records are complete: what failed is taken out, the rest is counted and can be looked up. Still
+ * invisible. */
 #include "batch/batch.h"
 
 bool publish_run(struct batch_run *run, struct error *err)

@@ -1,5 +1,6 @@
-/* rank: segments whose answer depends on all users at once (percentile, also by reference). The values of all users were
- * collected while the lanes were evaluated; where an earlier process evaluated some of them, all are collected anew. */
+/* rank: segments whose answer depends on all users at once (percentile, also by reference). The values of all users
+ * were collected while the lanes were evaluated; where an earlier process evaluated some of them, all are collected
+ * anew. */
 #include "batch/evaluator.h"
 
 bool rank_segments(struct batch_run *run, struct error *err)

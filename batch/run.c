@@ -1,5 +1,5 @@
-/* muster-batch run: one batch computation, step by step. A step that the ledger calls done is not repeated, so a run that
- * was killed anywhere continues there; what no process holds the lock for was killed. */
+/* muster-batch run: one batch computation, step by step. A step that the ledger calls done is not repeated, so a run
+ * that was killed anywhere continues there; what no process holds the lock for was killed. */
 #include "batch/batch.h"
 
 #include "common/base/output.h"
@@ -168,7 +168,8 @@ static bool run_command(const struct command_line *line, struct error *err)
 
 static const struct option run_options[] = {
     {"as-of", OPTION_INSTANT, "T", "the instant asked about (default: see below)", false},
-    {"segments", OPTION_TEXT, "ID,...", "only these, and what they refer to (default: all but evaluation = stream)", false},
+    {"segments", OPTION_TEXT, "ID,...", "only these, and what they refer to (default: all but evaluation = stream)",
+     false},
     {"resume", OPTION_FLAG, NULL, "only continue the run that a crash left, even if more was archived since", false},
     {"format", OPTION_TEXT, "FORMAT", "text, csv or jsonl", false},
     {.name = NULL},
@@ -178,15 +179,20 @@ const struct command batch_command_run = {
     .name = "run",
     .arguments = "",
     .summary = "recompute the segments from everything archived",
-    .help = "Steps: plan, collect, validate, evaluate (lane by lane), rank, publish, activate. Nothing of a run is visible\n"
-            "before it is activated. A run that was killed is continued by the next one where it would compute the same,\n"
-            "and abandoned otherwise. A segment that cannot be evaluated is marked failed (exit 1), the others go on.\n"
-            "\n"
-            "Without --as-of the run asks about the newest instant whose events have all been archived: the smallest, over\n"
-            "partitions, of the greatest event time less time.watermark_bound. A partition that 'load --kafka' read to its\n"
-            "end is left out with clock = event, and with clock = wall counts as advanced to the instant of that reading less\n"
-            "the bound. Where nothing is left (only files, or all read to the end with clock = event): the greatest event\n"
-            "time read.\n",
+    .help =
+        "Steps: plan, collect, validate, evaluate (lane by lane), rank, publish, activate. Nothing of a run is "
+        "visible\n"
+        "before it is activated. A run that was killed is continued by the next one where it would compute the same,\n"
+        "and abandoned otherwise. A segment that cannot be evaluated is marked failed (exit 1), the others go on.\n"
+        "\n"
+        "Without --as-of the run asks about the newest instant whose events have all been archived: the smallest, "
+        "over\n"
+        "partitions, of the greatest event time less time.watermark_bound. A partition that 'load --kafka' read to "
+        "its\n"
+        "end is left out with clock = event, and with clock = wall counts as advanced to the instant of that reading "
+        "less\n"
+        "the bound. Where nothing is left (only files, or all read to the end with clock = event): the greatest event\n"
+        "time read.\n",
     .options = run_options,
     .run = run_command,
 };

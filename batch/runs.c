@@ -33,9 +33,8 @@ static bool runs_command(const struct command_line *line, struct error *err)
         !command_config(line, &config, err) || !store_open(config, STORE_ROLE_BATCH, &pg, err)) {
         return false;
     }
-    done = command_argument_count(line) > 0
-               ? store_runs_print_steps(pg, run_no, format, err)
-               : store_runs_print(pg, format, command_integer(line, "limit", 50), err);
+    done = command_argument_count(line) > 0 ? store_runs_print_steps(pg, run_no, format, err)
+                                            : store_runs_print(pg, format, command_integer(line, "limit", 50), err);
     pg_close(pg);
     return done;
 }

@@ -30,7 +30,8 @@ enum quarantine_reason ingest_check(const struct event *event, const struct inge
         limit_ms = INT64_MAX;
     }
     if (event->time_ms > limit_ms) {
-        (void)error_set(why, ERROR_INPUT, "the event time is more than %" PRId64 " ms ahead of the message's own timestamp",
+        (void)error_set(why, ERROR_INPUT,
+                        "the event time is more than %" PRId64 " ms ahead of the message's own timestamp",
                         origin->future_skew_ms);
         return QUARANTINE_FUTURE;
     }

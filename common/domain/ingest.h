@@ -1,5 +1,5 @@
-/* What a message from the log must satisfy beyond being well formed; one rule for both pipelines, because a message that one
- * of them took and the other refused would be a difference between them that nobody could explain. */
+/* What a message from the log must satisfy beyond being well formed; one rule for both pipelines, because a message
+ * that one of them took and the other refused would be a difference between them that nobody could explain. */
 #ifndef MUSTER_DOMAIN_INGEST_H
 #define MUSTER_DOMAIN_INGEST_H
 
@@ -17,8 +17,8 @@ struct ingest_origin {
     int32_t lane_of_user;   /* the partition that the configured partitioner gives for event->user */
 };
 
-/* QUARANTINE_NONE, or QUARANTINE_KEY (null or foreign key, or not the user's partition) or QUARANTINE_FUTURE (event time
- * ahead of the Kafka timestamp by more than the skew), with the reason in words in `why`. */
+/* QUARANTINE_NONE, or QUARANTINE_KEY (null or foreign key, or not the user's partition) or QUARANTINE_FUTURE (event
+ * time ahead of the Kafka timestamp by more than the skew), with the reason in words in `why`. */
 enum quarantine_reason ingest_check(const struct event *event, const struct ingest_origin *origin, struct error *why);
 
 #endif

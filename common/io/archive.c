@@ -44,7 +44,8 @@ bool archive_batch_add(struct archive_batch *batch, const struct archive_row *ro
     }
     added = &batch->rows[batch->row_count];
     *added = *row;
-    if (!arena_copy(&batch->texts, row->user, &added->user) || !arena_copy(&batch->texts, row->message, &added->message)) {
+    if (!arena_copy(&batch->texts, row->user, &added->user) ||
+        !arena_copy(&batch->texts, row->message, &added->message)) {
         return error_no_memory(err, "rows on their way into the archive");
     }
     batch->row_count++;
@@ -180,8 +181,10 @@ bool archive_progress_advance(struct pg *pg, const struct archive_progress *prog
 
 static void archive_append_range(struct buffer *query, int32_t lane, const struct archive_range *range)
 {
-    buffer_append_format(query, "SELECT user_no, event_time, topic_no, log_offset, load_no, line, message FROM archive"
-                                " WHERE lane = %" PRId32 " AND (false", lane);
+    buffer_append_format(query,
+                         "SELECT user_no, event_time, topic_no, log_offset, load_no, line, message FROM archive"
+                         " WHERE lane = %" PRId32 " AND (false",
+                         lane);
     for (int topic_no = 0; topic_no < ARCHIVE_TOPICS_MAX; topic_no++) {
         if (range->offset_next[topic_no] > 0) {
             buffer_append_format(query, " OR (topic_no = %d AND log_offset < %" PRId64 ")", topic_no,
@@ -217,8 +220,7 @@ static bool archive_visit_row(void *context, const struct slice *cells, size_t c
     message.event_time_ms = pg_cell_int64(cells[1], 0);
     message.source.topic_no = pg_cell_int16(cells[2], -1);
     message.source.load_no = pg_cell_int32(cells[4], 0);
-    message.source.position =
-        message.source.topic_no >= 0 ? pg_cell_int64(cells[3], -1) : pg_cell_int64(cells[5], -1);
+    message.source.position = message.source.topic_no >= 0 ? pg_cell_int64(cells[3], -1) : pg_cell_int64(cells[5], -1);
     message.text = cells[6];
     return reader->visit(reader->context, &message, err);
 }

@@ -1,6 +1,6 @@
 /* The archive: every accepted message as it came, by lane, with the position it came from; and how far the log is
- * archived. Rows are written in batches of COPY, in the transaction that advances the position they end at, so each message is
- * there exactly once. */
+ * archived. Rows are written in batches of COPY, in the transaction that advances the position they end at, so each
+ * message is there exactly once. */
 #ifndef MUSTER_IO_ARCHIVE_H
 #define MUSTER_IO_ARCHIVE_H
 
@@ -66,8 +66,9 @@ struct archive_progress {
 /* All rows, by (topic_no, lane). The caller frees *out with memory_free. */
 bool archive_progress_load(struct pg *pg, struct archive_progress **out, size_t *out_count,
                            struct error *err) MUST_CHECK;
-/* Advances one partition by compare-and-set, in the caller's transaction: offset_next must still be `offset_expected`, or
- * -1 where the partition has no row yet. ERROR_INTERNAL with ERROR_STOP when another process advanced it meanwhile. */
+/* Advances one partition by compare-and-set, in the caller's transaction: offset_next must still be `offset_expected`,
+ * or -1 where the partition has no row yet. ERROR_INTERNAL with ERROR_STOP when another process advanced it meanwhile.
+ */
 bool archive_progress_advance(struct pg *pg, const struct archive_progress *progress, int64_t offset_expected,
                               struct error *err) MUST_CHECK;
 
@@ -78,7 +79,7 @@ struct archive_range {
     int64_t offset_next[ARCHIVE_TOPICS_MAX]; /* 0: none of the topic */
     const int32_t *load_numbers;             /* borrowed */
     size_t load_count;
-    bool all_loads;                          /* every completed load instead of load_numbers */
+    bool all_loads; /* every completed load instead of load_numbers */
 };
 
 enum archive_order {
@@ -96,8 +97,8 @@ struct archive_message {
 };
 typedef bool archive_visit(void *context, const struct archive_message *message, struct error *err);
 
-/* Visits the lane's rows of the range by COPY; no statement may run on `pg` meanwhile. Sorting is the server's, so memory
- * here stays that of one row. Stops and returns false where visit does. */
+/* Visits the lane's rows of the range by COPY; no statement may run on `pg` meanwhile. Sorting is the server's, so
+ * memory here stays that of one row. Stops and returns false where visit does. */
 bool archive_read(struct pg *pg, int32_t lane, const struct archive_range *range, enum archive_order order,
                   archive_visit *visit, void *context, struct error *err) MUST_CHECK;
 

@@ -36,8 +36,8 @@ bool archive_load_begin(struct pg *pg, const char *source, const unsigned char s
     if (!archive_load_find(pg, values, out, &found, err)) {
         return error_context(err, "load");
     }
-    if (!found && (!pg_query(pg, sql_loads_begin, values, 3, NULL, err) ||
-                   !archive_load_find(pg, values, out, &found, err))) {
+    if (!found &&
+        (!pg_query(pg, sql_loads_begin, values, 3, NULL, err) || !archive_load_find(pg, values, out, &found, err))) {
         return error_context(err, "load");
     }
     return found ? true : error_set(err, ERROR_INTERNAL, "load: it was begun, but is not there");

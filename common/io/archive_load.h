@@ -1,6 +1,6 @@
 /* Loads: files on their way into the archive. A load is known by the SHA-256 of its file and mapping, and durable up to
- * line_next, which advances in the transaction that writes the lines before it: so loading a file twice changes nothing, and a
- * load that was killed goes on where it was. */
+ * line_next, which advances in the transaction that writes the lines before it: so loading a file twice changes
+ * nothing, and a load that was killed goes on where it was. */
 #ifndef MUSTER_IO_ARCHIVE_LOAD_H
 #define MUSTER_IO_ARCHIVE_LOAD_H
 
@@ -30,8 +30,8 @@ struct archive_load_step {
     int64_t event_time_max_ms; /* TIMESTAMP_ALWAYS: no event */
     bool completed;
 };
-/* Advances by compare-and-set on line_next, in the caller's transaction, and updates *load. ERROR_INTERNAL when another process
- * loads the same file. */
+/* Advances by compare-and-set on line_next, in the caller's transaction, and updates *load. ERROR_INTERNAL when another
+ * process loads the same file. */
 bool archive_load_advance(struct pg *pg, struct archive_load *load, const struct archive_load_step *step,
                           struct error *err) MUST_CHECK;
 

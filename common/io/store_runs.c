@@ -15,7 +15,7 @@ enum { RUNS_LOCK_WAIT_MS = 5000, RUNS_LOCK_POLL_MS = 50 };
 const char *run_step_name(enum run_step step)
 {
     static const char *const names[] = {
-        [RUN_STEP_NONE] = "none",         [RUN_STEP_PLAN] = "plan", [RUN_STEP_COLLECT] = "collect",
+        [RUN_STEP_NONE] = "none",         [RUN_STEP_PLAN] = "plan",         [RUN_STEP_COLLECT] = "collect",
         [RUN_STEP_VALIDATE] = "validate", [RUN_STEP_EVALUATE] = "evaluate", [RUN_STEP_RANK] = "rank",
         [RUN_STEP_PUBLISH] = "publish",   [RUN_STEP_ACTIVATE] = "activate",
     };
@@ -86,7 +86,8 @@ bool store_runs_end(struct pg *pg, int64_t run_no, const char *state, struct err
     return pg_query(pg, sql_runs_end, values, 2, NULL, err) ? true : error_context(err, "run %" PRId64, run_no);
 }
 
-bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done, struct error *err)
+bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
+                           struct error *err)
 {
     struct pg_value values[3];
     bool hit = false;
@@ -101,8 +102,8 @@ bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, in
     return true;
 }
 
-bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed, int64_t row_count,
-                         const char *detail, struct error *err)
+bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed,
+                         int64_t row_count, const char *detail, struct error *err)
 {
     struct pg_value values[6];
     bool hit = false;
@@ -123,7 +124,8 @@ bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int3
     return true;
 }
 
-bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done, struct error *err)
+bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
+                           struct error *err)
 {
     struct pg_value values[3];
     bool hit = false;
@@ -153,8 +155,9 @@ bool store_runs_fail_segment(struct pg *pg, int64_t run_no, const struct run_seg
     pg_set_integer(&values[0], run_no);
     pg_set_integer(&values[1], segment->segment_no);
     values[2] = pg_text(slice_from(reason));
-    return pg_query(pg, sql_runs_fail_segment, values, 3, NULL, err) ? true
-                                                                     : error_context(err, "segment %s", segment->segment_id);
+    return pg_query(pg, sql_runs_fail_segment, values, 3, NULL, err)
+               ? true
+               : error_context(err, "segment %s", segment->segment_id);
 }
 
 bool store_runs_count_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, int64_t members,
@@ -176,7 +179,8 @@ bool store_runs_records_begin(struct pg *pg, struct error *err)
     return pg_copy_in_begin(pg, sql_runs_records_copy, err);
 }
 
-bool store_runs_count_lane(struct pg *pg, const struct run_plan *plan, int32_t lane, int64_t *out_rows, struct error *err)
+bool store_runs_count_lane(struct pg *pg, const struct run_plan *plan, int32_t lane, int64_t *out_rows,
+                           struct error *err)
 {
     struct pg_value values[2];
     PGresult *result = NULL;
@@ -342,8 +346,8 @@ out:
 
 bool store_runs_print(struct pg *pg, enum output_format format, int64_t limit, struct error *err)
 {
-    static const char *const columns[] = {"run",    "state",  "as_of",   "begun_at", "seconds", "events", "segments",
-                                          "failed", "members", "excluded", "last_step"};
+    static const char *const columns[] = {"run",      "state",  "as_of",   "begun_at", "seconds",  "events",
+                                          "segments", "failed", "members", "excluded", "last_step"};
 
     return store_runs_print_query(pg, sql_runs_list, limit, columns, sizeof columns / sizeof columns[0], format, err);
 }

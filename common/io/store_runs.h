@@ -1,6 +1,6 @@
-/* The run ledger of the batch pipeline: runs, what they read, their steps and segments, and the partition their records go
- * to. A run is planned in one snapshot, worked off in steps that each end with a row of the ledger, and activated whole or
- * not at all. */
+/* The run ledger of the batch pipeline: runs, what they read, their steps and segments, and the partition their records
+ * go to. A run is planned in one snapshot, worked off in steps that each end with a row of the ledger, and activated
+ * whole or not at all. */
 #ifndef MUSTER_IO_STORE_RUNS_H
 #define MUSTER_IO_STORE_RUNS_H
 
@@ -63,13 +63,13 @@ struct archive_range run_plan_range(const struct run_plan *plan, int32_t lane);
 /* Same coverage, loads and (segment, version) set; as_of is not compared. */
 bool run_plan_same(const struct run_plan *a, const struct run_plan *b);
 
-/* as_of by the input and the clock (reconciliation, section 1, "Run"): a partition that was read to its end counts, with
- * clock = wall, as advanced to the instant of that reading: what came later is not in the input. TIMESTAMP_ALWAYS when
- * there is no event at all. */
+/* as_of by the input and the clock (reconciliation, section 1, "Run"): a partition that was read to its end counts,
+ * with clock = wall, as advanced to the instant of that reading: what came later is not in the input. TIMESTAMP_ALWAYS
+ * when there is no event at all. */
 int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms);
 
-/* Takes the lock that one batch run at a time holds for the life of the session; waits a few seconds. ERROR_USAGE when another
- * run has it. */
+/* Takes the lock that one batch run at a time holds for the life of the session; waits a few seconds. ERROR_USAGE when
+ * another run has it. */
 bool store_runs_lock(struct pg *pg, struct error *err) MUST_CHECK;
 /* The run that a vanished process left in state running, or 0. Only meaningful under the lock. */
 bool store_runs_crashed(struct pg *pg, int64_t *out_run_no, struct error *err) MUST_CHECK;
@@ -79,19 +79,21 @@ bool store_runs_input(struct pg *pg, struct run_plan *out, struct error *err) MU
 bool store_runs_begin(struct pg *pg, struct run_plan *plan, struct error *err) MUST_CHECK;
 /* Reads a run's plan back. */
 bool store_runs_load(struct pg *pg, int64_t run_no, struct run_plan *out, struct error *err) MUST_CHECK;
-/* Ends every run that is running, up to run_no. state: "failed" or "abandoned". Their records go with the next prune. */
+/* Ends every run that is running, up to run_no. state: "failed" or "abandoned". Their records go with the next prune.
+ */
 bool store_runs_end(struct pg *pg, int64_t run_no, const char *state, struct error *err) MUST_CHECK;
 
 /* A step begins: *done says that it is finished already (a resumed run). */
 bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
                            struct error *err) MUST_CHECK;
 /* A step ends; in the caller's transaction where there is one. */
-bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed, int64_t row_count,
-                         const char *detail, struct error *err) MUST_CHECK;
+bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed,
+                         int64_t row_count, const char *detail, struct error *err) MUST_CHECK;
 
-/* Begins the transaction that writes a lane, and locks the lane's step. *done as above (then no transaction is open). An
- * attempt that did not commit left nothing. */
-bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done, struct error *err) MUST_CHECK;
+/* Begins the transaction that writes a lane, and locks the lane's step. *done as above (then no transaction is open).
+ * An attempt that did not commit left nothing. */
+bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
+                           struct error *err) MUST_CHECK;
 /* Notes that a segment failed, in the transaction of the lane where it did, so that a resumed run knows. */
 bool store_runs_fail_segment(struct pg *pg, int64_t run_no, const struct run_segment *segment, const char *reason,
                              struct error *err) MUST_CHECK;
@@ -102,8 +104,8 @@ bool store_runs_count_segment(struct pg *pg, int64_t run_no, const struct run_se
  * purpose_no, grant_no). */
 bool store_runs_records_begin(struct pg *pg, struct error *err) MUST_CHECK;
 
-/* Archived rows of a lane within the plan, and how many of them per load, which must be what the loads say they archived.
- * ERROR_INTERNAL names the load that does not fit. */
+/* Archived rows of a lane within the plan, and how many of them per load, which must be what the loads say they
+ * archived. ERROR_INTERNAL names the load that does not fit. */
 bool store_runs_count_lane(struct pg *pg, const struct run_plan *plan, int32_t lane, int64_t *out_rows,
                            struct error *err) MUST_CHECK;
 bool store_runs_check_loads(struct pg *pg, const struct run_plan *plan, struct error *err) MUST_CHECK;
@@ -112,7 +114,8 @@ bool store_runs_check_loads(struct pg *pg, const struct run_plan *plan, struct e
 bool store_runs_publish(struct pg *pg, struct run_plan *plan, struct error *err) MUST_CHECK;
 /* One transaction: state activated, and the control line that announces it. */
 bool store_runs_activate(struct pg *pg, const struct run_plan *plan, struct error *err) MUST_CHECK;
-/* Drops the partitions of all but the newest `keep` activated runs; what is being read now is left for the next time. */
+/* Drops the partitions of all but the newest `keep` activated runs; what is being read now is left for the next time.
+ */
 bool store_runs_prune(struct pg *pg, int32_t keep, struct error *err) MUST_CHECK;
 
 /* The list of runs, newest first, or the steps of one run. */

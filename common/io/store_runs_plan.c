@@ -228,7 +228,8 @@ static bool run_plan_take_segments(PGresult *result, struct run_plan *out, struc
     return true;
 }
 
-static bool run_plan_load_coverage(struct pg *pg, const struct pg_value *run_no, struct run_plan *out, struct error *err)
+static bool run_plan_load_coverage(struct pg *pg, const struct pg_value *run_no, struct run_plan *out,
+                                   struct error *err)
 {
     PGresult *result = NULL;
     size_t count;
@@ -270,9 +271,9 @@ bool store_runs_load(struct pg *pg, int64_t run_no, struct run_plan *out, struct
     out->as_of_ms = pg_integer_at(result, 0, 1, 0);
     out->control_no = pg_integer_at(result, 0, 2, 0);
     PQclear(result);
-    if (!run_plan_load_coverage(pg, &value, out, err) ||
-        !pg_query(pg, sql_runs_load_loads, &value, 1, &result, err) || !run_plan_take_loads(result, out, err) ||
-        !pg_query(pg, sql_runs_load_segments, &value, 1, &result, err) || !run_plan_take_segments(result, out, err)) {
+    if (!run_plan_load_coverage(pg, &value, out, err) || !pg_query(pg, sql_runs_load_loads, &value, 1, &result, err) ||
+        !run_plan_take_loads(result, out, err) || !pg_query(pg, sql_runs_load_segments, &value, 1, &result, err) ||
+        !run_plan_take_segments(result, out, err)) {
         return error_context(err, "run %" PRId64, run_no);
     }
     return true;
