@@ -13,7 +13,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { RECORDS_MAX = 64 << 20, REASON_SIZE = 160, CAUSES_SIZE_MAX = 16384, LIST_SIZE_MAX = 1 << 20, EXAMINED_MAX = 20000, PASSES_MAX = 1000 };
+enum {
+    RECORDS_MAX = 64 << 20,
+    REASON_SIZE = 160,
+    CAUSES_SIZE_MAX = 16384,
+    LIST_SIZE_MAX = 1 << 20,
+    EXAMINED_MAX = 20000,
+    THRESHOLD_MICROS = 50000, /* defaults of the language */
+    PASSES = 3,
+    PASSES_MAX = 1000,
+};
 
 struct measuring {
     struct reconciler *reconciler;
@@ -255,20 +264,22 @@ static bool store_measurement(struct measuring *measuring, bool aligned, struct 
 
 /* ---- the alert --------------------------------------------------------------------------------------------------- */
 
-/* Threshold and number of measurements of the definition. */
-static bool limits_read(const struct pass_version *version, int64_t *out_threshold, size_t *out_passes, struct error *err)
+/* Threshold and number of measurements of the definition; the language's defaults where it cannot be read any more. */
+static void limits_read(const struct pass_version *version, int64_t *out_threshold, size_t *out_passes)
 {
     struct segment_set set;
-    bool ok;
+    struct error err = ERROR_INIT;
 
+    *out_threshold = THRESHOLD_MICROS;
+    *out_passes = PASSES;
     segment_set_init(&set);
-    ok = segment_set_add(&set, version->segment_id, version->document, version->version, err);
-    if (ok && set.definition_count > 0) {
+    if (segment_set_add(&set, version->segment_id, version->document, version->version, &err) && set.definition_count > 0) {
         *out_threshold = set.definitions[0].divergence_threshold_micros;
         *out_passes = (size_t)set.definitions[0].divergence_passes;
+    } else {
+        log_warning("cannot read the limits of divergence: %s", err.message);
     }
     segment_set_clear(&set);
-    return ok;
 }
 
 /* The newest shares of one kind: the gap of the counts for raw, the users on one side only for aligned. */
@@ -324,7 +335,8 @@ static bool alert_check(struct measuring *measuring, struct error *err)
     bool raised = false;
 
     (void)snprintf(subject, sizeof subject, "%.*s", (int)version->segment_id.size, version->segment_id.data);
-    if (!limits_read(version, &threshold, &passes, err) || !alert_is_raised(measuring, subject, &raised, err)) {
+    limits_read(version, &threshold, &passes);
+    if (!alert_is_raised(measuring, subject, &raised, err)) {
         return false;
     }
     passes = passes > PASSES_MAX ? PASSES_MAX : passes;
