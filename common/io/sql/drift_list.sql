@@ -1,6 +1,8 @@
-SELECT g.segment_id, d.kind, d.run_no, d.at, CASE WHEN d.comparable THEN 'yes' ELSE 'not yet: ' || d.reason END, d.batch_members,
-       d.stream_members, d.only_batch, d.only_stream,
-       (d.jaccard_micros / 1000000)::text || '.' || lpad((d.jaccard_micros % 1000000)::text, 6, '0'), d.causes,
+SELECT g.segment_id, d.kind, d.run_no, d.at, CASE WHEN d.comparable THEN 'yes' ELSE 'not yet: ' || d.reason END,
+       CASE WHEN d.comparable OR d.kind = 'raw' THEN d.batch_members END, CASE WHEN d.comparable OR d.kind = 'raw' THEN d.stream_members END,
+       CASE WHEN d.comparable OR d.kind = 'raw' THEN d.only_batch END, CASE WHEN d.comparable OR d.kind = 'raw' THEN d.only_stream END,
+       -- what cannot be compared yet never looks like agreement
+       CASE WHEN d.comparable THEN (d.jaccard_micros / 1000000) || '.' || lpad((d.jaccard_micros % 1000000)::text, 6, '0') END, d.causes,
        (extract(epoch FROM d.measured_at) * 1000)::bigint,
        CASE WHEN EXISTS (SELECT FROM alerts a WHERE a.kind = 'divergence' AND a.subject = g.segment_id AND a.state = 'raised')
             THEN 'raised' ELSE '' END
