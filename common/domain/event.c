@@ -150,6 +150,18 @@ static enum field field_of(const char *key, size_t size)
 
 #undef IS_KEY
 
+/* json_string, but for nearly all strings, which hold no escape, without a call. */
+static inline bool string_at(const struct decoder *decoder, uint32_t token, struct slice *out)
+{
+    const struct json_token *found = &decoder->document->tokens[token];
+
+    if (__builtin_expect(found->escaped, 0)) {
+        return json_string(decoder->document, (int32_t)token, decoder->arena, out);
+    }
+    *out = slice_of(decoder->document->text.data + found->begin, found->size);
+    return true;
+}
+
 static bool sort_fields(struct decoder *decoder)
 {
     const struct json_token *tokens = decoder->document->tokens;
@@ -158,7 +170,7 @@ static bool sort_fields(struct decoder *decoder)
     for (uint32_t key = 1; key < end; key = tokens[key + 1].end_token) {
         struct slice text;
 
-        if (!json_string(decoder->document, (int32_t)key, decoder->arena, &text)) {
+        if (!string_at(decoder, key, &text)) {
             return false;
         }
         decoder->fields[field_of(text.data, text.size)] = (int32_t)key + 1;
@@ -195,11 +207,12 @@ static enum quarantine_reason take_string(struct decoder *decoder, enum field fi
                         is_missing(decoder, token) ? "missing" : "no string");
         return reason;
     }
-    decoder->no_memory = !json_string(decoder->document, token, decoder->arena, out);
+    decoder->no_memory = !string_at(decoder, (uint32_t)token, out);
     return QUARANTINE_NONE;
 }
 
-static enum quarantine_reason check_id(struct decoder *decoder, struct slice id, const char *name,
+/* U+0000 can only stand in a string as an escape. */
+static enum quarantine_reason check_id(struct decoder *decoder, struct slice id, bool escaped, const char *name,
                                        enum quarantine_reason reason)
 {
     if (id.size == 0) {
@@ -211,7 +224,7 @@ static enum quarantine_reason check_id(struct decoder *decoder, struct slice id,
                         EVENT_ID_SIZE_MAX);
         return reason;
     }
-    if (memchr(id.data, '\0', id.size) != NULL) {
+    if (escaped && memchr(id.data, '\0', id.size) != NULL) {
         (void)error_set(decoder->why, ERROR_INPUT, "%s holds U+0000", name);
         return reason;
     }
@@ -223,7 +236,10 @@ static enum quarantine_reason take_id(struct decoder *decoder, enum field field,
 {
     enum quarantine_reason wrong = take_string(decoder, field, name, reason, out);
 
-    return wrong != QUARANTINE_NONE || decoder->no_memory ? wrong : check_id(decoder, *out, name, reason);
+    if (wrong != QUARANTINE_NONE || decoder->no_memory) {
+        return wrong;
+    }
+    return check_id(decoder, *out, decoder->document->tokens[decoder->fields[field]].escaped, name, reason);
 }
 
 static enum quarantine_reason take_time(struct decoder *decoder, enum field field, const char *name, int64_t *out_ms)
@@ -234,7 +250,7 @@ static enum quarantine_reason take_time(struct decoder *decoder, enum field fiel
     bool good = false;
 
     if (type == JSON_STRING) {
-        if (!json_string(decoder->document, token, decoder->arena, &text)) {
+        if (!string_at(decoder, (uint32_t)token, &text)) {
             decoder->no_memory = true;
             return QUARANTINE_NONE;
         }
@@ -316,7 +332,7 @@ static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct
     memcpy(joined + source.size + 1, id.data, id.size);
     event->has_message_id = true;
     event->message_id = slice_of(joined, source.size + 1 + id.size);
-    TAKE(check_id(decoder, event->message_id, "source and id", QUARANTINE_MESSAGE_ID));
+    TAKE(check_id(decoder, event->message_id, false, "source and id", QUARANTINE_MESSAGE_ID));
     TAKE(take_id(decoder, FIELD_SUBJECT, "subject", QUARANTINE_USER, &event->user));
     TAKE(take_string(decoder, FIELD_TYPE, "type", QUARANTINE_EVENT, &event->name));
     TAKE(take_time(decoder, FIELD_TIME, "time", &event->time_ms));
@@ -328,12 +344,14 @@ static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct
 
 static enum event_kind kind_of(struct slice type)
 {
-    for (enum event_kind kind = EVENT_TRACK; kind <= EVENT_DELETE; kind++) {
-        if (slice_equal_text(type, event_kind_name(kind))) {
-            return kind;
-        }
+    static const enum event_kind by_size[] = {[4] = EVENT_PAGE,   [5] = EVENT_TRACK,   [6] = EVENT_SCREEN,
+                                              [7] = EVENT_CONSENT, [8] = EVENT_IDENTIFY};
+    enum event_kind kind = type.size < sizeof by_size / sizeof by_size[0] ? by_size[type.size] : EVENT_NONE;
+
+    if (kind == EVENT_SCREEN && type.data[0] == 'd') {
+        kind = EVENT_DELETE;
     }
-    return EVENT_NONE;
+    return kind != EVENT_NONE && memcmp(type.data, event_kind_name(kind), type.size) == 0 ? kind : EVENT_NONE;
 }
 
 static enum quarantine_reason take_user(struct decoder *decoder, struct event *event)

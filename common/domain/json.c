@@ -157,8 +157,11 @@ static inline const char *add_string(struct parser *parser, const char *at)
     struct json_document *document = parser->document;
     const char *begin = at + 1;
     uint8_t escaped = 0;
-    const char *end = json_scan_string(begin, &escaped, &parser->fault, &parser->fault_at);
+    const char *end = json_skip_plain(begin);
 
+    if (__builtin_expect(*end != '"', 0)) {
+        end = json_scan_rest(end, &escaped, &parser->fault, &parser->fault_at);
+    }
     if (end == NULL) {
         if (parser->fault_at >= parser->base + document->text.size) {
             parser->fault = JSON_FAULT_END;

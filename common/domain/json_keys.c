@@ -6,33 +6,7 @@
 #define MULTIPLIER_A UINT64_C(0x9e3779b97f4a7c15)
 #define MULTIPLIER_B UINT64_C(0xc2b2ae3d27d4eb4f)
 
-/* Short hash of a key: its first and last eight bytes and its size. Good enough to tell the few keys of a small object
- * apart; equal ones are compared in full. */
-static uint32_t mix_ends(uint64_t first, uint64_t last, size_t size)
-{
-    uint64_t hash = (first ^ size) * MULTIPLIER_A;
-
-    hash ^= hash >> 32;
-    hash = (hash ^ last) * MULTIPLIER_B;
-    return (uint32_t)(hash >> 32);
-}
-
-static uint32_t hash_plain(const char *text, size_t size)
-{
-    uint64_t first;
-    uint64_t last = 0;
-
-    memcpy(&first, text, sizeof first); /* the text has zeros behind it */
-    if (size < sizeof first) {
-        first &= (UINT64_C(1) << (8 * size)) - 1;
-    } else {
-        memcpy(&last, text + size - sizeof last, sizeof last);
-    }
-    return mix_ends(first, last, size);
-}
-
-/* The same of what an escaped key means. */
-static uint32_t hash_escaped(struct slice raw)
+uint32_t json_key_hash_escaped(struct slice raw)
 {
     struct json_unescape reader;
     unsigned char first[8] = {0};
@@ -55,7 +29,7 @@ static uint32_t hash_escaped(struct slice raw)
     }
     memcpy(&first_bits, first, sizeof first_bits);
     memcpy(&last_bits, last, sizeof last_bits);
-    return mix_ends(first_bits, last_bits, size);
+    return json_key_mix(first_bits, last_bits, size);
 }
 
 static struct slice key_raw(const struct json_document *document, const char *base, uint32_t key)
@@ -85,7 +59,7 @@ static bool keys_equal(const struct json_document *document, const char *base, u
     return true;
 }
 
-static bool has_key(const struct json_document *document, const char *base, uint32_t object, uint32_t key)
+bool json_key_seen(const struct json_document *document, const char *base, uint32_t object, uint32_t key)
 {
     const struct json_token *tokens = document->tokens;
 
@@ -94,23 +68,6 @@ static bool has_key(const struct json_document *document, const char *base, uint
             return true;
         }
     }
-    return false;
-}
-
-bool json_key_filter_add(struct json_key_filter *filter, struct json_document *document, const char *base,
-                         uint32_t object, uint32_t key)
-{
-    struct json_token *token = &document->tokens[key];
-    uint32_t hash = token->escaped ? hash_escaped(key_raw(document, base, key))
-                                   : hash_plain(base + token->begin, token->size);
-    uint64_t *word = &filter->bits[hash >> 30];
-    uint64_t bit = UINT64_C(1) << (hash & 63);
-
-    token->count = hash;
-    if ((*word & bit) != 0 && has_key(document, base, object, key)) {
-        return true;
-    }
-    *word |= bit;
     return false;
 }
 

@@ -16,10 +16,52 @@ static inline void json_key_filter_reset(struct json_key_filter *filter)
     *filter = (struct json_key_filter){.bits = {0}};
 }
 
-/* Notes the key (its hash goes into the token's unused count). True when the object has it already. `base` is the text with zeros
- * behind it. */
-bool json_key_filter_add(struct json_key_filter *filter, struct json_document *document, const char *base,
-                         uint32_t object, uint32_t key);
+/* Short hash of a key: of its first and last eight bytes and its size. Good enough to tell the few keys of a small object
+ * apart; where it is equal the keys are compared in full. */
+static inline uint32_t json_key_mix(uint64_t first, uint64_t last, size_t size)
+{
+    uint64_t hash = (first ^ (last << 23 | last >> 41)) + size;
+
+    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* Of a key without escapes, in text with zeros behind it. */
+static inline uint32_t json_key_hash_plain(const char *text, size_t size)
+{
+    uint64_t first;
+    uint64_t last = 0;
+
+    memcpy(&first, text, sizeof first);
+    if (size < sizeof first) {
+        first &= (UINT64_C(1) << (8 * size)) - 1;
+    } else {
+        memcpy(&last, text + size - sizeof last, sizeof last);
+    }
+    return json_key_mix(first, last, size);
+}
+
+/* The same of what an escaped key means. */
+uint32_t json_key_hash_escaped(struct slice raw);
+
+/* Whether an earlier key of the object is the same; the tokens of its keys hold their hashes in the unused count. */
+bool json_key_seen(const struct json_document *document, const char *base, uint32_t object, uint32_t key);
+
+/* Notes the key whose token is the last one. True when the object has it already. `base` is the text with zeros behind it. */
+static inline bool json_key_filter_add(struct json_key_filter *filter, struct json_document *document, const char *base,
+                                       uint32_t object, uint32_t key)
+{
+    struct json_token *token = &document->tokens[key];
+    const char *text = base + token->begin;
+    uint32_t hash = __builtin_expect(token->escaped, 0) ? json_key_hash_escaped(slice_of(text, token->size))
+                                                        : json_key_hash_plain(text, token->size);
+    uint64_t *word = &filter->bits[hash >> 30];
+    uint64_t bit = UINT64_C(1) << (hash >> 24 & 63);
+    bool taken = (*word & bit) != 0;
+
+    token->count = hash;
+    *word |= bit;
+    return __builtin_expect(taken, 0) && json_key_seen(document, base, object, key);
+}
 
 /* Checks all keys of a closed object: JSON_FAULT_NONE, JSON_FAULT_REPEATED_KEY with *fault_at, or JSON_FAULT_NO_MEMORY. */
 enum json_fault json_keys_check(struct json_document *document, const char *base, uint32_t object,

@@ -6,11 +6,71 @@
 
 #include "common/domain/json.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum { JSON_PADDING = 32 };
 
-/* From behind the opening quote to the closing one. NULL with *fault and *fault_at set when it is no string. Sets *escaped
- * where there is a backslash (and leaves it alone otherwise). */
-const char *json_scan_string(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at);
+#ifdef __SSE2__
+
+/* The first byte from `at` that is no plain ASCII text: a quote, a backslash, a control character or a byte above 127. Most
+ * strings are short and plain, so sixteen bytes are looked at in one step. */
+static inline const char *json_skip_plain(const char *at)
+{
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i backslash = _mm_set1_epi8('\\');
+    const __m128i blank = _mm_set1_epi8(0x20);
+
+    for (;;) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        /* Signed: below 0x20 are the control characters and all bytes above 127. */
+        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, blank), _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                                                              _mm_cmpeq_epi8(bytes, backslash)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
+
+        if (mask != 0) {
+            return at + __builtin_ctz(mask);
+        }
+        at += 16;
+    }
+}
+
+#else
+
+/* The same eight bytes at a time: a byte of `stop` has its high bit set where the text must stop (or, rarely, in a byte
+ * behind such a one, which is harmless: the loop below looks at each). */
+static inline const char *json_skip_plain(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+
+    for (;;) {
+        uint64_t bytes;
+        uint64_t quotes;
+        uint64_t backslashes;
+        uint64_t stop;
+
+        memcpy(&bytes, at, sizeof bytes);
+        quotes = bytes ^ (ones * '"');
+        backslashes = bytes ^ (ones * '\\');
+        stop = (bytes | (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & highs;
+        if (stop != 0) {
+            break;
+        }
+        at += sizeof bytes;
+    }
+    while ((unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return at;
+}
+
+#endif
+
+/* From inside a string, where the plain text has ended, to the closing quote. NULL with *fault and *fault_at set when it is
+ * no string. Sets *escaped where there is a backslash (and leaves it alone otherwise). */
+const char *json_scan_rest(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at);
 
 /* The bytes of an escaped string one after another, unescaped. The string was scanned before, so it is valid. */
 struct json_unescape {
