@@ -17,3 +17,17 @@ bool expire_timers(struct stream *stream, struct error *err)
     }
     return true;
 }
+
+bool expire_until(struct stream *stream, struct error *err)
+{
+    for (size_t i = 0; i < stream->lane_count; i++) {
+        struct stream_lane *lane = &stream->lanes[i];
+        struct lane_sink sink = publish_sink(stream, lane);
+
+        watermark_move(&lane->watermark, stream->until_ms);
+        if (!lane_end(lane->lane, lane->watermark.value_ms, &sink, err)) {
+            return error_context(err, "lane %d", (int)lane->lane_no);
+        }
+    }
+    return true;
+}

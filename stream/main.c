@@ -70,7 +70,8 @@ static const struct command commands[] = {
              "writes a record for every change of membership, with its progress in the same transaction. A second process\n"
              "for the same lanes takes them over; the first one then stops, having written nothing more.\n"
              "\n"
-             "With --until T events later than T are read and passed, but not evaluated by this process; the next run,\n"
+             "With --until T every membership announces its true end before the process ends, since nobody will renew it.\n"
+             "Events later than T are read and passed, but not evaluated by this process; the next run,\n"
              "which rebuilds the states, has them. A definition that is applied while the stream runs is taken up at once:\n"
              "the stream rebuilds its states with the newest versions and goes on with those.\n"
              "SIGTERM ends after the step under way, with exit status 0.",

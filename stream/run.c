@@ -107,10 +107,7 @@ static bool run_step(struct stream *stream, struct error *err)
 /* `--until`: all is read; time itself is moved on. */
 static bool finish(struct stream *stream, struct error *err)
 {
-    for (size_t i = 0; i < stream->lane_count; i++) {
-        watermark_move(&stream->lanes[i].watermark, stream->until_ms);
-    }
-    return expire_timers(stream, err) && settle_step(stream, true, err);
+    return expire_until(stream, err) && settle_step(stream, true, err);
 }
 
 static bool run_live(struct stream *stream, struct error *err)

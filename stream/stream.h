@@ -205,6 +205,8 @@ bool evaluate_items(struct stream *stream, struct error *err) MUST_CHECK;
 
 /* expire.c: moves watermarks and fires timers. */
 bool expire_timers(struct stream *stream, struct error *err) MUST_CHECK;
+/* Moves all watermarks to `until_ms` for good, and lets every membership announce its true end. */
+bool expire_until(struct stream *stream, struct error *err) MUST_CHECK;
 
 /* publish.c: records into the journal. */
 struct lane_sink publish_sink(struct stream *stream, struct stream_lane *lane);

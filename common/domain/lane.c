@@ -335,9 +335,11 @@ static bool cap(struct lane *lane, struct lane_user *user, const struct lane_jud
     return true;
 }
 
-bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
+/* Judges everything anew. */
+static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t watermark, const struct lane_sink *sink,
+                      struct error *err)
 {
-    const struct lane_judgement judgement = {.occasion = LANE_START, .watermark = watermark};
+    const struct lane_judgement judgement = {.occasion = occasion, .watermark = watermark};
 
     for (size_t k = 0; k < lane->user_count; k++) {
         struct lane_user *user = lane->users[k];
@@ -355,6 +357,16 @@ bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *si
         }
     }
     return true;
+}
+
+bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
+{
+    return judge_all(lane, LANE_START, watermark, sink, err);
+}
+
+bool lane_end(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
+{
+    return lane_advance(lane, watermark, sink, err) && judge_all(lane, LANE_END, watermark, sink, err);
 }
 
 bool lane_event(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,

@@ -113,6 +113,10 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
 /* Fires all timers that are due. */
 bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
 
+/* Fires all timers that are due, and writes every end that is later than announced, although half of what was announced has not
+ * passed: nobody will be there to renew it. */
+bool lane_end(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
+
 /* A consent message was read and is being written to the store: fires the user's timers that are due, then keeps the
  * user's timers from firing until lane_release, so that nothing is written on a grant that is about to end. */
 bool lane_hold(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,

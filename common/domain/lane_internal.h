@@ -58,6 +58,7 @@ enum lane_occasion {
     LANE_EVENT, /* an event was folded */
     LANE_TIMER, /* an instant has come */
     LANE_START, /* after catching up, or a new grant */
+    LANE_END,   /* nobody will look again: renewals do not wait */
 };
 
 struct lane_judgement {

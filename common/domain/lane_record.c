@@ -96,10 +96,11 @@ static bool confirm(struct lane_pass *pass, const struct interval *interval, str
     const struct lane_announced *announced = pass->announced;
     /* After catching up only what time brought about is looked for: an event of the user that did not touch the segment has not
      * renewed it before the restart either. */
-    bool ahead = pass->judgement->occasion != LANE_START && interval->left_at > pass->instant;
+    bool ahead = pass->judgement->occasion < LANE_START && interval->left_at > pass->instant;
     int64_t speaking = ahead ? pass->instant : pass->limit;
     bool shorter = interval->left_at < announced->valid_until;
-    bool renewed = interval->left_at > announced->valid_until && speaking >= half_point(announced);
+    bool renewed = interval->left_at > announced->valid_until &&
+                   (speaking >= half_point(announced) || pass->judgement->occasion == LANE_END);
     bool certain = !announced->certain && is_complete(pass);
 
     if (!shorter && !renewed && !certain) {

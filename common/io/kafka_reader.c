@@ -133,12 +133,24 @@ static bool check_gap(struct kafka_reader *reader, int16_t topic_no, int32_t par
     return true;
 }
 
+/* Ends reading what is assigned. */
+static bool unassign(struct kafka_reader *reader, struct error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(reader->client, NULL);
+
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? true : kafka_client_error(code, "assign partitions", err);
+}
+
 bool kafka_reader_assign(struct kafka_reader *reader, const struct kafka_position *positions, size_t count,
                          struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
     rd_kafka_resp_err_t code;
 
+    /* Without this each question below would wait behind a fetch that waits for new messages. */
+    if (!unassign(reader, err)) {
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!check_gap(reader, positions[i].topic_no, positions[i].partition, positions[i].offset_next, err)) {
             return false;
