@@ -313,6 +313,7 @@ bool evaluator_open(struct evaluator *evaluator, struct evaluator_pass *pass, st
     }
     if (!store_open(pass->run->config, STORE_ROLE_BATCH, &evaluator->reader, err) ||
         !store_open(pass->run->config, STORE_ROLE_BATCH, &evaluator->writer, err) ||
+        !store_runs_session(evaluator->reader, err) || !store_runs_session(evaluator->writer, err) ||
         !evaluator_rules_open(&evaluator->write, pass->write, err) ||
         !evaluator_rules_open(&evaluator->collect, pass->collect, err)) {
         return false;

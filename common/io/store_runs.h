@@ -90,6 +90,8 @@ bool store_runs_step_begin(struct pg *pg, int64_t run_no, enum run_step step, in
 bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool failed,
                          int64_t row_count, const char *detail, struct error *err) MUST_CHECK;
 
+/* Prepares a session for a lane's reading or writing: as long as it takes, and memory for the sort. */
+bool store_runs_session(struct pg *pg, struct error *err) MUST_CHECK;
 /* Begins the transaction that writes a lane, and locks the lane's step. *done as above (then no transaction is open).
  * An attempt that did not commit left nothing. */
 bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
