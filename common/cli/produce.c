@@ -116,9 +116,15 @@ done:
 }
 
 static const struct option options[] = {
-    {.name = "topic", .kind = OPTION_TEXT, .value = "T", .help = "the topic, for instance muster-events", .required = true},
+    {.name = "topic",
+     .kind = OPTION_TEXT,
+     .value = "T",
+     .help = "the topic, for instance muster-events",
+     .required = true},
     {.name = "map", .kind = OPTION_TEXT, .value = "M", .help = "FILE is CSV; M says how its columns become messages"},
-    {.name = "strict", .kind = OPTION_FLAG, .help = "exit 4 when a line was quarantined (the others are sent all the same)"},
+    {.name = "strict",
+     .kind = OPTION_FLAG,
+     .help = "exit 4 when a line was quarantined (the others are sent all the same)"},
     {.name = "show", .kind = OPTION_INTEGER, .value = "N", .help = "quarantined lines told one by one (default 20)"},
     {0},
 };
@@ -127,13 +133,16 @@ const struct command command_produce = {
     .name = "produce",
     .arguments = "FILE",
     .summary = "put the messages of a file into Kafka, keyed by user",
-    .help = "FILE (\"-\": standard input) holds one JSON message per line, or CSV with --map. The order of the lines is kept\n"
-            "for each user, every replica confirms each message, and a missing topic is created with topics.partitions\n"
-            "partitions. A line without a message id gets one from the file's SHA-256 and its number, so that sending a file\n"
-            "twice changes nothing. A line that is no message is told with its number and reason, counted and not sent.\n"
-            "\n"
-            "    muster produce --topic muster-events events.jsonl\n"
-            "    muster produce --topic muster-events --map retail.map online_retail.csv\n",
+    .help =
+        "FILE (\"-\": standard input) holds one JSON message per line, or CSV with --map. The order of the lines is "
+        "kept\n"
+        "for each user, every replica confirms each message, and a missing topic is created with topics.partitions\n"
+        "partitions. A line without a message id gets one from the file's SHA-256 and its number, so that sending a "
+        "file\n"
+        "twice changes nothing. A line that is no message is told with its number and reason, counted and not sent.\n"
+        "\n"
+        "    muster produce --topic muster-events events.jsonl\n"
+        "    muster produce --topic muster-events --map retail.map online_retail.csv\n",
     .options = options,
     .argument_min = 1,
     .argument_max = 1,

@@ -1,5 +1,5 @@
-/* What comes in, judged (segment-language, section 2). The members of the message are sorted into fields by one walk, then
- * each kind takes the fields it uses; others are not looked at, so that nothing but what can matter is judged. */
+/* What comes in, judged (segment-language, section 2). The members of the message are sorted into fields by one walk,
+ * then each kind takes the fields it uses; others are not looked at, so that nothing but what can matter is judged. */
 #include "common/domain/event.h"
 
 #include "common/base/timestamp.h"
@@ -260,10 +260,11 @@ static enum quarantine_reason take_time(struct decoder *decoder, enum field fiel
                *out_ms <= TIMESTAMP_MAX;
     }
     if (!good) {
-        (void)error_set(decoder->why, ERROR_INPUT, "%s is %s", name,
-                        is_missing(decoder, token)
-                            ? "missing"
-                            : "neither RFC 3339 with seconds and zone nor whole epoch milliseconds, years 0001 to 9999");
+        (void)
+            error_set(decoder->why, ERROR_INPUT, "%s is %s", name,
+                      is_missing(decoder, token)
+                          ? "missing"
+                          : "neither RFC 3339 with seconds and zone nor whole epoch milliseconds, years 0001 to 9999");
         return QUARANTINE_TIMESTAMP;
     }
     return QUARANTINE_NONE;
@@ -304,12 +305,12 @@ static enum quarantine_reason take_purposes(struct decoder *decoder, int32_t *ou
 }
 
 /* Stops at the first wrong field. */
-#define TAKE(call)                                                   \
-    do {                                                             \
-        enum quarantine_reason wrong = (call);                       \
-        if (wrong != QUARANTINE_NONE || decoder->no_memory) {        \
-            return wrong;                                            \
-        }                                                            \
+#define TAKE(call)                                                                                                     \
+    do {                                                                                                               \
+        enum quarantine_reason wrong = (call);                                                                         \
+        if (wrong != QUARANTINE_NONE || decoder->no_memory) {                                                          \
+            return wrong;                                                                                              \
+        }                                                                                                              \
     } while (0)
 
 /* messageId = source, one space, id. */
@@ -344,8 +345,8 @@ static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct
 
 static enum event_kind kind_of(struct slice type)
 {
-    static const enum event_kind by_size[] = {[4] = EVENT_PAGE,   [5] = EVENT_TRACK,   [6] = EVENT_SCREEN,
-                                              [7] = EVENT_CONSENT, [8] = EVENT_IDENTIFY};
+    static const enum event_kind by_size[] = {
+        [4] = EVENT_PAGE, [5] = EVENT_TRACK, [6] = EVENT_SCREEN, [7] = EVENT_CONSENT, [8] = EVENT_IDENTIFY};
     enum event_kind kind = type.size < sizeof by_size / sizeof by_size[0] ? by_size[type.size] : EVENT_NONE;
 
     if (kind == EVENT_SCREEN && type.data[0] == 'd') {

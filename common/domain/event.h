@@ -31,7 +31,8 @@ struct event {
     int32_t properties; /* token of an object, or JSON_ABSENT */
     int32_t traits;     /* identify */
     int32_t purposes;   /* consent: an object of booleans */
-    int32_t page_name;  /* page, screen: token of `name`, which stands in for a missing properties.name, or JSON_ABSENT */
+    int32_t
+        page_name; /* page, screen: token of `name`, which stands in for a missing properties.name, or JSON_ABSENT */
 };
 
 enum { EVENT_SIZE_MAX = 1 << 20, EVENT_DEPTH_MAX = 64, EVENT_ID_SIZE_MAX = 256 };
@@ -43,25 +44,25 @@ enum quarantine_reason {
     QUARANTINE_NOT_OBJECT,
     QUARANTINE_TOO_LARGE,
     QUARANTINE_TOO_DEEP,
-    QUARANTINE_TYPE,       /* unknown or missing type */
-    QUARANTINE_USER,       /* missing, of a wrong type, empty, too long, U+0000 */
-    QUARANTINE_EVENT,      /* event name missing or of a wrong type */
+    QUARANTINE_TYPE,  /* unknown or missing type */
+    QUARANTINE_USER,  /* missing, of a wrong type, empty, too long, U+0000 */
+    QUARANTINE_EVENT, /* event name missing or of a wrong type */
     QUARANTINE_MESSAGE_ID,
     QUARANTINE_TIMESTAMP,
     QUARANTINE_PROPERTIES, /* properties, traits or data is no object; data_base64 */
     QUARANTINE_PURPOSES,
-    QUARANTINE_FUTURE,      /* ahead of the Kafka message's own timestamp by more than the skew (ingest only) */
-    QUARANTINE_KEY,         /* the Kafka key is null or not the user (ingest only) */
-    QUARANTINE_MAPPING,     /* a CSV line that the mapping could not turn into an event */
-    QUARANTINE_COUNT,       /* how many there are */
+    QUARANTINE_FUTURE,  /* ahead of the Kafka message's own timestamp by more than the skew (ingest only) */
+    QUARANTINE_KEY,     /* the Kafka key is null or not the user (ingest only) */
+    QUARANTINE_MAPPING, /* a CSV line that the mapping could not turn into an event */
+    QUARANTINE_COUNT,   /* how many there are */
 };
 const char *quarantine_reason_name(enum quarantine_reason reason);
 
 /* Decodes one message. Returns true with *reason QUARANTINE_NONE and the event filled, or true with another reason and
- * `detail` saying why (borrowed from `why`); false only for no memory. `document` and `arena` are working memory that the
- * event borrows from; the caller resets the arena between events (it should hold 2 x EVENT_SIZE_MAX). The first of the
- * wrong fields decides; fields that the kind does not use are not judged. A messageId of null is as absent; absent or null
- * data of a CloudEvents envelope is {}. */
+ * `detail` saying why (borrowed from `why`); false only for no memory. `document` and `arena` are working memory that
+ * the event borrows from; the caller resets the arena between events (it should hold 2 x EVENT_SIZE_MAX). The first of
+ * the wrong fields decides; fields that the kind does not use are not judged. A messageId of null is as absent; absent
+ * or null data of a CloudEvents envelope is {}. */
 bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
                   enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 

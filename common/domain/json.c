@@ -1,11 +1,10 @@
 /* The parser: one loop over the text with a stack of open containers, no recursion, no allocation per token.
  *
- * Repeated keys must be found without a cost for the many small objects and without quadratic time for a hostile large one.
- * A small object keeps a 256-bit filter of its keys: only a key whose bit is taken is compared with the earlier ones. A large
- * object (more than SMALL_MEMBERS) is checked by a hash set once it is closed. */
+ * Repeated keys must be found without a cost for the many small objects and without quadratic time for a hostile large
+ * one. A small object keeps a 256-bit filter of its keys: only a key whose bit is taken is compared with the earlier
+ * ones. A large object (more than JSON_SMALL_MEMBERS) is checked by a hash set once it is closed. */
 #include "common/domain/json.h"
 
-#include "common/base/int128.h"
 #include "common/domain/json_keys.h"
 #include "common/domain/json_scan.h"
 
@@ -296,8 +295,8 @@ static inline const char *add_value(struct parser *parser, const char *at)
     }
 }
 
-/* Behind a complete value: closes containers as long as they end here, then goes behind a comma. Sets *done when the root
- * is complete. */
+/* Behind a complete value: closes containers as long as they end here, then goes behind a comma. Sets *done when the
+ * root is complete. */
 static inline const char *after_value(struct parser *parser, const char *at, bool *done)
 {
     while (parser->depth > 0) {

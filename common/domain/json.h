@@ -1,9 +1,9 @@
 /* JSON, read strictly: our own scanner, because what it reads decides memberships.
  *
  * Number text is kept (never through binary), UTF-8 is checked, and repeated keys, leading zeros, trailing text, and
- * nesting beyond a limit are refused. cJSON 1.7.15 turned 9007199254740993 into ...992, cut a string at U+0000 and took invalid
- * UTF-8. One pass builds a flat array of tokens in document order; a container knows where it ends, so skipping it is one
- * step. The text must outlive the document. */
+ * nesting beyond a limit are refused. cJSON 1.7.15 turned 9007199254740993 into ...992, cut a string at U+0000 and took
+ * invalid UTF-8. One pass builds a flat array of tokens in document order; a container knows where it ends, so skipping
+ * it is one step. The text must outlive the document. */
 #ifndef MUSTER_DOMAIN_JSON_H
 #define MUSTER_DOMAIN_JSON_H
 

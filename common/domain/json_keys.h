@@ -16,8 +16,8 @@ static inline void json_key_filter_reset(struct json_key_filter *filter)
     *filter = (struct json_key_filter){.bits = {0}};
 }
 
-/* Short hash of a key: of its first and last eight bytes and its size. Good enough to tell the few keys of a small object
- * apart; where it is equal the keys are compared in full. */
+/* Short hash of a key: of its first and last eight bytes and its size. Good enough to tell the few keys of a small
+ * object apart; where it is equal the keys are compared in full. */
 static inline uint32_t json_key_mix(uint64_t first, uint64_t last, size_t size)
 {
     uint64_t hash = (first ^ (last << 23 | last >> 41)) + size;
@@ -46,7 +46,8 @@ uint32_t json_key_hash_escaped(struct slice raw);
 /* Whether an earlier key of the object is the same; the tokens of its keys hold their hashes in the unused count. */
 bool json_key_seen(const struct json_document *document, const char *base, uint32_t object, uint32_t key);
 
-/* Notes the key whose token is the last one. True when the object has it already. `base` is the text with zeros behind it. */
+/* Notes the key whose token is the last one. True when the object has it already. `base` is the text with zeros behind
+ * it. */
 static inline bool json_key_filter_add(struct json_key_filter *filter, struct json_document *document, const char *base,
                                        uint32_t object, uint32_t key)
 {
@@ -63,7 +64,8 @@ static inline bool json_key_filter_add(struct json_key_filter *filter, struct js
     return __builtin_expect(taken, 0) && json_key_seen(document, base, object, key);
 }
 
-/* Checks all keys of a closed object: JSON_FAULT_NONE, JSON_FAULT_REPEATED_KEY with *fault_at, or JSON_FAULT_NO_MEMORY. */
+/* Checks all keys of a closed object: JSON_FAULT_NONE, JSON_FAULT_REPEATED_KEY with *fault_at, or JSON_FAULT_NO_MEMORY.
+ */
 enum json_fault json_keys_check(struct json_document *document, const char *base, uint32_t object,
                                 const char **fault_at);
 

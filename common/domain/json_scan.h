@@ -1,6 +1,7 @@
 /* Scanning of JSON strings and numbers: what the parser (json.c) and the reader of tokens (json_read.c) share.
  *
- * All functions read from text that is followed by JSON_PADDING zero bytes: a zero stops every scan, so no function needs an end. */
+ * All functions read from text that is followed by JSON_PADDING zero bytes: a zero stops every scan, so no function
+ * needs an end. */
 #ifndef MUSTER_DOMAIN_JSON_SCAN_H
 #define MUSTER_DOMAIN_JSON_SCAN_H
 
@@ -14,8 +15,8 @@ enum { JSON_PADDING = 32 };
 
 #ifdef __SSE2__
 
-/* The first byte from `at` that is no plain ASCII text: a quote, a backslash, a control character or a byte above 127. Most
- * strings are short and plain, so sixteen bytes are looked at in one step. */
+/* The first byte from `at` that is no plain ASCII text: a quote, a backslash, a control character or a byte above 127.
+ * Most strings are short and plain, so sixteen bytes are looked at in one step. */
 static inline const char *json_skip_plain(const char *at)
 {
     const __m128i quote = _mm_set1_epi8('"');
@@ -25,8 +26,8 @@ static inline const char *json_skip_plain(const char *at)
     for (;;) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
         /* Signed: below 0x20 are the control characters and all bytes above 127. */
-        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, blank), _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                                                              _mm_cmpeq_epi8(bytes, backslash)));
+        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, blank),
+                                    _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
         unsigned mask = (unsigned)_mm_movemask_epi8(stop);
 
         if (mask != 0) {
@@ -68,8 +69,8 @@ static inline const char *json_skip_plain(const char *at)
 
 #endif
 
-/* From inside a string, where the plain text has ended, to the closing quote. NULL with *fault and *fault_at set when it is
- * no string. Sets *escaped where there is a backslash (and leaves it alone otherwise). */
+/* From inside a string, where the plain text has ended, to the closing quote. NULL with *fault and *fault_at set when
+ * it is no string. Sets *escaped where there is a backslash (and leaves it alone otherwise). */
 const char *json_scan_rest(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at);
 
 /* The bytes of an escaped string one after another, unescaped. The string was scanned before, so it is valid. */

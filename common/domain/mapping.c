@@ -1,4 +1,5 @@
-/* Applying a mapping: one CSV record becomes the text of one message. What a cell cannot give is refused, never guessed. */
+/* Applying a mapping: one CSV record becomes the text of one message. What a cell cannot give is refused, never
+ * guessed. */
 #include "common/domain/mapping.h"
 
 #include "common/base/timestamp.h"
@@ -202,7 +203,8 @@ static bool holds(const struct mapping_choice *choice, const struct slice *field
         return ends_with(cell, choice->condition_text);
     case MAPPING_CONTAINS:
         return choice->condition_text.size == 0 ||
-               (cell.size > 0 && memmem(cell.data, cell.size, choice->condition_text.data, choice->condition_text.size) != NULL);
+               (cell.size > 0 &&
+                memmem(cell.data, cell.size, choice->condition_text.data, choice->condition_text.size) != NULL);
     case MAPPING_OPERATOR_NONE:
         break;
     }
@@ -314,7 +316,8 @@ bool mapping_number(struct slice text, struct buffer *out)
 
 static bool read_boolean(struct slice text, bool *out)
 {
-    static const char *const words[2][6] = {{"false", "no", "0", "f", "n", "off"}, {"true", "yes", "1", "t", "y", "on"}};
+    static const char *const words[2][6] = {{"false", "no", "0", "f", "n", "off"},
+                                            {"true", "yes", "1", "t", "y", "on"}};
 
     for (int value = 0; value < 2; value++) {
         for (size_t i = 0; i < 6; i++) {
@@ -382,8 +385,9 @@ static enum outcome append_time(const struct application *application, const str
     good = choice->format.size > 0 ? mapping_time_parse(choice->format, text, choice->zone_minutes, &time_ms)
                                    : read_plain_time(text, &time_ms);
     if (!good) {
-        return refuse(application, rule, choice->format.size > 0 ? "the cell is no time of that format"
-                                                                 : "the cell is neither RFC 3339 nor epoch milliseconds");
+        return refuse(application, rule,
+                      choice->format.size > 0 ? "the cell is no time of that format"
+                                              : "the cell is neither RFC 3339 nor epoch milliseconds");
     }
     buffer_append_integer(application->out, time_ms);
     return OUTCOME_VALUE;
@@ -472,8 +476,8 @@ static enum outcome append_head(const struct application *application, bool has_
     return OUTCOME_VALUE;
 }
 
-static enum outcome append_object(const struct application *application, const char *opening,
-                                  enum mapping_target first, enum mapping_target second)
+static enum outcome append_object(const struct application *application, const char *opening, enum mapping_target first,
+                                  enum mapping_target second)
 {
     const struct mapping *mapping = application->mapping;
     size_t begin = application->out->size;

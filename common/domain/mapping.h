@@ -8,21 +8,20 @@
  *     property.quantity = Quantity number
  *     const.source = "web"
  *
- * Targets: user, anonymousId, time (required), messageId, type (default track), event, name, property.X, trait.X, purpose.X,
- * const.X (a property; of an identify message a trait).
+ * Targets: user, anonymousId, time (required), messageId, type (default track), event, name, property.X, trait.X,
+ * purpose.X, const.X (a property; of an identify message a trait).
  *
  * expression: value [| filter]... [as] [if condition else expression]
- *   value      Column, [Column with blanks], "text", #line, or a bare word that is no column (only in event and type, where it
- *              stands for itself, and in const, where it is a number, true or false). A bare word is the whole expression of event
- *              only where it is a column: a fixed name is written in quotes, so that a misspelt column is found.
- *   filter     strip "x" (at the end, once), trim (blanks at both ends), lower, upper (ASCII)
- *   as         number | boolean | string (properties, traits, purposes); format "F" [zone Z] (time)
- *   condition  Column OP "text": = != ^= (begins with) $= (ends with) *= (contains)
- * Without `else` a record that meets no condition lacks the target.
+ *   value      Column, [Column with blanks], "text", #line, or a bare word that is no column (only in event and type,
+ * where it stands for itself, and in const, where it is a number, true or false). A bare word is the whole expression
+ * of event only where it is a column: a fixed name is written in quotes, so that a misspelt column is found. filter
+ * strip "x" (at the end, once), trim (blanks at both ends), lower, upper (ASCII) as         number | boolean | string
+ * (properties, traits, purposes); format "F" [zone Z] (time) condition  Column OP "text": = != ^= (begins with) $=
+ * (ends with) *= (contains) Without `else` a record that meets no condition lacks the target.
  *
- * An empty cell is a missing value: a property or trait is left out, a user or time is refused. Time without a format is RFC 3339
- * or epoch milliseconds; formats know %Y %y %m %d %b %H %I %p %M %S %f (fraction) %z %F %T %s %%; zone is UTC (default) or
- * +hh:mm. A cell that is not what the mapping says (no number, no such time) refuses its record with
+ * An empty cell is a missing value: a property or trait is left out, a user or time is refused. Time without a format
+ * is RFC 3339 or epoch milliseconds; formats know %Y %y %m %d %b %H %I %p %M %S %f (fraction) %z %F %T %s %%; zone is
+ * UTC (default) or +hh:mm. A cell that is not what the mapping says (no number, no such time) refuses its record with
  * QUARANTINE_MAPPING, never guesses. */
 #ifndef MUSTER_DOMAIN_MAPPING_H
 #define MUSTER_DOMAIN_MAPPING_H
@@ -47,7 +46,8 @@ bool mapping_bind(struct mapping *mapping, const struct slice *columns, size_t c
 bool mapping_uses_line_id(const struct mapping *mapping);
 
 /* Appends the message for one record (bound before) to `out` as JSON, or sets *reason to QUARANTINE_MAPPING and `why`.
- * False only where there is no memory. Uses working memory of the mapping: one thread at a time. The message is not judged further: that is event_decode's. */
+ * False only where there is no memory. Uses working memory of the mapping: one thread at a time. The message is not
+ * judged further: that is event_decode's. */
 bool mapping_apply(struct mapping *mapping, const struct slice *fields, size_t field_count, struct slice line_id,
                    struct buffer *out, enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 

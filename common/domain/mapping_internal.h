@@ -90,7 +90,8 @@ struct mapping {
     struct buffer scratch;
 };
 
-/* A JSON number's text, normalised ("+5" and "05" are 5, ".5" is 0.5), or false when it is none. `out` is empty before. */
+/* A JSON number's text, normalised ("+5" and "05" are 5, ".5" is 0.5), or false when it is none. `out` is empty before.
+ */
 bool mapping_number(struct slice text, struct buffer *out);
 
 #endif

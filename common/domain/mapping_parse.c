@@ -197,8 +197,7 @@ static bool parse_filter(struct lexer *lexer, struct mapping_choice *choice)
     static const struct {
         const char *name;
         enum mapping_filter_kind kind;
-    } names[] = {
-        {"strip", MAPPING_STRIP}, {"trim", MAPPING_TRIM}, {"lower", MAPPING_LOWER}, {"upper", MAPPING_UPPER}};
+    } names[] = {{"strip", MAPPING_STRIP}, {"trim", MAPPING_TRIM}, {"lower", MAPPING_LOWER}, {"upper", MAPPING_UPPER}};
     struct mapping_filter *filter;
 
     if (choice->filter_count == MAPPING_FILTER_COUNT_MAX) {
@@ -293,8 +292,11 @@ static bool parse_condition(struct lexer *lexer, struct mapping_choice *choice)
     static const struct {
         const char *text;
         enum mapping_operator op;
-    } operators[] = {{"=", MAPPING_EQUAL},   {"!=", MAPPING_NOT_EQUAL}, {"^=", MAPPING_BEGINS},
-                     {"$=", MAPPING_ENDS}, {"*=", MAPPING_CONTAINS}};
+    } operators[] = {{"=", MAPPING_EQUAL},
+                     {"!=", MAPPING_NOT_EQUAL},
+                     {"^=", MAPPING_BEGINS},
+                     {"$=", MAPPING_ENDS},
+                     {"*=", MAPPING_CONTAINS}};
 
     if (lexer->kind != LEXEME_WORD && lexer->kind != LEXEME_BRACKET) {
         return fail(lexer, "expected a column behind if");
@@ -363,9 +365,10 @@ static bool parse_expression(struct lexer *lexer, struct mapping_rule *rule)
             return true;
         }
         if (!is_word_text(lexer, "else") || choice->condition == MAPPING_OPERATOR_NONE) {
-            return fail(lexer, rule->target == MAPPING_TIME
-                                   ? "expected format \"...\", zone, |, if or the end of the line"
-                                   : "expected |, number, boolean, if, else behind a condition, or the end of the line");
+            return fail(lexer,
+                        rule->target == MAPPING_TIME
+                            ? "expected format \"...\", zone, |, if or the end of the line"
+                            : "expected |, number, boolean, if, else behind a condition, or the end of the line");
         }
         if (!next(lexer)) {
             return false;
@@ -379,12 +382,19 @@ static bool parse_target(struct lexer *lexer, struct slice name, struct mapping_
     static const struct {
         const char *name;
         enum mapping_target target;
-    } plain[] = {
-        {"type", MAPPING_TYPE},   {"messageId", MAPPING_MESSAGE_ID}, {"user", MAPPING_USER}, {"anonymousId", MAPPING_ANONYMOUS},
-        {"time", MAPPING_TIME},   {"event", MAPPING_EVENT},          {"name", MAPPING_NAME},
-    }, keyed[] = {
-        {"property.", MAPPING_PROPERTY}, {"trait.", MAPPING_TRAIT}, {"purpose.", MAPPING_PURPOSE}, {"const.", MAPPING_CONST},
-    };
+    } plain[] =
+        {
+            {"type", MAPPING_TYPE}, {"messageId", MAPPING_MESSAGE_ID},
+            {"user", MAPPING_USER}, {"anonymousId", MAPPING_ANONYMOUS},
+            {"time", MAPPING_TIME}, {"event", MAPPING_EVENT},
+            {"name", MAPPING_NAME},
+        },
+      keyed[] = {
+          {"property.", MAPPING_PROPERTY},
+          {"trait.", MAPPING_TRAIT},
+          {"purpose.", MAPPING_PURPOSE},
+          {"const.", MAPPING_CONST},
+      };
 
     *rule = (struct mapping_rule){.name = name, .line = lexer->line};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
@@ -402,8 +412,9 @@ static bool parse_target(struct lexer *lexer, struct slice name, struct mapping_
         }
     }
     if (rule->target == MAPPING_TARGET_NONE) {
-        return fail(lexer, "unknown target; expected user, anonymousId, time, messageId, type, event, name, property.X, "
-                           "trait.X, purpose.X or const.X");
+        return fail(lexer,
+                    "unknown target; expected user, anonymousId, time, messageId, type, event, name, property.X, "
+                    "trait.X, purpose.X or const.X");
     }
     if (rule->key.size == 0 || memchr(rule->key.data, '.', rule->key.size) != NULL) {
         return fail(lexer, "expected a name without dots behind the first dot");
@@ -443,8 +454,8 @@ static bool parse_line(struct lexer *lexer, struct slice line)
     }
     for (size_t i = 0; i < mapping->rule_count; i++) {
         if (same_place(&rule, &mapping->rules[i])) {
-            return error_set(lexer->err, ERROR_INPUT, "%s:%zu: %.*s is set already in line %zu", mapping->name, lexer->line,
-                             (int)rule.name.size, rule.name.data, mapping->rules[i].line);
+            return error_set(lexer->err, ERROR_INPUT, "%s:%zu: %.*s is set already in line %zu", mapping->name,
+                             lexer->line, (int)rule.name.size, rule.name.data, mapping->rules[i].line);
         }
     }
     if (!next(lexer) || !parse_expression(lexer, &rule)) {

@@ -213,7 +213,8 @@ static bool to_instant(const struct reading *reading, int64_t *out_ms)
         return false; /* 30 February */
     }
     ms = reading->second == 60 ? 0 : reading->ms;
-    *out_ms = days * 86400000 + (hour * 60 + reading->minute - reading->zone_minutes) * 60000 + reading->second * 1000 + ms;
+    *out_ms =
+        days * 86400000 + (hour * 60 + reading->minute - reading->zone_minutes) * 60000 + reading->second * 1000 + ms;
     return *out_ms >= TIMESTAMP_MIN && *out_ms <= TIMESTAMP_MAX;
 }
 
@@ -247,8 +248,9 @@ bool mapping_time_check(struct slice format, struct error *err)
         }
         directive = (unsigned char)format.data[i];
         if (directive == 0 || directive > 127 || strchr(known, directive) == NULL) {
-            return error_set(err, ERROR_INPUT, "unknown %%%c in the format; known are %%Y %%y %%m %%b %%d %%H %%I %%p "
-                                               "%%M %%S %%f %%z %%F %%T %%s %%%%",
+            return error_set(err, ERROR_INPUT,
+                             "unknown %%%c in the format; known are %%Y %%y %%m %%b %%d %%H %%I %%p "
+                             "%%M %%S %%f %%z %%F %%T %%s %%%%",
                              directive > 31 && directive < 127 ? directive : '?');
         }
         seen[directive] = true;
@@ -274,7 +276,7 @@ bool mapping_zone_parse(struct slice text, int32_t *out_minutes, struct error *e
         *out_minutes = reading.zone_minutes;
         return true;
     }
-    (void)error_set(err, ERROR_INPUT, "not supported in this version: zone %.*s", (int)(text.size < 64 ? text.size : 64),
-                    text.data);
+    (void)error_set(err, ERROR_INPUT, "not supported in this version: zone %.*s",
+                    (int)(text.size < 64 ? text.size : 64), text.data);
     return error_hint(err, "use UTC or a fixed offset such as +01:00");
 }

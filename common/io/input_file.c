@@ -227,8 +227,8 @@ static bool fill(struct input_file *file, struct error *err)
         file->begin = 0;
         file->end = size;
     }
-    if (!read_some(file, file->window + file->end, CHUNK_SIZE < WINDOW_SIZE - size ? CHUNK_SIZE : WINDOW_SIZE - size, &size,
-                   err)) {
+    if (!read_some(file, file->window + file->end, CHUNK_SIZE < WINDOW_SIZE - size ? CHUNK_SIZE : WINDOW_SIZE - size,
+                   &size, err)) {
         return false;
     }
     if (!file->started) {

@@ -22,8 +22,8 @@ struct input_line {
     bool too_large;    /* more than INPUT_LINE_SIZE_MAX bytes: text is its beginning, the rest was skipped */
 };
 
-/* Opens. A byte order mark at the beginning is skipped. ERROR_UNREACHABLE with the reason where the file cannot be opened, or is a
- * directory. */
+/* Opens. A byte order mark at the beginning is skipped. ERROR_UNREACHABLE with the reason where the file cannot be
+ * opened, or is a directory. */
 bool input_file_open(const char *path, struct input_file **out, struct error *err) MUST_CHECK;
 void input_file_close(struct input_file *file); /* NULL is fine */
 

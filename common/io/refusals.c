@@ -38,7 +38,8 @@ void refusals_report(const struct refusals *refusals, const char *file)
                   refusals->total == 1 ? "" : "s");
     for (enum quarantine_reason reason = QUARANTINE_NONE; reason < QUARANTINE_COUNT; reason++) {
         if (refusals->counts[reason] > 0) {
-            (void)fprintf(stderr, "%s %" PRIu64 " %s", separator, refusals->counts[reason], quarantine_reason_name(reason));
+            (void)fprintf(stderr, "%s %" PRIu64 " %s", separator, refusals->counts[reason],
+                          quarantine_reason_name(reason));
             separator = ",";
         }
     }

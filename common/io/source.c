@@ -42,8 +42,7 @@ struct raw {
     bool open; /* a quoted field does not end */
 };
 
-static void refuse(struct source *source, const struct raw *raw, enum quarantine_reason reason,
-                   struct source_item *out)
+static void refuse(struct source *source, const struct raw *raw, enum quarantine_reason reason, struct source_item *out)
 {
     *out = (struct source_item){
         .kind = SOURCE_REFUSED,
@@ -112,7 +111,8 @@ static bool next_record(struct source *source, struct raw *out, bool *more, stru
             break;
         }
         state = csv_scan_line(line.text, state);
-        out->too_large = out->too_large || line.too_large || line.text.size >= source->joined.size_max - source->joined.size;
+        out->too_large =
+            out->too_large || line.too_large || line.text.size >= source->joined.size_max - source->joined.size;
         if (!out->too_large) {
             buffer_append_char(&source->joined, '\n');
             buffer_append_slice(&source->joined, line.text);

@@ -1,5 +1,5 @@
-/* Messages from a file: JSON lines, or CSV through a mapping. One iterator for all who read files, so that a line gets the
- * same message id and the same verdict everywhere.
+/* Messages from a file: JSON lines, or CSV through a mapping. One iterator for all who read files, so that a line gets
+ * the same message id and the same verdict everywhere.
  *
  *     if (!source_open(path, &options, &source, err)) ...
  *     while (source_next(source, &item, err) && item.kind != SOURCE_END) ...
@@ -18,11 +18,11 @@ struct source;
 
 struct source_options {
     const char *map_path; /* mapping file: the input is CSV. NULL: JSON lines */
-    /* Decode each message (item.event). Without it JSON lines are handed out as they are; only what the mapping refuses or
-     * is too large is SOURCE_REFUSED. */
+    /* Decode each message (item.event). Without it JSON lines are handed out as they are; only what the mapping refuses
+     * or is too large is SOURCE_REFUSED. */
     bool decode;
-    /* track, page, screen and identify messages without a message id get "<16 hex of the file's SHA-256>:<line, 10 digits>".
-     * Implies decode. */
+    /* track, page, screen and identify messages without a message id get "<16 hex of the file's SHA-256>:<line, 10
+     * digits>". Implies decode. */
     bool message_ids;
     int64_t line_begin; /* lines before this one are read over (0, 1: none): to resume */
 };

@@ -30,16 +30,18 @@ static enum quarantine_reason decode(struct slice text, struct event *out)
 
     arena_reset(&arena);
     ck_assert_msg(event_decode(text, &document, &arena, out, &reason, &why), "no memory");
-    ck_assert_msg(reason == QUARANTINE_NONE || why.message[0] != '\0', "%s has no words", quarantine_reason_name(reason));
+    ck_assert_msg(reason == QUARANTINE_NONE || why.message[0] != '\0', "%s has no words",
+                  quarantine_reason_name(reason));
     return reason;
 }
 
 #define REST "\"userId\":\"u\",\"timestamp\":1"
 #define TRACK "\"type\":\"track\",\"event\":\"e\","
 #define CLOUD "\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\",\"time\":1"
-#define AT_255 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
-               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
-               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define AT_255                                                                                                         \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                            \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                            \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static const struct {
     const char *text;
@@ -135,7 +137,8 @@ static const struct {
     {"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"time\":1}", QUARANTINE_USER},
     {"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"subject\":\"u\",\"time\":1}", QUARANTINE_EVENT},
     {"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\"}", QUARANTINE_TIMESTAMP},
-    {"{\"specversion\":\"0.3\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\",\"time\":1}", QUARANTINE_TYPE},
+    {"{\"specversion\":\"0.3\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\",\"time\":1}",
+     QUARANTINE_TYPE},
 };
 
 START_TEST(messages_are_judged)
@@ -204,8 +207,9 @@ START_TEST(fields_are_filled)
     ck_assert_int_eq(property(&event, "p", "x").type, VALUE_MISSING);
     ck_assert_int_eq(property(&event, "amount", "x").type, VALUE_MISSING);
 
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/shop\",\"type\":\"order\","
-                                          "\"subject\":\"c\",\"time\":5,\"data\":{\"amount\":10}}"),
+    ck_assert_int_eq(decode(SLICE_LITERAL(
+                                "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/shop\",\"type\":\"order\","
+                                "\"subject\":\"c\",\"time\":5,\"data\":{\"amount\":10}}"),
                             &event),
                      QUARANTINE_NONE);
     ck_assert_int_eq(event.kind, EVENT_TRACK);
@@ -214,7 +218,8 @@ START_TEST(fields_are_filled)
     ck_assert(slice_equal_text(event.name, "order"));
     ck_assert_int_eq(property(&event, "amount", NULL).micros, 10000000);
 
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"identify\"," REST ",\"traits\":{\"a\":1}}"), &event), QUARANTINE_NONE);
+    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"identify\"," REST ",\"traits\":{\"a\":1}}"), &event),
+                     QUARANTINE_NONE);
     ck_assert_int_eq(event.kind, EVENT_IDENTIFY);
     ck_assert(!event.has_message_id);
     ck_assert_uint_eq(event.name.size, 0);
@@ -233,14 +238,15 @@ START_TEST(page_name_stands_in_for_the_property)
     ck_assert(slice_equal_text(event.name, "page"));
     ck_assert(slice_equal_text(property(&event, "name", NULL).text, "Home"));
     ck_assert_int_eq(property(&event, "title", NULL).type, VALUE_MISSING);
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"screen\"," REST ",\"name\":\"Home\",\"properties\":{\"name\":\"Cart\"}}"),
+    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"screen\"," REST
+                                          ",\"name\":\"Home\",\"properties\":{\"name\":\"Cart\"}}"),
                             &event),
                      QUARANTINE_NONE);
     ck_assert(slice_equal_text(event.name, "screen"));
     ck_assert(slice_equal_text(property(&event, "name", NULL).text, "Cart"));
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"page\"," REST ",\"name\":\"Home\",\"properties\":{\"name\":null}}"),
-                            &event),
-                     QUARANTINE_NONE);
+    ck_assert_int_eq(
+        decode(SLICE_LITERAL("{\"type\":\"page\"," REST ",\"name\":\"Home\",\"properties\":{\"name\":null}}"), &event),
+        QUARANTINE_NONE);
     ck_assert(slice_equal_text(property(&event, "name", NULL).text, "Home"));
     ck_assert_int_eq(decode(SLICE_LITERAL("{" TRACK REST ",\"name\":\"Home\"}"), &event), QUARANTINE_NONE);
     ck_assert_int_eq(property(&event, "name", NULL).type, VALUE_MISSING);
@@ -264,12 +270,14 @@ START_TEST(purposes_are_visited_in_order)
 
     begin();
     buffer_init(&text, 100);
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"consent\"," REST ",\"purposes\":{\"b\":true,\"\\u0061\":false}}"), &event),
-                     QUARANTINE_NONE);
+    ck_assert_int_eq(
+        decode(SLICE_LITERAL("{\"type\":\"consent\"," REST ",\"purposes\":{\"b\":true,\"\\u0061\":false}}"), &event),
+        QUARANTINE_NONE);
     ck_assert(event_purposes(&event, &arena, collect, &text));
     ck_assert_str_eq(buffer_text(&text), "b+a-");
     buffer_reset(&text);
-    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"consent\"," REST ",\"purposes\":{\"stop\":true,\"x\":false}}"), &event),
+    ck_assert_int_eq(decode(SLICE_LITERAL("{\"type\":\"consent\"," REST ",\"purposes\":{\"stop\":true,\"x\":false}}"),
+                            &event),
                      QUARANTINE_NONE);
     ck_assert(!event_purposes(&event, &arena, collect, &text));
     ck_assert_str_eq(buffer_text(&text), "stop+");
@@ -280,7 +288,8 @@ END_TEST
 
 static bool decode_scenario(void *context, struct error *err)
 {
-    static const char text[] = "{\"t\\u0079pe\":\"track\",\"event\":\"\\u0065\",\"userId\":\"\\u0075\",\"timestamp\":1}";
+    static const char text[] =
+        "{\"t\\u0079pe\":\"track\",\"event\":\"\\u0065\",\"userId\":\"\\u0075\",\"timestamp\":1}";
     enum quarantine_reason reason;
     struct event event;
     bool decoded;

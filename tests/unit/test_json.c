@@ -18,7 +18,10 @@ static bool parse_copy(struct json_document *document, struct slice text, char *
     return json_parse(document, slice_of(*out_copy, text.size), &limits, err);
 }
 
-#define TEXT(literal) {literal, sizeof(literal) - 1}
+#define TEXT(literal)                                                                                                  \
+    {                                                                                                                  \
+        literal, sizeof(literal) - 1                                                                                   \
+    }
 
 static const struct slice good[] = {
     TEXT("{}"),
@@ -159,7 +162,8 @@ END_TEST
 /* Each good text cut anywhere must be refused (where it is no shorter number or blank), never read beyond its end. */
 START_TEST(parse_survives_every_cut)
 {
-    static const char text[] = "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xf0\x9f\x98\x80\",true,null],\"b\":{\"c\":false}}";
+    static const char text[] =
+        "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xf0\x9f\x98\x80\",true,null],\"b\":{\"c\":false}}";
     struct json_document document;
 
     json_document_init(&document);
@@ -243,7 +247,8 @@ START_TEST(repeated_keys_are_found_in_objects_of_any_size)
             size = write_object(text, counts[i], (long)k, "k\\u0065y");
             ck_assert_fails(json_parse(&document, slice_of(text, size), &limits, &err), ERROR_INPUT, "repeated key");
         }
-        ck_assert_ok(json_parse(&document, slice_of(text, write_object(text, counts[i], 0, "k\\u0066y")), &limits, &err));
+        ck_assert_ok(
+            json_parse(&document, slice_of(text, write_object(text, counts[i], 0, "k\\u0066y")), &limits, &err));
     }
     json_document_clear(&document);
     memory_free(text);

@@ -18,7 +18,9 @@ static const struct {
     const char *fields[COLUMN_COUNT];
     const char *wanted;
 } applications[] = {
-    {BASE "event = \"e\"", {"u", "5", "", "", "", ""}, "{\"userId\":\"u\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\"}"},
+    {BASE "event = \"e\"",
+     {"u", "5", "", "", "", ""},
+     "{\"userId\":\"u\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\"}"},
     {"# comment\n; comment\n\n[mapping]\r\n" BASE "event = cancel if No ^= \"C\" else purchase\r\n",
      {"u", "1970-01-01T00:00:01Z", "C12", "", "", ""},
      "{\"userId\":\"u\",\"timestamp\":1000,\"event\":\"cancel\",\"type\":\"track\"}"},
@@ -29,16 +31,20 @@ static const struct {
      "messageId = #line",
      {"17850.0", "2.1.1970 1:00", " BUY ", "", "", ""},
      "{\"userId\":\"17850\",\"timestamp\":86400000,\"event\":\"buy\",\"messageId\":\"LINE\",\"type\":\"track\"}"},
-    {BASE "event = No\nproperty.n = Amount number\nproperty.t = [a b]\nproperty.f = Flag boolean\nconst.source = \"web\"\n"
-          "const.five = 5.0\nconst.yes = true",
+    {BASE
+     "event = No\nproperty.n = Amount number\nproperty.t = [a b]\nproperty.f = Flag boolean\nconst.source = \"web\"\n"
+     "const.five = 5.0\nconst.yes = true",
      {"u", "5", "e", " +07.50 ", "say \"\\hi\n", "Yes"},
-     "{\"userId\":\"u\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"n\":7.50,\"t\":\"say \\\"\\\\hi\\u000a\","
+     "{\"userId\":\"u\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"n\":7.50,\"t\":\"say "
+     "\\\"\\\\hi\\u000a\","
      "\"f\":true,\"source\":\"web\",\"five\":5.0,\"yes\":true}}"},
     /* an empty cell is a missing value */
     {BASE "event = No\nproperty.n = Amount number\nproperty.t = [a b]\nproperty.f = Flag boolean\nmessageId = Flag",
      {"u", "5", "e", "", "", ""},
      "{\"userId\":\"u\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\"}"},
-    {BASE "event = \"e\"", {"", "5", "", "", "", ""}, "{\"userId\":\"\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\"}"},
+    {BASE "event = \"e\"",
+     {"", "5", "", "", "", ""},
+     "{\"userId\":\"\",\"timestamp\":5,\"event\":\"e\",\"type\":\"track\"}"},
     {BASE "anonymousId = No\nevent = \"e\"",
      {"", "5", "a", "", "", ""},
      "{\"timestamp\":5,\"anonymousId\":\"a\",\"event\":\"e\",\"type\":\"track\"}"},
@@ -55,16 +61,28 @@ static const struct {
     {BASE "type = consent\npurpose.marketing = Flag",
      {"u", "5", "", "", "", "0"},
      "{\"userId\":\"u\",\"timestamp\":5,\"type\":\"consent\",\"purposes\":{\"marketing\":false}}"},
-    {BASE "type = \"page\"\nname = No", {"u", "5", "Home", "", "", ""}, "{\"userId\":\"u\",\"timestamp\":5,\"type\":\"page\",\"name\":\"Home\"}"},
+    {BASE "type = \"page\"\nname = No",
+     {"u", "5", "Home", "", "", ""},
+     "{\"userId\":\"u\",\"timestamp\":5,\"type\":\"page\",\"name\":\"Home\"}"},
     /* cells that are not what the mapping says */
-    {BASE "event = \"e\"\nproperty.n = Amount number", {"u", "5", "", "1,5", "", ""}, "!property.n: the cell is no number"},
-    {BASE "event = \"e\"\nproperty.n = Flag boolean", {"u", "5", "", "", "", "maybe"}, "!property.n: the cell is neither true nor false"},
-    {BASE "event = \"e\"", {"u", "yesterday", "", "", "", ""}, "!time: the cell is neither RFC 3339 nor epoch milliseconds"},
+    {BASE "event = \"e\"\nproperty.n = Amount number",
+     {"u", "5", "", "1,5", "", ""},
+     "!property.n: the cell is no number"},
+    {BASE "event = \"e\"\nproperty.n = Flag boolean",
+     {"u", "5", "", "", "", "maybe"},
+     "!property.n: the cell is neither true nor false"},
+    {BASE "event = \"e\"",
+     {"u", "yesterday", "", "", "", ""},
+     "!time: the cell is neither RFC 3339 nor epoch milliseconds"},
     {BASE "event = \"e\"", {"u", "5.5", "", "", "", ""}, "!time: the cell is neither RFC 3339 nor epoch milliseconds"},
     {BASE "event = \"e\"", {"u", "", "", "", "", ""}, "!time: the cell is empty"},
-    {"user = Id\ntime = When format \"%Y-%m-%d\"\nevent = \"e\"", {"u", "2026-02-30", "", "", "", ""}, "!time: the cell is no time of that format"},
+    {"user = Id\ntime = When format \"%Y-%m-%d\"\nevent = \"e\"",
+     {"u", "2026-02-30", "", "", "", ""},
+     "!time: the cell is no time of that format"},
     {BASE "event = No", {"u", "5", "", "", "", ""}, "!event: the cell is empty, or no alternative applies"},
-    {BASE "event = a if No = \"x\"", {"u", "5", "y", "", "", ""}, "!event: the cell is empty, or no alternative applies"},
+    {BASE "event = a if No = \"x\"",
+     {"u", "5", "y", "", "", ""},
+     "!event: the cell is empty, or no alternative applies"},
 };
 
 START_TEST(records_become_messages)

@@ -62,7 +62,11 @@ START_TEST(lines_are_read_as_they_stand)
         {SLICE_LITERAL("\n"), "1:;"},
         {SLICE_LITERAL("a"), "1:a;"},
         {SLICE_LITERAL("a\nb\r\n\nc"), "1:a;2:b;3:;4:c;"},
-        {SLICE_LITERAL("\xef\xbb\xbf" "a\n\xef\xbb\xbf" "b\n"), "1:a;2:\xef\xbb\xbf" "b;"},
+        {SLICE_LITERAL("\xef\xbb\xbf"
+                       "a\n\xef\xbb\xbf"
+                       "b\n"),
+         "1:a;2:\xef\xbb\xbf"
+         "b;"},
         {SLICE_LITERAL("a\rb\r\r\n"), "1:a\rb\r;"},
     };
 
@@ -159,23 +163,24 @@ static void read_items(const char *path, const struct source_options *options, s
     source_close(source);
 }
 
-#define CONTENT                                                              \
-    "{\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"timestamp\":1}\n"  \
-    "\n"                                                                     \
-    " {\"messageId\":null,\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1}\n" \
-    "{\"messageId\":\"m\",\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1}\n" \
-    "broken\n"                                                               \
+#define CONTENT                                                                                                        \
+    "{\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"timestamp\":1}\n"                                          \
+    "\n"                                                                                                               \
+    " {\"messageId\":null,\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1}\n"                                       \
+    "{\"messageId\":\"m\",\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1}\n"                                       \
+    "broken\n"                                                                                                         \
     "{\"type\":\"consent\",\"userId\":\"u\",\"timestamp\":1,\"purposes\":{}}"
 
 static void wanted_items(struct buffer *out, const char *digest)
 {
-    buffer_append_format(out,
-                         "1 {\"messageId\":\"%s:0000000001\",\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"timestamp\":1} "
-                         "%s:0000000001\n",
-                         digest, digest);
-    buffer_append_format(out,
-                         "3  {\"messageId\":\"%s:0000000003\",\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1} %s:0000000003\n",
-                         digest, digest);
+    buffer_append_format(
+        out,
+        "1 {\"messageId\":\"%s:0000000001\",\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"timestamp\":1} "
+        "%s:0000000001\n",
+        digest, digest);
+    buffer_append_format(
+        out, "3  {\"messageId\":\"%s:0000000003\",\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1} %s:0000000003\n",
+        digest, digest);
     buffer_append_text(out, "4 {\"messageId\":\"m\",\"type\":\"page\",\"userId\":\"u\",\"timestamp\":1} m\n");
     buffer_append_text(out, "5 !not_json\n");
     buffer_append_text(out, "6 {\"type\":\"consent\",\"userId\":\"u\",\"timestamp\":1,\"purposes\":{}}\n");
@@ -241,7 +246,8 @@ END_TEST
 
 START_TEST(csv_is_mapped_and_resumed)
 {
-    static const char csv[] = "Id,When,Text\r\nu,1,plain\r\nu,2,\"two\r\nlines, \"\"quoted\"\"\"\r\n\r\nu,3\r\n,4,x\r\nu,5,\"open\r\n\r\n";
+    static const char csv[] =
+        "Id,When,Text\r\nu,1,plain\r\nu,2,\"two\r\nlines, \"\"quoted\"\"\"\r\n\r\nu,3\r\n,4,x\r\nu,5,\"open\r\n\r\n";
     char *map = NULL;
     char *path = NULL;
     struct source_options options = {.decode = true};
@@ -253,13 +259,15 @@ START_TEST(csv_is_mapped_and_resumed)
     buffer_init(&out, 10000);
     options.map_path = map;
     read_items(path, &options, &out);
-    ck_assert_str_eq(buffer_text(&out),
-                     "2 {\"userId\":\"u\",\"timestamp\":1,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"t\":\"plain\"}}\n"
-                     "3 {\"userId\":\"u\",\"timestamp\":2,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"t\":\"two\\u000alines, "
-                     "\\\"quoted\\\"\"}}\n"
-                     "6 !mapping\n"
-                     "7 !user\n"
-                     "8 !mapping\n");
+    ck_assert_str_eq(
+        buffer_text(&out),
+        "2 {\"userId\":\"u\",\"timestamp\":1,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"t\":\"plain\"}}\n"
+        "3 "
+        "{\"userId\":\"u\",\"timestamp\":2,\"event\":\"e\",\"type\":\"track\",\"properties\":{\"t\":\"two\\u000alines, "
+        "\\\"quoted\\\"\"}}\n"
+        "6 !mapping\n"
+        "7 !user\n"
+        "8 !mapping\n");
     buffer_reset(&out);
     options.line_begin = 4; /* of a record its first line counts */
     read_items(path, &options, &out);
@@ -298,7 +306,10 @@ END_TEST
 
 START_TEST(refusals_are_told_and_counted)
 {
-    struct source_item item = {.kind = SOURCE_REFUSED, .line = 7, .reason = QUARANTINE_USER, .detail = "userId is empty"};
+    struct source_item item = {.kind = SOURCE_REFUSED,
+                               .line = 7,
+                               .reason = QUARANTINE_USER,
+                               .detail = "userId is empty"};
     struct unit_capture capture;
     struct refusals refusals;
     char *text;
