@@ -169,7 +169,12 @@ check "every activated run was announced" gives t "SELECT (SELECT count(*) FROM 
 check "a run as of the past" batch run --as-of 2011-06-01 --segments r1_recent_buyers
 check "holds the chosen segment only" gives r1_recent_buyers "SELECT string_agg(segment_id, ',') FROM run_segments
     JOIN segments USING (segment_no) WHERE run_no = (SELECT max(run_no) FROM runs)"
-check "a withdrawn user has no record" gives 0 "SELECT count(*) FROM batch_journal JOIN user_ids USING (user_no) WHERE user_id = 'bob'"
+user=$(head -n 1 "$work/undisturbed" | cut -d, -f2)
+check "a member withdraws consent" muster consent set "$user" marketing withdrawn --at 2011-12-01
+check "no record of that user can be read" gives 0 "SELECT count(*) FROM batch_records JOIN user_ids USING (user_no) WHERE user_id = '$user'"
+check "a run after it" batch run --as-of 2011-12-10
+check "writes none" gives t,t "SELECT count(*) FILTER (WHERE user_id = '$user') = 0, count(*) > 300
+    FROM batch_journal JOIN user_ids USING (user_no) WHERE run_no = (SELECT max(run_no) FROM runs)"
 check "runs lists them" batch runs --format csv
 check "old records are dropped, at most three runs stay" gives t "SELECT count(*) <= 3 FROM pg_inherits
     WHERE inhparent = 'muster.batch_journal'::regclass"
