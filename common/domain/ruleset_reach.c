@@ -97,6 +97,31 @@ static int64_t criterion_reach(const struct ruleset *ruleset, const struct crite
     }
 }
 
+/* A definition whose only criterion says that something has happened (an absence, a sequence, or an event at all), with a
+ * lifetime: nobody is a member for longer than the lifetime after the last such happening, and that happening makes the
+ * criterion true by itself. What lies further back only keeps true what no longer decides, so even a form without a window
+ * reaches no further than its own length. False, where the definition is of another kind. */
+static bool newest_decides(const struct definition *definition, int64_t *reach_ms)
+{
+    const struct criterion *criterion = &definition->criteria[0];
+
+    if (definition->criterion_count != 1 || definition->duration_ms == 0 || definition->mode != MODE_WHILE_TRUE ||
+        criterion->window.kind != RULE_WINDOW_NONE) {
+        return false;
+    }
+    switch (criterion->kind) {
+    case CRITERION_EVENT:
+        *reach_ms = 0;
+        return criterion->measure.kind == RULE_MEASURE_NONE;
+    case CRITERION_ABSENCE:
+    case CRITERION_SEQUENCE:
+        *reach_ms = criterion->within_ms;
+        return true;
+    default:
+        return false;
+    }
+}
+
 int64_t reach_of_segment(const struct ruleset *ruleset, const struct segment_plan *segment)
 {
     const struct definition *definition = segment->definition;
@@ -107,7 +132,9 @@ int64_t reach_of_segment(const struct ruleset *ruleset, const struct segment_pla
         return TIMESTAMP_NEVER;
     }
     for (size_t i = 0; i < definition->criterion_count; i++) {
-        reach = larger(reach, criterion_reach(ruleset, &definition->criteria[i]));
+        if (!newest_decides(definition, &reach)) {
+            reach = larger(reach, criterion_reach(ruleset, &definition->criteria[i]));
+        }
         /* A reference is judged with its own segment: unlimited there where nothing makes it true. */
         empty = empty && (definition->criteria[i].kind == CRITERION_SEGMENT
                               ? ruleset->segments[definition->criteria[i].segment_index].reach_ms == TIMESTAMP_NEVER

@@ -316,7 +316,7 @@ static bool add_scenes(struct bank *bank, struct error *err)
         }
     }
     /* ben pays twice in the evening and is declined two minutes before midnight, behind the night batch's back. */
-    return add_track(bank, "anna", "add_to_cart", LIVE_MS + HOUR_MS, "\"sku\":\"s-042\",\"price\":89.00", err) &&
+    return add_track(bank, "anna", "add_to_cart", LIVE_MS + 6 * HOUR_MS, "\"sku\":\"s-042\",\"price\":89.00", err) &&
            add_track(bank, "ben", "card_transaction", END_MS - 3 * HOUR_MS, small, err) &&
            add_track(bank, "ben", "card_transaction", END_MS - 2 * HOUR_MS, small, err) &&
            add_track(bank, "ben", "card_transaction", END_MS - 2 * MINUTE_MS, declined, err);
