@@ -159,7 +159,7 @@ bool pg_open_as(const char *conninfo, const char *program, const char *user, con
     }
     PQsetNoticeReceiver(pg->connection, ignore_notice, NULL);
     if (!pg_script(pg,
-                   "SET search_path = muster, pg_temp; SET timezone = 'UTC'; SET lock_timeout = '30s';"
+                   "SET search_path = muster, pg_temp; SET timezone = 'UTC'; SET lock_timeout = '30s'; SET jit = off;"
                    "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30min'; SET intervalstyle = 'postgres';"
                    /* a killed program's locks must not outlive it until its last statement ends */
                    "SET client_connection_check_interval = '500ms'",

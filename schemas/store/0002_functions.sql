@@ -24,6 +24,27 @@ BEGIN
     RETURN v_control_no;
 END $$;
 
+-- Many lines at once, in the order given (their control_no and recorded_at are filled), with one update of the head; a granted
+-- line's number goes to its consent row.
+CREATE FUNCTION control_write_all(p_lines control[])
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
+DECLARE
+    v_before bigint;
+BEGIN
+    IF coalesce(cardinality(p_lines), 0) = 0 THEN
+        RETURN;
+    END IF;
+    UPDATE control_head SET control_no = control_no + cardinality(p_lines)
+    RETURNING control_no - cardinality(p_lines) INTO STRICT v_before;
+    INSERT INTO control (control_no, kind, user_no, purpose_no, grant_no, lane, at, detail)
+    SELECT v_before + l.ordinality, l.kind, l.user_no, l.purpose_no, l.grant_no, l.lane, l.at, coalesce(l.detail, '')
+    FROM unnest(p_lines) WITH ORDINALITY l;
+    UPDATE consent c SET grant_control_no = v_before + l.ordinality
+    FROM unnest(p_lines) WITH ORDINALITY l
+    WHERE l.kind = 'consent_granted' AND c.user_no = l.user_no AND c.purpose_no = l.purpose_no AND c.grant_no = l.grant_no;
+    PERFORM pg_notify('muster_control', '');
+END $$;
+
 -- What programs call: SELECT control_append('run_activated', p_run_no => 7). Consent lines come from consent_apply alone.
 CREATE FUNCTION control_append(p_kind text, p_segment_no integer DEFAULT NULL, p_version integer DEFAULT NULL,
                                p_load_no integer DEFAULT NULL, p_run_no bigint DEFAULT NULL, p_build_no integer DEFAULT NULL,
@@ -141,35 +162,37 @@ BEGIN
     INSERT INTO removals (user_no) VALUES (p_user_no);
 END $$;
 
--- Sets one (user, purpose) row, which the caller has locked, to `granted` as of p_at. True when that changed what is allowed.
-CREATE FUNCTION consent_set(p_user_no bigint, p_purpose_no smallint, p_granted boolean, p_at bigint)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
+-- Sets one (user, purpose) row, which the caller has locked and hands over, to `granted` as of p_at. Returns the control line to be
+-- written where that changed what is allowed, else NULL.
+CREATE FUNCTION consent_set(p_known consent, p_granted boolean, p_at bigint)
+RETURNS control LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
 DECLARE
-    v_known consent;
-    v_grant_no bigint;
-    v_control_no bigint;
+    v_line control;
 BEGIN
-    SELECT * INTO STRICT v_known FROM consent WHERE user_no = p_user_no AND purpose_no = p_purpose_no;
-    IF p_at < v_known.changed_at OR (p_at = v_known.changed_at AND p_granted) THEN
-        RETURN false; -- older than what is known; at a tie the withdrawal wins
+    IF p_at < p_known.changed_at OR (p_at = p_known.changed_at AND p_granted) THEN
+        RETURN NULL; -- older than what is known; at a tie the withdrawal wins
     END IF;
-    IF p_granted = v_known.granted THEN
-        UPDATE consent SET changed_at = p_at WHERE user_no = p_user_no AND purpose_no = p_purpose_no AND changed_at < p_at;
-        RETURN false;
+    IF p_granted = p_known.granted THEN
+        UPDATE consent SET changed_at = p_at
+        WHERE user_no = p_known.user_no AND purpose_no = p_known.purpose_no AND changed_at < p_at;
+        RETURN NULL;
     END IF;
+    v_line.user_no := p_known.user_no;
+    v_line.purpose_no := p_known.purpose_no;
+    v_line.at := p_at;
     IF p_granted THEN
-        v_grant_no := nextval('grant_numbers');
-        v_control_no := control_write('consent_granted', NULL, NULL, p_user_no, p_purpose_no, v_grant_no, NULL, NULL, NULL, NULL, p_at,
-                                      '');
-        UPDATE consent SET granted = true, grant_no = v_grant_no, grant_control_no = v_control_no, changed_at = p_at
-        WHERE user_no = p_user_no AND purpose_no = p_purpose_no;
+        v_line.kind := 'consent_granted';
+        v_line.grant_no := nextval('grant_numbers');
+        UPDATE consent SET granted = true, grant_no = v_line.grant_no, changed_at = p_at
+        WHERE user_no = p_known.user_no AND purpose_no = p_known.purpose_no;
     ELSE
-        UPDATE consent SET granted = false, changed_at = p_at WHERE user_no = p_user_no AND purpose_no = p_purpose_no;
-        PERFORM consent_end(p_user_no, p_purpose_no, p_at);
-        PERFORM control_write('consent_withdrawn', NULL, NULL, p_user_no, p_purpose_no, v_known.grant_no, NULL, NULL, NULL, NULL, p_at,
-                              '');
+        v_line.kind := 'consent_withdrawn';
+        v_line.grant_no := p_known.grant_no;
+        UPDATE consent SET granted = false, changed_at = p_at
+        WHERE user_no = p_known.user_no AND purpose_no = p_known.purpose_no;
+        PERFORM consent_end(p_known.user_no, p_known.purpose_no, p_at);
     END IF;
-    RETURN true;
+    RETURN v_line;
 END $$;
 
 -- The instant a change dated p_changed_at counts from: never later than its receipt (p_received_at; without one the wall clock,
@@ -216,11 +239,12 @@ CREATE FUNCTION consent_apply(p_users bigint[], p_purposes text[], p_granted boo
 RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
 DECLARE
     v_outcomes text[] := array_fill(''::text, ARRAY[cardinality(p_users)]);
+    v_lines control[] := '{}';
+    v_line control;
     v_known consent;
     v_at bigint;
     v_changed boolean;
     change record;
-    target record;
 BEGIN
     PERFORM purpose_ensure(p.purpose, 'consent')
     FROM (SELECT DISTINCT i.purpose COLLATE "C" AS purpose FROM unnest(p_purposes) AS i (purpose) ORDER BY 1) p;
@@ -242,10 +266,15 @@ BEGIN
               OR (change.granted AND v_at <= change.deleted_at) THEN
             v_outcomes[change.place] := 'older';
         ELSE
-            FOR target IN
-                SELECT purpose_no, objection FROM purposes p WHERE p.purpose = change.purpose ORDER BY objection
+            FOR v_known IN
+                SELECT c.* FROM consent c JOIN purposes p USING (purpose_no)
+                WHERE c.user_no = change.user_no AND p.purpose = change.purpose ORDER BY p.objection
             LOOP
-                v_changed := consent_set(change.user_no, target.purpose_no, change.granted, v_at) OR v_changed;
+                v_line := consent_set(v_known, change.granted, v_at);
+                IF v_line.kind IS NOT NULL THEN
+                    v_lines := v_lines || v_line;
+                    v_changed := true;
+                END IF;
             END LOOP;
             v_outcomes[change.place] := CASE WHEN v_changed THEN 'changed' ELSE 'unchanged' END;
         END IF;
@@ -253,6 +282,7 @@ BEGIN
         VALUES (change.user_no, change.purpose_no, change.granted, change.changed_at, v_changed, p_source)
         ON CONFLICT DO NOTHING;
     END LOOP;
+    PERFORM control_write_all(v_lines);
     RETURN v_outcomes;
 END $$;
 
@@ -263,8 +293,9 @@ RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp
 DECLARE
     v_at bigint := consent_instant(p_at, p_received_at);
     v_purposes text[] := ARRAY(SELECT DISTINCT purpose FROM purposes);
-    v_changed boolean;
-    target record;
+    v_lines control[] := '{}';
+    v_line control;
+    v_known consent;
 BEGIN
     IF v_at IS NULL THEN
         RETURN 'future';
@@ -275,15 +306,21 @@ BEGIN
         RETURN 'unchanged';
     END IF;
     UPDATE users SET deleted_at = v_at WHERE user_no = p_user_no;
-    FOR target IN SELECT purpose_no, objection FROM purposes ORDER BY purpose_no LOOP
-        v_changed := consent_set(p_user_no, target.purpose_no, false, v_at);
-        IF NOT target.objection THEN
-            INSERT INTO consent_changes (user_no, purpose_no, granted, changed_at, effective, source)
-            VALUES (p_user_no, target.purpose_no, false, p_at, v_changed, 'delete') ON CONFLICT DO NOTHING;
+    FOR v_known IN SELECT * FROM consent WHERE user_no = p_user_no ORDER BY purpose_no LOOP
+        v_line := consent_set(v_known, false, v_at);
+        IF v_line.kind IS NOT NULL THEN
+            v_lines := v_lines || v_line;
         END IF;
+        INSERT INTO consent_changes (user_no, purpose_no, granted, changed_at, effective, source)
+        VALUES (p_user_no, v_known.purpose_no, false, p_at, v_line.kind IS NOT NULL, 'delete') ON CONFLICT DO NOTHING;
     END LOOP;
-    PERFORM control_write('erasure_requested', NULL, NULL, p_user_no, NULL, NULL, NULL, NULL, NULL,
-                          (SELECT lane FROM users WHERE user_no = p_user_no), v_at, p_source);
+    v_line := NULL;
+    v_line.kind := 'erasure_requested';
+    v_line.user_no := p_user_no;
+    v_line.lane := (SELECT lane FROM users WHERE user_no = p_user_no);
+    v_line.at := v_at;
+    v_line.detail := p_source;
+    PERFORM control_write_all(v_lines || v_line);
     RETURN 'changed';
 END $$;
 
@@ -294,17 +331,15 @@ END $$;
 CREATE VIEW stream_records WITH (security_barrier) AS
 SELECT j.* FROM journal j
 JOIN definitions d ON d.segment_no = j.segment_no AND d.version = j.version AND d.purpose_no IS NOT DISTINCT FROM j.purpose_no
-WHERE j.purpose_no IS NULL
-   OR EXISTS (SELECT FROM consent c
-              WHERE c.user_no = j.user_no AND c.purpose_no = j.purpose_no AND c.granted AND c.grant_no = j.grant_no);
+LEFT JOIN consent c ON c.user_no = j.user_no AND c.purpose_no = j.purpose_no AND c.granted AND c.grant_no = j.grant_no
+WHERE j.purpose_no IS NULL OR c.user_no IS NOT NULL;
 
 CREATE VIEW batch_records WITH (security_barrier) AS
 SELECT b.* FROM batch_journal b
 JOIN runs r ON r.run_no = b.run_no AND r.state = 'activated'
 JOIN definitions d ON d.segment_no = b.segment_no AND d.version = b.version AND d.purpose_no IS NOT DISTINCT FROM b.purpose_no
-WHERE b.purpose_no IS NULL
-   OR EXISTS (SELECT FROM consent c
-              WHERE c.user_no = b.user_no AND c.purpose_no = b.purpose_no AND c.granted AND c.grant_no = b.grant_no);
+LEFT JOIN consent c ON c.user_no = b.user_no AND c.purpose_no = b.purpose_no AND c.granted AND c.grant_no = b.grant_no
+WHERE b.purpose_no IS NULL OR c.user_no IS NOT NULL;
 
 -- The audience now. A membership past its valid_until has ended, whether or not any pipeline runs: when the lane's watermark
 -- has passed it, or a grace of wall clock later. With clock = event "now" is the watermark, without a stream the run's as_of.
@@ -314,6 +349,7 @@ SELECT a.segment_no, a.user_no, a.lane, a.entered_at, a.valid_until, a.valid_fro
 FROM audience a
 LEFT JOIN lanes l ON l.lane = a.lane
 LEFT JOIN runs r ON r.run_no = a.run_no
+LEFT JOIN consent c ON c.user_no = a.user_no AND c.purpose_no = a.purpose_no AND c.granted AND c.grant_no = a.grant_no
 WHERE a.member
   AND (a.valid_until IS NULL
        OR (a.valid_until > coalesce(l.watermark,
@@ -322,9 +358,7 @@ WHERE a.member
            AND ((SELECT value FROM settings WHERE name = 'time.clock') = 'event'
                 OR a.valid_until + (SELECT value::bigint FROM settings WHERE name = 'reconcile.grace')
                    > (extract(epoch FROM statement_timestamp()) * 1000)::bigint)))
-  AND (a.purpose_no IS NULL
-       OR EXISTS (SELECT FROM consent c
-                  WHERE c.user_no = a.user_no AND c.purpose_no = a.purpose_no AND c.granted AND c.grant_no = a.grant_no));
+  AND (a.purpose_no IS NULL OR c.user_no IS NOT NULL);
 
 -- A bulk write drops the rows whose grant it can see has ended and counts them; it never fails for it. Rows of transactions that
 -- a withdrawal overtakes stay until the sweep, unreadable.
@@ -484,23 +518,11 @@ CREATE TYPE history_row AS (
     decision text, version integer, build_no integer, run_no bigint, lane integer, step bigint, seq integer, positions bigint[],
     purpose_no smallint, grant_no bigint, as_of bigint, detail text);
 
--- Whether what was decided under this grant may be written now. Under no grant only "not a member" may.
-CREATE FUNCTION verdict_allowed(p_segment_no integer, p_version integer, p_user_no bigint, p_purpose_no smallint, p_grant_no bigint,
-                                p_member boolean)
-RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = muster, pg_temp AS $$
-    SELECT (SELECT d.purpose_no IS NOT DISTINCT FROM p_purpose_no FROM definitions d
-            WHERE d.segment_no = p_segment_no AND d.version = p_version)
-       AND (p_purpose_no IS NULL
-            OR coalesce((SELECT CASE WHEN c.granted THEN c.grant_no IS NOT DISTINCT FROM p_grant_no
-                                     ELSE p_grant_no IS NULL AND NOT p_member END
-                         FROM consent c WHERE c.user_no = p_user_no AND c.purpose_no = p_purpose_no),
-                        p_grant_no IS NULL AND NOT p_member))
-$$;
-
 -- The only writer of verdicts and history besides consent_apply. Locks the consent it relies on (FOR SHARE, by user), then refuses
--- and counts what was decided under a grant that is no longer in force, and writes the rest: history rows in their order (at most 1,000 of
--- each a call), and one audience row per (segment, user). A verdict without a history row keeps the history_id it had. Under READ
--- COMMITTED only: the statements after the lock must see what was committed while it waited.
+-- and counts what was decided under a grant that is no longer in force (under no grant only "not a member" may be written) or for
+-- another purpose than the definition's, and writes the rest: history rows in their order, and one audience row per (segment,
+-- user), at most 1,000 of each a call. A verdict without a history row keeps the history_id it had. Under READ COMMITTED only:
+-- the statements after the lock must see what was committed while it waited.
 CREATE FUNCTION audience_apply(p_rows audience_row[], p_history history_row[], OUT rows_refused bigint,
                                OUT history_refused bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = muster, pg_temp AS $$
@@ -525,7 +547,9 @@ BEGIN
     SELECT h.segment_no, h.user_no, h.change, h.member, h.valid_from, h.entered_at, h.valid_until, h.decision, h.version, h.build_no,
            h.run_no, h.lane, h.step, h.seq, h.positions, h.purpose_no, h.grant_no, h.as_of, coalesce(h.detail, '')
     FROM unnest(p_history) WITH ORDINALITY h
-    WHERE verdict_allowed(h.segment_no, h.version, h.user_no, h.purpose_no, h.grant_no, h.member)
+    JOIN definitions d ON d.segment_no = h.segment_no AND d.version = h.version AND d.purpose_no IS NOT DISTINCT FROM h.purpose_no
+    LEFT JOIN consent c ON c.user_no = h.user_no AND c.purpose_no = h.purpose_no AND c.granted
+    WHERE h.purpose_no IS NULL OR c.grant_no = h.grant_no OR (c.grant_no IS NULL AND h.grant_no IS NULL AND NOT h.member)
     ORDER BY h.ordinality;
     GET DIAGNOSTICS v_history = ROW_COUNT;
 
@@ -537,10 +561,14 @@ BEGIN
            r.s_valid_until, r.s_positions, r.s_certain, r.s_uncertain_until, r.s_grant_no, r.s_written_at, r.b_run_no, r.b_verdict,
            r.b_entered_at, r.b_valid_until, r.b_grant_no, r.member, r.entered_at, r.valid_until, r.valid_from, r.decision, r.version,
            r.build_no, r.run_no, r.purpose_no, r.grant_no,
-           CASE WHEN EXISTS (SELECT FROM unnest(p_history) h WHERE h.segment_no = r.segment_no AND h.user_no = r.user_no) THEN
+           CASE WHEN w.segment_no IS NOT NULL THEN
                (SELECT max(x.history_id) FROM history x WHERE x.segment_no = r.segment_no AND x.user_no = r.user_no) END
     FROM unnest(p_rows) r
-    WHERE verdict_allowed(r.segment_no, r.version, r.user_no, r.purpose_no, r.grant_no, r.member)
+    JOIN definitions d ON d.segment_no = r.segment_no AND d.version = r.version AND d.purpose_no IS NOT DISTINCT FROM r.purpose_no
+    LEFT JOIN consent c ON c.user_no = r.user_no AND c.purpose_no = r.purpose_no AND c.granted
+    LEFT JOIN (SELECT DISTINCT h.segment_no, h.user_no FROM unnest(p_history) h) w
+        ON w.segment_no = r.segment_no AND w.user_no = r.user_no
+    WHERE r.purpose_no IS NULL OR c.grant_no = r.grant_no OR (c.grant_no IS NULL AND r.grant_no IS NULL AND NOT r.member)
     ORDER BY r.segment_no, r.user_no
     ON CONFLICT (segment_no, user_no) DO UPDATE SET
         lane = excluded.lane, s_build_no = excluded.s_build_no, s_step = excluded.s_step, s_seq = excluded.s_seq,

@@ -114,7 +114,7 @@ for role in muster_batch muster_stream muster_reconcile muster_operator; do
         check "$role does not read $journal past the view" refused "permission denied" $role "SELECT * FROM $journal"
     done
     check "$role writes no consent line" refused "denied\|consent functions only" $role "SELECT control_append('consent_granted')"
-    check "$role does not end consent by itself" refused "permission denied" $role "SELECT consent_set(1, 1::smallint, true, 0)"
+    check "$role does not end consent by itself" refused "permission denied" $role "SELECT consent_end(1, 1::smallint, 0)"
     check "$role reads the views" gives "0,0,0" $role \
         "SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM stream_records), (SELECT count(*) FROM batch_records)"
 done
