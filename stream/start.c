@@ -42,6 +42,7 @@ static bool read_lanes(struct stream *stream, const struct pg_value *lanes, stru
         }
         lane->epoch = pg_integer_at(result, row, 1, 0);
         lane->step = pg_integer_at(result, row, 2, 0);
+        lane->control_no = pg_integer_at(result, row, 4, 0);
         lane->seq_next = 0;
         watermark_init(&lane->watermark, KAFKA_TOPIC_COUNT, bound_ms, pg_integer_at(result, row, 3, TIMESTAMP_ALWAYS));
         lane->watermark.ceiling_ms = stream->until_ms;
@@ -196,15 +197,15 @@ static bool read_snapshot(struct stream *stream, struct error *err)
     if (!pg_begin(stream->pg, "ISOLATION LEVEL REPEATABLE READ READ ONLY", err)) {
         return false;
     }
-    if (!store_control_head(stream->pg, &stream->control_no, err)) {
-        pg_abort(stream->pg);
-        return false;
-    }
     for (size_t i = 0; i < stream->lane_count; i++) {
         if (!read_snapshot_of(stream, &stream->lanes[i], err)) {
             pg_abort(stream->pg);
             return error_context(err, "lane %d", (int)stream->lanes[i].lane_no);
         }
+    }
+    if (!users_rewind_control(stream, err)) {
+        pg_abort(stream->pg);
+        return false;
     }
     return pg_commit(stream->pg, err);
 }
@@ -236,7 +237,7 @@ static bool begin_live(struct stream *stream, struct stream_lane *lane, struct e
         if (!stream->segments[i].silent && !lane->ready[i]) {
             lane->complete_from[i] = catch_up_complete_from(stream, lane, i);
         }
-        lane_complete_from(lane->lane, i, lane->complete_from[i]);
+        lane_build(lane->lane, i, !lane->ready[i], lane->complete_from[i]);
     }
     return lane_start(lane->lane, lane->watermark.value_ms, &sink, err);
 }
@@ -268,7 +269,7 @@ bool start_begin(struct stream *stream, struct error *err)
     int64_t begun_ms = timestamp_monotonic_ms();
     uint64_t users = 0;
 
-    if (!take_lanes(stream, err) || !read_offsets(stream, err) || !builds_load(stream, err) ||
+    if (!kafka_reader_assign(stream->reader, NULL, 0, err) || !take_lanes(stream, err) || !read_offsets(stream, err) || !builds_load(stream, err) ||
         !builds_ensure(stream, err)) {
         return false;
     }

@@ -44,6 +44,7 @@ struct stream_lane {
     struct watermark watermark;
     int64_t epoch;
     int64_t step;                           /* durable */
+    int64_t control_no;                     /* as of the last start */
     int64_t offset_next[KAFKA_TOPIC_COUNT]; /* behind what was judged; durable after the step */
     int64_t offset_end[KAFKA_TOPIC_COUNT];  /* the log's end seen at start */
     int64_t offset_low[KAFKA_TOPIC_COUNT];  /* the first one the log held at start */
@@ -97,7 +98,8 @@ struct stream {
     size_t numbered_capacity;
     struct hash_map by_number; /* 8 bytes of user_no -> index into numbered */
     struct arena number_keys;
-    int64_t control_no;
+    int64_t control_no;     /* lines up to it are taken in */
+    int64_t definitions_no; /* definitions as of this line are loaded */
     bool must_restart; /* a definition was applied: begin anew with it */
 
     /* loads that belong to the history */
@@ -182,6 +184,9 @@ struct stream_numbered *users_by_number(struct stream *stream, int64_t user_no);
 void users_restore_grants(struct stream *stream, struct lane_user *user);
 /* Creates the users that the items not judged yet bring for the first time. Outside the step's transaction. */
 bool users_intern_new(struct stream *stream, struct error *err) MUST_CHECK;
+/* Before live reading: what the control log says of grants since the lanes' last step is undone, so that following it announces
+ * what the step after it would have announced. In the snapshot. */
+bool users_rewind_control(struct stream *stream, struct error *err) MUST_CHECK;
 /* Takes in the control log since the last time: grants, definitions. What follows from them is part of the step. */
 bool users_follow_control(struct stream *stream, struct error *err) MUST_CHECK;
 

@@ -179,6 +179,40 @@ out:
 
 /* ---- the control log ---- */
 
+static bool rewind_line(void *context, const struct control_line *line, struct error *err)
+{
+    struct stream *stream = context;
+    struct stream_numbered *numbered = users_by_number(stream, line->user_no);
+
+    if (line->kind != CONTROL_CONSENT_GRANTED) {
+        return true;
+    }
+    if (!consent_map_set(stream->consent, line->user_no, line->purpose_no, 0, err)) {
+        return false;
+    }
+    if (numbered != NULL) {
+        users_restore_grants(stream, numbered->user);
+    }
+    return true;
+}
+
+bool users_rewind_control(struct stream *stream, struct error *err)
+{
+    bool any = false;
+
+    if (!store_control_head(stream->pg, &stream->definitions_no, err)) {
+        return false;
+    }
+    stream->control_no = stream->definitions_no;
+    for (size_t i = 0; i < stream->lane_count; i++) {
+        if (!stream->lanes[i].fresh && (!any || stream->lanes[i].control_no < stream->control_no)) {
+            stream->control_no = stream->lanes[i].control_no;
+            any = true;
+        }
+    }
+    return store_control_read(stream->pg, stream->control_no, rewind_line, stream, err);
+}
+
 static bool follow_consent(struct stream *stream, const struct control_line *line, struct error *err)
 {
     int64_t grant_no = line->kind == CONTROL_CONSENT_GRANTED ? line->grant_no : 0;
@@ -213,7 +247,7 @@ static bool follow_line(void *context, const struct control_line *line, struct e
     case CONTROL_DEFINITION_APPLIED:
     case CONTROL_DEFINITION_RETIRED:
     case CONTROL_REBUILD_REQUESTED:
-        stream->must_restart = true;
+        stream->must_restart = stream->must_restart || line->control_no > stream->definitions_no;
         break;
     case CONTROL_LOAD_COMPLETED:
         log_warning("load %d was completed after the builds began: its rows are not in the stream", (int)line->load_no);

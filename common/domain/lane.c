@@ -319,8 +319,9 @@ void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no)
     user->grants[purpose] = grant_no;
 }
 
-void lane_complete_from(struct lane *lane, size_t segment, int64_t complete_from_ms)
+void lane_build(struct lane *lane, size_t segment, bool is_new, int64_t complete_from_ms)
 {
+    lane->segments[segment].is_new = is_new;
     lane->segments[segment].complete_from_ms = complete_from_ms;
 }
 
@@ -340,6 +341,7 @@ static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t wa
                       struct error *err)
 {
     const struct lane_judgement judgement = {.occasion = occasion, .watermark = watermark};
+    const struct lane_judgement announce = {.occasion = LANE_ANNOUNCE, .watermark = watermark};
 
     for (size_t k = 0; k < lane->user_count; k++) {
         struct lane_user *user = lane->users[k];
@@ -348,7 +350,8 @@ static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t wa
             return false;
         }
         for (size_t i = 0; i < lane->segment_count; i++) {
-            if (!lane_judge(lane, user, i, &judgement, sink, err)) {
+            bool is_new = occasion == LANE_START && lane->segments[i].is_new;
+            if (!lane_judge(lane, user, i, is_new ? &announce : &judgement, sink, err)) {
                 return false;
             }
         }
@@ -428,7 +431,7 @@ bool lane_held(const struct lane_user *user)
 bool lane_grant_set(struct lane *lane, struct lane_user *user, int purpose, int64_t grant_no, int64_t watermark,
                     const struct lane_sink *sink, struct error *err)
 {
-    const struct lane_judgement judgement = {.occasion = LANE_START, .watermark = watermark};
+    const struct lane_judgement judgement = {.occasion = LANE_ANNOUNCE, .watermark = watermark};
 
     if (user->grants[purpose] == grant_no) {
         return true;

@@ -36,6 +36,7 @@ struct lane_user;
 struct lane_segment {
     bool silent;              /* evaluated only because another refers to it: no records */
     int purpose;              /* index of the purpose (0 .. LANE_PURPOSES_MAX - 1) its records need, or LANE_NO_PURPOSE */
+    bool is_new;              /* its build has announced nothing yet: lane_start announces members */
     int64_t complete_from_ms; /* the build is complete once the watermark is here; TIMESTAMP_ALWAYS, _NEVER */
 };
 
@@ -98,11 +99,10 @@ void lane_announced_set(struct lane_user *user, const struct lane_record *record
 /* Sets a grant without announcing anything: 0 for none. */
 void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no);
 
-/* Sets a segment's complete_from_ms, once the history is known. */
-void lane_complete_from(struct lane *lane, size_t segment, int64_t complete_from_ms);
+/* Sets a segment's is_new and complete_from_ms, once the history is known. */
+void lane_build(struct lane *lane, size_t segment, bool is_new, int64_t complete_from_ms);
 
-/* Ends the catching up: announces members of which nothing is announced (a new build, a grant whose announcement was
- * interrupted), corrects what was announced wrongly, and sets all timers. */
+/* Ends the catching up: announces the members of new builds, corrects what was announced wrongly, and sets all timers. */
 bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
 
 /* ---- live ---- */

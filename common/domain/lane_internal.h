@@ -57,7 +57,8 @@ enum lane_occasion {
     LANE_OCCASION_NONE = 0,
     LANE_EVENT, /* an event was folded */
     LANE_TIMER, /* an instant has come */
-    LANE_START, /* after catching up, or a new grant */
+    LANE_START, /* after catching up */
+    LANE_ANNOUNCE, /* nothing counts as announced: a new build, a new grant */
     LANE_END,   /* nobody will look again: renewals do not wait */
 };
 

@@ -113,7 +113,9 @@ static void find_limit(struct lane_pass *pass, const struct interval *intervals,
 {
     const struct lane_announced *announced = pass->announced;
 
-    for (size_t i = 0; pass->judgement->occasion == LANE_EVENT && i < count; i++) {
+    enum lane_occasion occasion = pass->judgement->occasion;
+
+    for (size_t i = 0; (occasion == LANE_EVENT || occasion == LANE_ANNOUNCE) && i < count; i++) {
         const struct interval *interval = &intervals[i];
         bool announced_one = is_announced(announced, interval);
 
@@ -123,6 +125,9 @@ static void find_limit(struct lane_pass *pass, const struct interval *intervals,
                    (interval->left_at == pass->judgement->event_time || interval->left_at != announced->end_known)) {
             pass->limit = later(pass->limit, interval->left_at);
         }
+    }
+    if (occasion == LANE_ANNOUNCE) {
+        pass->frontier = pass->limit; /* what was before is not announced again */
     }
 }
 
@@ -161,11 +166,11 @@ static bool write_up_to_limit(struct lane_pass *pass, const struct interval *int
                 return false;
             }
         } else if (holds) {
-            /* After catching up the record speaks for now; otherwise for the entry. */
+            /* What is announced again speaks for now; otherwise the record speaks for the entry. */
             int64_t speaking = interval->left_at > pass->instant ? pass->instant : pass->limit;
             settled = true;
             if (!write_record(pass, true, interval->entered_at,
-                              pass->judgement->occasion == LANE_START ? speaking : interval->entered_at,
+                              pass->judgement->occasion == LANE_ANNOUNCE ? speaking : interval->entered_at,
                               interval->left_at, err)) {
                 return false;
             }

@@ -80,7 +80,8 @@ void kafka_reader_close(struct kafka_reader *reader);
 /* First offset the log still holds, and the offset behind the last. */
 bool kafka_reader_offsets(struct kafka_reader *reader, int16_t topic_no, int32_t partition, int64_t *out_low,
                           int64_t *out_high, struct error *err) MUST_CHECK;
-/* Reads exactly these partitions from these offsets on; replaces what was assigned. ERROR_INPUT where the log no longer
+/* Reads exactly these partitions from these offsets on; replaces what was assigned (count 0: nothing is
+ * read). ERROR_INPUT where the log no longer
  * (or not yet) holds an offset: a gap [a, b). */
 bool kafka_reader_assign(struct kafka_reader *reader, const struct kafka_position *positions, size_t count,
                          struct error *err) MUST_CHECK;

@@ -156,6 +156,9 @@ bool kafka_reader_assign(struct kafka_reader *reader, const struct kafka_positio
             return false;
         }
     }
+    if (count == 0) {
+        return true;
+    }
     list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_topic_partition_list_add(list, reader->names[positions[i].topic_no], positions[i].partition)->offset =

@@ -410,6 +410,9 @@ START_TEST(a_new_build_announces_members_once)
     random_state = 42;
     open_fixture(&fixture);
     make_messages(&fixture, false);
+    for (size_t i = 0; i < fixture.set.definition_count; i++) {
+        fixture.segments[i].is_new = true;
+    }
     lane = make_lane(&fixture, 0, 0);
     whole.count = 0;
     other.count = 0;

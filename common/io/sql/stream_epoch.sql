@@ -2,4 +2,4 @@
 -- processes that begin at once do not deadlock.
 WITH mine AS MATERIALIZED (SELECT lane FROM lanes WHERE lane = ANY ($1::integer[]) ORDER BY lane FOR UPDATE)
 UPDATE lanes l SET epoch = l.epoch + 1 FROM mine WHERE l.lane = mine.lane
-RETURNING l.lane, l.epoch, l.step, l.watermark
+RETURNING l.lane, l.epoch, l.step, l.watermark, l.control_no
