@@ -1,7 +1,8 @@
 /* Brings the store to this program's schema: roles, migrations, lanes, settings, privileges.
  *
- * Forward only: each migration runs once, in a transaction of its own under a lock, and its SHA-256 is kept, so that a changed file
- * or a store from a newer program is refused instead of half understood. Doing it again changes nothing. */
+ * Forward only: each migration runs once, in a transaction of its own under a lock, and its SHA-256 is kept, so that a
+ * changed file or a store from a newer program is refused instead of half understood. Doing it again changes nothing.
+ */
 #include "common/base/log.h"
 #include "common/base/sha256.h"
 #include "common/io/store.h"
@@ -20,7 +21,8 @@ struct migration_summary {
 
 /* ---- roles ------------------------------------------------------------------------------------------------------- */
 
-static bool query_flag(struct pg *pg, const char *sql, const struct pg_value *values, size_t count, bool *out, struct error *err)
+static bool query_flag(struct pg *pg, const char *sql, const struct pg_value *values, size_t count, bool *out,
+                       struct error *err)
 {
     PGresult *result = NULL;
 
@@ -96,7 +98,8 @@ static bool roles_ensure(struct pg *pg, bool *complete, struct error *err)
     bool may_create = false;
 
     *complete = true;
-    if (!query_flag(pg, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user", NULL, 0, &may_create, err)) {
+    if (!query_flag(pg, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user", NULL, 0,
+                    &may_create, err)) {
         return false;
     }
     for (enum store_role role = STORE_ROLE_BATCH; role <= STORE_ROLE_OPERATOR; role++) {
@@ -126,21 +129,24 @@ static bool roles_ensure(struct pg *pg, bool *complete, struct error *err)
 /* No role may make temporary tables or tables in public: both could stand in front of the store's. */
 static bool database_close(struct pg *pg, bool *closed, struct error *err)
 {
-    if (!pg_script(pg,
-                   "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());"
-                   "IF to_regnamespace('public') IS NOT NULL THEN REVOKE CREATE ON SCHEMA public FROM PUBLIC; END IF; END $$",
-                   err)) {
+    if (!pg_script(
+            pg,
+            "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());"
+            "IF to_regnamespace('public') IS NOT NULL THEN REVOKE CREATE ON SCHEMA public FROM PUBLIC; END IF; END $$",
+            err)) {
         return false;
     }
-    return query_flag(pg,
-                      "SELECT NOT bool_or(has_database_privilege(rolname, current_database(), 'TEMPORARY')) FROM pg_roles "
-                      "WHERE rolname IN ('muster_batch', 'muster_stream', 'muster_reconcile', 'muster_operator')",
-                      NULL, 0, closed, err);
+    return query_flag(
+        pg,
+        "SELECT NOT bool_or(has_database_privilege(rolname, current_database(), 'TEMPORARY')) FROM pg_roles "
+        "WHERE rolname IN ('muster_batch', 'muster_stream', 'muster_reconcile', 'muster_operator')",
+        NULL, 0, closed, err);
 }
 
 /* ---- migrations -------------------------------------------------------------------------------------------------- */
 
-static bool migration_digest(const struct sql_migration *migration, unsigned char digest[SHA256_SIZE], struct error *err)
+static bool migration_digest(const struct sql_migration *migration, unsigned char digest[SHA256_SIZE],
+                             struct error *err)
 {
     return sha256_of(slice_from(migration->text), digest, err);
 }
@@ -167,7 +173,8 @@ static bool migration_check(struct pg *pg, const struct sql_migration *migration
     }
     pg_set_integer(&values[0], migration->number);
     values[1] = pg_bytes(slice_of((const char *)digest, sizeof digest));
-    if (!pg_query(pg, "SELECT sha256 = $2::bytea FROM muster.migrations WHERE number = $1::integer", values, 2, &result, err)) {
+    if (!pg_query(pg, "SELECT sha256 = $2::bytea FROM muster.migrations WHERE number = $1::integer", values, 2, &result,
+                  err)) {
         return false;
     }
     *applied = PQntuples(result) == 1;
@@ -193,8 +200,8 @@ static bool migration_apply(struct pg *pg, const struct sql_migration *migration
     values[1] = pg_text(slice_from(migration->name));
     values[2] = pg_bytes(slice_of((const char *)digest, sizeof digest));
     ok = pg_begin(pg, "", err) && pg_script(pg, migration->text, err) &&
-         pg_query(pg, "INSERT INTO muster.migrations (number, name, sha256) VALUES ($1::integer, $2, $3::bytea)", values, 3, NULL,
-                  err) &&
+         pg_query(pg, "INSERT INTO muster.migrations (number, name, sha256) VALUES ($1::integer, $2, $3::bytea)",
+                  values, 3, NULL, err) &&
          pg_commit(pg, err);
     if (!ok) {
         pg_abort(pg);
@@ -209,7 +216,8 @@ static bool migrations_run(struct pg *pg, int *applied_count, struct error *err)
     PGresult *result = NULL;
     int64_t newest;
 
-    if (!migrations_prepare(pg, err) || !pg_query(pg, "SELECT max(number) FROM muster.migrations", NULL, 0, &result, err)) {
+    if (!migrations_prepare(pg, err) ||
+        !pg_query(pg, "SELECT max(number) FROM muster.migrations", NULL, 0, &result, err)) {
         return false;
     }
     newest = pg_integer_at(result, 0, 0, 0);
@@ -245,8 +253,9 @@ static bool setting_insert(void *context, const char *name, const char *value, s
 /* A purpose that is opt_out is made now, before there are users, so that every user gets its row. */
 static bool purposes_make(struct pg *pg, struct error *err)
 {
-    return pg_query(pg, "SELECT purpose_ensure(substr(name, 9), 'consent') FROM settings WHERE name LIKE 'consent.%' ORDER BY name",
-                    NULL, 0, NULL, err);
+    return pg_query(
+        pg, "SELECT purpose_ensure(substr(name, 9), 'consent') FROM settings WHERE name LIKE 'consent.%' ORDER BY name",
+        NULL, 0, NULL, err);
 }
 
 static bool lanes_make(struct pg *pg, int64_t lane_count, struct error *err)
@@ -284,7 +293,8 @@ static bool settings_store(struct pg *pg, const struct config *config, struct er
 
 /* ---- command ----------------------------------------------------------------------------------------------------- */
 
-static bool migrate_locked(struct pg *pg, const struct config *config, struct migration_summary *summary, struct error *err)
+static bool migrate_locked(struct pg *pg, const struct config *config, struct migration_summary *summary,
+                           struct error *err)
 {
     if (!roles_ensure(pg, &summary->roles_complete, err) || !database_close(pg, &summary->database_closed, err) ||
         !owner_become(pg, err) || !migrations_run(pg, &summary->applied, err)) {
@@ -303,8 +313,8 @@ static void summary_print(const struct migration_summary *summary)
     if (summary->applied == 0) {
         printf("the store is up to date: migration %d\n", sql_migrations[sql_migration_count - 1].number);
     } else {
-        printf("applied %d migration%s: the store is at migration %d\n", summary->applied, summary->applied == 1 ? "" : "s",
-               sql_migrations[sql_migration_count - 1].number);
+        printf("applied %d migration%s: the store is at migration %d\n", summary->applied,
+               summary->applied == 1 ? "" : "s", sql_migrations[sql_migration_count - 1].number);
     }
     if (summary->roles_complete && !summary->database_closed) {
         log_warning("the roles may still make temporary tables; the database's owner should run: "
@@ -350,10 +360,14 @@ const struct command command_migrate = {
     .name = "migrate",
     .arguments = "",
     .summary = "make or upgrade the audience store",
-    .help = "Connects with store.admin_conninfo, else with store.conninfo (as muster_owner where it names no user). Creates the\n"
-            "login roles muster_batch, muster_stream, muster_reconcile and muster_operator where it may (passwords from\n"
-            "MUSTER_STORE_PASSWORD_BATCH, _STREAM, _RECONCILE, _OPERATOR), else prints the statements for somebody who may.\n"
-            "Settings that fix the meaning of what is stored (time.clock, time.dedup, time.future_skew, topics, partitions, consent\n"
-            "defaults) are stored the first time and compared later.",
+    .help =
+        "Connects with store.admin_conninfo, else with store.conninfo (as muster_owner where it names no user). "
+        "Creates the\n"
+        "login roles muster_batch, muster_stream, muster_reconcile and muster_operator where it may (passwords from\n"
+        "MUSTER_STORE_PASSWORD_BATCH, _STREAM, _RECONCILE, _OPERATOR), else prints the statements for somebody who "
+        "may.\n"
+        "Settings that fix the meaning of what is stored (time.clock, time.dedup, time.future_skew, topics, "
+        "partitions, consent\n"
+        "defaults) are stored the first time and compared later.",
     .run = migrate_run,
 };

@@ -26,7 +26,8 @@ static bool consent_get_run(const struct command_line *line, struct error *err)
     }
     if (listing_user(pg, command_argument(line, 0), &user_no, err)) {
         pg_set_integer(&value, user_no);
-        ok = listing_print(line, pg, sql_consent_list, &value, 1, columns, sizeof columns / sizeof columns[0], NULL, err);
+        ok = listing_print(line, pg, sql_consent_list, &value, 1, columns, sizeof columns / sizeof columns[0], NULL,
+                           err);
     }
     pg_close(pg);
     return ok;
@@ -58,7 +59,8 @@ static bool instant_now(const struct config *config, struct pg *pg, int64_t *out
 }
 
 /* A user may withdraw before any event came: the user is made. */
-static bool user_make(const struct config *config, struct pg *pg, const char *user_id, int64_t *user_no, struct error *err)
+static bool user_make(const struct config *config, struct pg *pg, const char *user_id, int64_t *user_no,
+                      struct error *err)
 {
     struct store_users *users = NULL;
     struct slice id = slice_from(user_id);
@@ -94,8 +96,8 @@ static void outcome_print(const struct consent_change *change, const char *purpo
     }
 }
 
-/* Takes the user out of Redis before the command returns; the queue that the withdrawal filled remains, so that a Redis which is
- * down is told later. */
+/* Takes the user out of Redis before the command returns; the queue that the withdrawal filled remains, so that a Redis
+ * which is down is told later. */
 static void serving_remove(const struct config *config, struct pg *pg, int64_t user_no)
 {
     struct error err = ERROR_INIT;
@@ -161,7 +163,8 @@ static bool consent_set_run(const struct command_line *line, struct error *err)
         goto out;
     }
     change.changed_at_ms = command_instant(line, "at", change.changed_at_ms);
-    if (!user_make(config, pg, command_argument(line, 0), &change.user_no, err) || !consent_apply_one(pg, &change, err)) {
+    if (!user_make(config, pg, command_argument(line, 0), &change.user_no, err) ||
+        !consent_apply_one(pg, &change, err)) {
         goto out;
     }
     outcome_print(&change, purpose);
@@ -192,7 +195,8 @@ static const struct command consent_commands[] = {
     {.name = "set",
      .arguments = "USER PURPOSE granted|withdrawn",
      .summary = "record that a user granted or withdrew consent for a purpose",
-     .help = "A withdrawal ends the user's memberships for the purpose in the same transaction. Changes count by their own date: one\n"
+     .help = "A withdrawal ends the user's memberships for the purpose in the same transaction. Changes count by their "
+             "own date: one\n"
              "that is older than what is known is recorded and changes nothing.",
      .options = set_options,
      .argument_min = 3,

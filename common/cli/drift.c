@@ -4,9 +4,9 @@
 #include "sql_text.h"
 
 static const struct listing_column drift_columns[] = {
-    {"segment", false}, {"kind", false},        {"run", false},        {"at", true},      {"comparable", false},
-    {"batch", false},   {"stream", false},      {"only_batch", false}, {"only_stream", false}, {"jaccard", false},
-    {"causes", false},  {"measured_at", true},  {"alert", false},
+    {"segment", false}, {"kind", false},       {"run", false},        {"at", true},           {"comparable", false},
+    {"batch", false},   {"stream", false},     {"only_batch", false}, {"only_stream", false}, {"jaccard", false},
+    {"causes", false},  {"measured_at", true}, {"alert", false},
 };
 
 static bool visit_count(void *context, const PGresult *row, struct error *err)
@@ -35,13 +35,16 @@ static bool drift_run(const struct command_line *line, struct error *err)
         pg_set_integer(&segment, segment_no);
         subject = pg_text(slice_from(command_argument(line, 0)));
     }
-    if (!listing_print(line, pg, sql_drift_list, &segment, 1, drift_columns, sizeof drift_columns / sizeof drift_columns[0], NULL, err) ||
-        !pg_each(pg, "SELECT count(*) FROM alerts WHERE kind = 'divergence' AND state = 'raised' AND ($1::text IS NULL OR subject = $1)",
+    if (!listing_print(line, pg, sql_drift_list, &segment, 1, drift_columns,
+                       sizeof drift_columns / sizeof drift_columns[0], NULL, err) ||
+        !pg_each(pg,
+                 "SELECT count(*) FROM alerts WHERE kind = 'divergence' AND state = 'raised' AND ($1::text IS NULL OR "
+                 "subject = $1)",
                  &subject, 1, visit_count, &raised, err)) {
         goto out;
     }
-    ok = raised == 0 || error_set(err, ERROR_FOUND, "%lld segment%s above the threshold of divergence", (long long)raised,
-                                  raised == 1 ? " is" : "s are");
+    ok = raised == 0 || error_set(err, ERROR_FOUND, "%lld segment%s above the threshold of divergence",
+                                  (long long)raised, raised == 1 ? " is" : "s are");
 
 out:
     pg_close(pg);
@@ -54,7 +57,8 @@ const struct command command_drift = {
     .name = "drift",
     .arguments = "[SEGMENT]",
     .summary = "show how far batch and stream differ, and why",
-    .help = "raw compares the run with the stream now, aligned both at the run's as_of (the honest comparison). jaccard is members in both\n"
+    .help = "raw compares the run with the stream now, aligned both at the run's as_of (the honest comparison). "
+            "jaccard is members in both\n"
             "by members in either. Exit status 1 while an alert is raised.",
     .options = drift_options,
     .argument_min = 0,

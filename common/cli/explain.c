@@ -1,4 +1,5 @@
-/* muster explain: why a user is, or is not, in a segment: the rule, what batch and stream say, consent, and the decision. */
+/* muster explain: why a user is, or is not, in a segment: the rule, what batch and stream say, consent, and the
+ * decision. */
 #include "common/base/output.h"
 #include "common/base/timestamp.h"
 #include "common/cli/commands.h"
@@ -10,14 +11,53 @@
 
 /* Columns of explain.sql. */
 enum {
-    COLUMN_VERSION, COLUMN_BUILD, COLUMN_RUN, COLUMN_DOCUMENT, COLUMN_AUTHOR, COLUMN_APPLIED, COLUMN_EVALUATION, COLUMN_MERGE,
-    COLUMN_PURPOSE, COLUMN_OBJECTION, COLUMN_GRANTED, COLUMN_CONSENT_CHANGED, COLUMN_GRANT,
-    COLUMN_KNOWN, COLUMN_MEMBER, COLUMN_ENTERED, COLUMN_VALID_UNTIL, COLUMN_VALID_FROM, COLUMN_DECISION, COLUMN_LISTED, COLUMN_HISTORY,
-    COLUMN_AS_OF, COLUMN_ACTIVATED, COLUMN_BATCH, COLUMN_BATCH_MEMBER, COLUMN_BATCH_ENTERED, COLUMN_BATCH_UNTIL,
-    COLUMN_STEP, COLUMN_SEQ, COLUMN_STREAM_MEMBER, COLUMN_STREAM_ENTERED, COLUMN_STREAM_EFFECTIVE, COLUMN_STREAM_UNTIL, COLUMN_CERTAIN,
-    COLUMN_UNCERTAIN_UNTIL, COLUMN_POSITIONS, COLUMN_WRITTEN,
-    COLUMN_LANE, COLUMN_WATERMARK, COLUMN_READY, COLUMN_COMPLETE_FROM, COLUMN_COVERED, COLUMN_COMPLETE,
-    COLUMN_CHANGE, COLUMN_BLOCK, COLUMN_RECORDED, COLUMN_NEWEST,
+    COLUMN_VERSION,
+    COLUMN_BUILD,
+    COLUMN_RUN,
+    COLUMN_DOCUMENT,
+    COLUMN_AUTHOR,
+    COLUMN_APPLIED,
+    COLUMN_EVALUATION,
+    COLUMN_MERGE,
+    COLUMN_PURPOSE,
+    COLUMN_OBJECTION,
+    COLUMN_GRANTED,
+    COLUMN_CONSENT_CHANGED,
+    COLUMN_GRANT,
+    COLUMN_KNOWN,
+    COLUMN_MEMBER,
+    COLUMN_ENTERED,
+    COLUMN_VALID_UNTIL,
+    COLUMN_VALID_FROM,
+    COLUMN_DECISION,
+    COLUMN_LISTED,
+    COLUMN_HISTORY,
+    COLUMN_AS_OF,
+    COLUMN_ACTIVATED,
+    COLUMN_BATCH,
+    COLUMN_BATCH_MEMBER,
+    COLUMN_BATCH_ENTERED,
+    COLUMN_BATCH_UNTIL,
+    COLUMN_STEP,
+    COLUMN_SEQ,
+    COLUMN_STREAM_MEMBER,
+    COLUMN_STREAM_ENTERED,
+    COLUMN_STREAM_EFFECTIVE,
+    COLUMN_STREAM_UNTIL,
+    COLUMN_CERTAIN,
+    COLUMN_UNCERTAIN_UNTIL,
+    COLUMN_POSITIONS,
+    COLUMN_WRITTEN,
+    COLUMN_LANE,
+    COLUMN_WATERMARK,
+    COLUMN_READY,
+    COLUMN_COMPLETE_FROM,
+    COLUMN_COVERED,
+    COLUMN_COMPLETE,
+    COLUMN_CHANGE,
+    COLUMN_BLOCK,
+    COLUMN_RECORDED,
+    COLUMN_NEWEST,
 };
 
 static const struct {
@@ -25,9 +65,11 @@ static const struct {
     const char *meaning;
 } decisions[] = {
     {"stream_only", "no batch run has evaluated this version yet, and the stream knows the answer by itself"},
-    {"awaiting_batch", "no batch run has evaluated this version yet, and the stream has not read far enough back to know by itself"},
+    {"awaiting_batch",
+     "no batch run has evaluated this version yet, and the stream has not read far enough back to know by itself"},
     {"stream_uncertain", "the stream is uncertain about this user for now, so the batch decides"},
-    {"stream_covers", "the stream has read everything that the batch run read, and more, so it decides, also by its silence"},
+    {"stream_covers",
+     "the stream has read everything that the batch run read, and more, so it decides, also by its silence"},
     {"stream_update", "the stream has learnt something about this user since the batch run, so it decides"},
     {"batch_new_member", "the stream has nothing newer than the batch run, and the batch found a member"},
     {"batch_absent", "the stream has nothing newer than the batch run, and the batch found no member"},
@@ -146,7 +188,8 @@ static void explain_stream(struct buffer *out, const PGresult *row)
     buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_READY) ? ", ready" : ", not ready");
     buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_COMPLETE) ? ", complete" : ", not complete");
     if (present(row, COLUMN_RUN)) {
-        buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_COVERED) ? ", has read all that the run read" : ", has not read all that the run read");
+        buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_COVERED) ? ", has read all that the run read"
+                                                                      : ", has not read all that the run read");
     }
     if (!present(row, COLUMN_STEP)) {
         buffer_append_text(out, "\n  no record of the user since the present grant\n");
@@ -163,7 +206,9 @@ static void explain_stream(struct buffer *out, const PGresult *row)
     buffer_append_text(out, ", offsets read ");
     append_cell(out, row, COLUMN_POSITIONS);
     append_instant(out, ", written ", row, COLUMN_WRITTEN);
-    buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_CERTAIN) ? "\n  certain" : "\n  not certain: it has not seen all that may matter");
+    buffer_append_text(out, pg_boolean_at(row, 0, COLUMN_CERTAIN)
+                                ? "\n  certain"
+                                : "\n  not certain: it has not seen all that may matter");
     if (present(row, COLUMN_UNCERTAIN_UNTIL)) {
         buffer_append_text(out, ", uncertain");
         append_instant(out, " until ", row, COLUMN_UNCERTAIN_UNTIL);

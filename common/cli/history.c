@@ -4,9 +4,10 @@
 #include "sql_text.h"
 
 static const struct listing_column history_columns[] = {
-    {"id", false},      {"segment", false},     {"user", false},        {"change", false},   {"member", false}, {"valid_from", true},
-    {"entered_at", true}, {"valid_until", true}, {"decision", false},   {"version", false},  {"build", false},  {"run", false},
-    {"position", false}, {"block", false},      {"recorded_at", true},  {"detail", false},
+    {"id", false},       {"segment", false},   {"user", false},       {"change", false},
+    {"member", false},   {"valid_from", true}, {"entered_at", true},  {"valid_until", true},
+    {"decision", false}, {"version", false},   {"build", false},      {"run", false},
+    {"position", false}, {"block", false},     {"recorded_at", true}, {"detail", false},
 };
 
 static bool history_run(const struct command_line *line, struct error *err)
@@ -37,8 +38,8 @@ static bool history_run(const struct command_line *line, struct error *err)
         }
         pg_set_integer(&values[1], segment_no);
     }
-    ok = listing_print(line, pg, sql_history_list, values, 2, history_columns, sizeof history_columns / sizeof history_columns[0], NULL,
-                       err);
+    ok = listing_print(line, pg, sql_history_list, values, 2, history_columns,
+                       sizeof history_columns / sizeof history_columns[0], NULL, err);
 
 out:
     pg_close(pg);
@@ -55,7 +56,8 @@ const struct command command_history = {
     .name = "history",
     .arguments = "[USER]",
     .summary = "list the changes of a user's memberships or of a segment, and what decided each",
-    .help = "valid_from is the event time from which a row holds; recorded_at when the ledger sealed it (empty: not yet).",
+    .help =
+        "valid_from is the event time from which a row holds; recorded_at when the ledger sealed it (empty: not yet).",
     .options = history_options,
     .argument_min = 0,
     .argument_max = 1,

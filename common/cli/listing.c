@@ -33,8 +33,9 @@ static bool listing_row(void *context, const PGresult *row, struct error *err)
     return output_row(listing->output, cells, err);
 }
 
-bool listing_print(const struct command_line *line, struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count,
-                   const struct listing_column *columns, size_t column_count, int64_t *row_count, struct error *err)
+bool listing_print(const struct command_line *line, struct pg *pg, const char *sql, const struct pg_value *values,
+                   size_t value_count, const struct listing_column *columns, size_t column_count, int64_t *row_count,
+                   struct error *err)
 {
     struct listing listing = {.columns = columns, .column_count = column_count};
     const char *names[LISTING_COLUMNS_MAX];
@@ -79,7 +80,8 @@ bool listing_segment(struct pg *pg, const char *segment_id, int32_t *segment_no,
     struct pg_value value = pg_text(slice_from(segment_id));
 
     *segment_no = 0;
-    if (!pg_each(pg, "SELECT segment_no FROM segments WHERE segment_id = $1", &value, 1, visit_segment, segment_no, err)) {
+    if (!pg_each(pg, "SELECT segment_no FROM segments WHERE segment_id = $1", &value, 1, visit_segment, segment_no,
+                 err)) {
         return false;
     }
     if (*segment_no == 0) {

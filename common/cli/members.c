@@ -4,10 +4,14 @@
 #include "common/cli/listing.h"
 #include "sql_text.h"
 
-static const struct listing_column member_columns[] = {{"segment", false}, {"user", false}, {"entered_at", true}, {"valid_until", true}};
+static const struct listing_column member_columns[] = {{"segment", false},
+                                                       {"user", false},
+                                                       {"entered_at", true},
+                                                       {"valid_until", true}};
 enum { MEMBER_COLUMN_COUNT = sizeof member_columns / sizeof member_columns[0] };
 
-static bool members_as_of(const struct command_line *line, struct pg *pg, const struct pg_value *segment, struct error *err)
+static bool members_as_of(const struct command_line *line, struct pg *pg, const struct pg_value *segment,
+                          struct error *err)
 {
     struct pg_value values[3];
     char known_at[TIMESTAMP_TEXT_SIZE];

@@ -5,7 +5,10 @@
 
 static bool status_run(const struct command_line *line, struct error *err)
 {
-    static const struct listing_column columns[] = {{"what", false}, {"subject", false}, {"state", false}, {"detail", false}};
+    static const struct listing_column columns[] = {{"what", false},
+                                                    {"subject", false},
+                                                    {"state", false},
+                                                    {"detail", false}};
     struct pg *pg = NULL;
     bool ok;
 

@@ -1,8 +1,8 @@
 /* Text parameters. libpq's text parameters end at the first NUL, silently: "a\0b" would be stored as "a", and two users
  * would become one. So every text parameter is checked and copied behind a NUL of its own; raw bytes go in binary.
  *
- * COMMIT. Of a transaction that has failed, COMMIT "succeeds" with the tag ROLLBACK: a writer that looks only at the status
- * believes that its rows are durable. So pg_commit compares the tag. */
+ * COMMIT. Of a transaction that has failed, COMMIT "succeeds" with the tag ROLLBACK: a writer that looks only at the
+ * status believes that its rows are durable. So pg_commit compares the tag. */
 #include "common/io/pg.h"
 
 #include "common/base/memory.h"
@@ -99,8 +99,8 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
-/* Takes the password out of the connection string, so that it can be scrubbed. libpq's complaint about a malformed string
- * quotes the string, so it is not passed on. */
+/* Takes the password out of the connection string, so that it can be scrubbed. libpq's complaint about a malformed
+ * string quotes the string, so it is not passed on. */
 static bool secret_take(struct pg *pg, const char *conninfo, const char *password, struct error *err)
 {
     char *complaint = NULL;
@@ -130,10 +130,11 @@ bool pg_open_as(const char *conninfo, const char *program, const char *user, con
 {
     /* What stands before dbname is a default (an empty value is none), what stands behind it overrides the connection
      * string. */
-    const char *keywords[] = {"connect_timeout", "tcp_user_timeout", "keepalives_idle", "user",           "password",
+    const char *keywords[] = {"connect_timeout", "tcp_user_timeout", "keepalives_idle", "user", "password",
                               "dbname",          "application_name", "client_encoding", NULL};
-    const char *values[] = {"10",     "60000", "30",   user != NULL ? user : "", password != NULL ? password : "",
-                            conninfo, program, "UTF8", NULL};
+    const char *values[] = {
+        "10",    "60000", "30", user != NULL ? user : "", password != NULL ? password : "", conninfo,
+        program, "UTF8",  NULL};
     struct pg *pg = memory_allocate_zeroed(1, sizeof *pg);
     char text[512];
 
@@ -160,7 +161,8 @@ bool pg_open_as(const char *conninfo, const char *program, const char *user, con
     PQsetNoticeReceiver(pg->connection, ignore_notice, NULL);
     if (!pg_script(pg,
                    "SET search_path = muster, pg_temp; SET timezone = 'UTC'; SET lock_timeout = '30s'; SET jit = off;"
-                   "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30min'; SET intervalstyle = 'postgres';"
+                   "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30min'; SET "
+                   "intervalstyle = 'postgres';"
                    /* a killed program's locks must not outlive it until its last statement ends */
                    "SET client_connection_check_interval = '500ms'",
                    err)) {
@@ -286,7 +288,8 @@ static bool result_ok(const PGresult *result)
 }
 
 /* Copies text values behind a NUL each into pg->scratch and points `texts` at them. */
-static bool values_copy(struct pg *pg, const struct pg_value *values, size_t count, const char **texts, struct error *err)
+static bool values_copy(struct pg *pg, const struct pg_value *values, size_t count, const char **texts,
+                        struct error *err)
 {
     size_t at = 0;
 
@@ -320,7 +323,8 @@ struct parameters {
     int formats[PG_VALUES_MAX];
 };
 
-static bool parameters_fill(struct pg *pg, const struct pg_value *values, size_t count, struct parameters *out, struct error *err)
+static bool parameters_fill(struct pg *pg, const struct pg_value *values, size_t count, struct parameters *out,
+                            struct error *err)
 {
     if (count > PG_VALUES_MAX) {
         return error_set(err, ERROR_INTERNAL, "a statement has %zu parameters, the limit is %d", count, PG_VALUES_MAX);
@@ -344,7 +348,8 @@ bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, siz
     if (!parameters_fill(pg, values, value_count, &parameters, err)) {
         return false;
     }
-    result = PQexecParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes, parameters.formats, 0);
+    result = PQexecParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes,
+                          parameters.formats, 0);
     if (result == NULL || !result_ok(result)) {
         pg_failure(pg, result, err);
         PQclear(result);
@@ -368,7 +373,8 @@ bool pg_each(struct pg *pg, const char *sql, const struct pg_value *values, size
     if (!parameters_fill(pg, values, value_count, &parameters, err)) {
         return false;
     }
-    if (PQsendQueryParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes, parameters.formats, 0) != 1 ||
+    if (PQsendQueryParams(pg->connection, sql, (int)value_count, NULL, parameters.texts, parameters.sizes,
+                          parameters.formats, 0) != 1 ||
         PQsetSingleRowMode(pg->connection) != 1) {
         return pg_failure(pg, NULL, err);
     }

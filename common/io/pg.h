@@ -1,9 +1,9 @@
 /* PostgreSQL through libpq: connections, statements with parameters, COPY, transactions that check COMMIT's tag.
  *
  * Values are always parameters. Connection strings never reach a message or log. All sessions run with search_path =
- * muster, pg_temp, and UTC. Errors: ERROR_UNREACHABLE when the server cannot be reached or the connection is lost (action
- * ERROR_RETRY; also for serialization failures, deadlocks and lock timeouts, with ERROR_INTERNAL). The store's functions
- * raise SQLSTATE MU002 for ERROR_USAGE and MU004 for ERROR_INPUT. ERROR_INTERNAL otherwise. */
+ * muster, pg_temp, and UTC. Errors: ERROR_UNREACHABLE when the server cannot be reached or the connection is lost
+ * (action ERROR_RETRY; also for serialization failures, deadlocks and lock timeouts, with ERROR_INTERNAL). The store's
+ * functions raise SQLSTATE MU002 for ERROR_USAGE and MU004 for ERROR_INPUT. ERROR_INTERNAL otherwise. */
 #ifndef MUSTER_IO_PG_H
 #define MUSTER_IO_PG_H
 
@@ -16,9 +16,9 @@
 
 struct pg;
 
-/* Connects; `program` becomes application_name. Sessions give up a lock after 30 s and a transaction left idle after 60 s
- * (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer widens it with
- * pg_idle_limit. */
+/* Connects; `program` becomes application_name. Sessions give up a lock after 30 s and a transaction left idle after 60
+ * s (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer widens it
+ * with pg_idle_limit. */
 bool pg_open(const char *conninfo, const char *program, struct pg **out, struct error *err) MUST_CHECK;
 /* The same; `user` and `password` (NULL: none) are used where conninfo names none. */
 bool pg_open_as(const char *conninfo, const char *program, const char *user, const char *password, struct pg **out,
@@ -31,12 +31,12 @@ PGconn *pg_connection(struct pg *pg);
 struct pg_value {
     const char *data; /* NULL: SQL NULL */
     size_t size;
-    bool binary; /* bytea given as raw bytes */
+    bool binary;     /* bytea given as raw bytes */
     char number[24]; /* storage for pg_integer */
 };
 struct pg_value pg_null(void);
-struct pg_value pg_text(struct slice text);       /* borrowed */
-struct pg_value pg_bytes(struct slice bytes);     /* borrowed */
+struct pg_value pg_text(struct slice text);   /* borrowed */
+struct pg_value pg_bytes(struct slice bytes); /* borrowed */
 /* Fills `storage` and points into it: pass the address of an element of the parameter array. */
 void pg_set_integer(struct pg_value *value, int64_t number);
 void pg_set_boolean(struct pg_value *value, bool flag);
@@ -48,22 +48,23 @@ bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, siz
 /* Several statements without parameters (migrations). */
 bool pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
 
-bool pg_begin(struct pg *pg, const char *mode, struct error *err) MUST_CHECK; /* "" or "ISOLATION LEVEL REPEATABLE READ ..." */
+bool pg_begin(struct pg *pg, const char *mode,
+              struct error *err) MUST_CHECK; /* "" or "ISOLATION LEVEL REPEATABLE READ ..." */
 /* Fails (ERROR_RETRY) when the server answers ROLLBACK. */
 bool pg_commit(struct pg *pg, struct error *err) MUST_CHECK;
 void pg_abort(struct pg *pg);
 
-/* Runs one statement and visits its rows one by one as they arrive, so that the result may be larger than memory; `row` is a
- * result of one row (column cells: pg_*_at(row, 0, column)), borrowed until the visit returns. Stops and returns false where
- * visit does. No other statement may run on `pg` meanwhile. */
+/* Runs one statement and visits its rows one by one as they arrive, so that the result may be larger than memory; `row`
+ * is a result of one row (column cells: pg_*_at(row, 0, column)), borrowed until the visit returns. Stops and returns
+ * false where visit does. No other statement may run on `pg` meanwhile. */
 typedef bool pg_result_visit(void *context, const PGresult *row, struct error *err);
 bool pg_each(struct pg *pg, const char *sql, const struct pg_value *values, size_t value_count, pg_result_visit *visit,
              void *context, struct error *err) MUST_CHECK;
 /* Rows that the statement inserted, updated, deleted or returned. */
 int64_t pg_row_count(const PGresult *result);
 
-/* LISTEN, then pg_wait: true with *notified when a notification of any channel listened to arrived within timeout_ms (0: only
- * looks). All pending ones are consumed together. */
+/* LISTEN, then pg_wait: true with *notified when a notification of any channel listened to arrived within timeout_ms
+ * (0: only looks). All pending ones are consumed together. */
 bool pg_listen(struct pg *pg, const char *channel, struct error *err) MUST_CHECK;
 bool pg_wait(struct pg *pg, int64_t timeout_ms, bool *notified, struct error *err) MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* COPY in PostgreSQL's binary format: an 11-byte signature, flags and extension (4 zero bytes each), rows of (column count,
- * then per column size and bytes), and -1 as the trailer. */
+/* COPY in PostgreSQL's binary format: an 11-byte signature, flags and extension (4 zero bytes each), rows of (column
+ * count, then per column size and bytes), and -1 as the trailer. */
 #include "common/io/pg.h"
 #include "common/io/pg_internal.h"
 

@@ -52,7 +52,8 @@ bool store_version_check(struct pg *pg, struct error *err)
     if (newest <= 0) {
         error_set(err, ERROR_USAGE, "the store holds no tables of Muster");
     } else if (newest > ours) {
-        error_set(err, ERROR_USAGE, "the store is at migration %lld, newer than this program (%d)", (long long)newest, ours);
+        error_set(err, ERROR_USAGE, "the store is at migration %lld, newer than this program (%d)", (long long)newest,
+                  ours);
         return error_hint(err, "use the newer version of Muster that migrated it");
     } else if (newest < ours) {
         error_set(err, ERROR_USAGE, "the store is at migration %lld, this program needs %d", (long long)newest, ours);
@@ -109,7 +110,8 @@ bool store_settings_each(const struct config *config, store_setting_visit *visit
         }
     }
     snprintf(number, sizeof number, "%lld", (long long)config_integer(config, "topics.partitions"));
-    return visit(context, "topics.partitions", number, err) && config_each(config, "consent", visit_consent, &consent, err);
+    return visit(context, "topics.partitions", number, err) &&
+           config_each(config, "consent", visit_consent, &consent, err);
 }
 
 static bool setting_differs(const char *name, const char *stored, const char *configured, struct error *err)
@@ -168,7 +170,8 @@ bool store_settings_check(struct pg *pg, const struct config *config, struct err
     PGresult *stored = NULL;
     bool ok;
 
-    if (!pg_query(pg, "SELECT name, value FROM settings WHERE name <> 'reconcile.grace' ORDER BY name", NULL, 0, &stored, err)) {
+    if (!pg_query(pg, "SELECT name, value FROM settings WHERE name <> 'reconcile.grace' ORDER BY name", NULL, 0,
+                  &stored, err)) {
         return false;
     }
     ok = store_settings_each(config, check_setting, stored, err) && check_stored(stored, config, err);

@@ -37,7 +37,8 @@ static void append_received(struct buffer *out, int64_t received_at_ms)
 }
 
 /* Applies changes[first..end), none of them a delete, in one call. */
-static bool apply_grants(struct pg *pg, struct consent_change *changes, size_t count, const char *source, struct error *err)
+static bool apply_grants(struct pg *pg, struct consent_change *changes, size_t count, const char *source,
+                         struct error *err)
 {
     enum { COLUMNS = 5 };
     static const uint32_t types[COLUMNS] = {PG_INT64, PG_TEXT, PG_BOOLEAN, PG_INT64, PG_INT64};
@@ -64,8 +65,9 @@ static bool apply_grants(struct pg *pg, struct consent_change *changes, size_t c
         values[i] = pg_bytes(buffer_slice(&columns[i]));
     }
     values[COLUMNS] = pg_text(slice_from(source));
-    if (!pg_query(pg, "SELECT unnest(consent_apply($1::bigint[], $2::text[], $3::boolean[], $4::bigint[], $5::bigint[], $6))", values,
-                  COLUMNS + 1, &result, err)) {
+    if (!pg_query(
+            pg, "SELECT unnest(consent_apply($1::bigint[], $2::text[], $3::boolean[], $4::bigint[], $5::bigint[], $6))",
+            values, COLUMNS + 1, &result, err)) {
         goto out;
     }
     if ((size_t)PQntuples(result) != count) {
@@ -108,7 +110,8 @@ static bool apply_delete(struct pg *pg, struct consent_change *change, const cha
     return ok;
 }
 
-bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t count, const char *source, struct error *err)
+bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t count, const char *source,
+                         struct error *err)
 {
     size_t first = 0;
 
@@ -122,7 +125,8 @@ bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t c
         while (end < count && !changes[end].is_delete) {
             end++;
         }
-        ok = end > first ? apply_grants(pg, changes + first, end - first, source, err) : apply_delete(pg, &changes[first], source, err);
+        ok = end > first ? apply_grants(pg, changes + first, end - first, source, err)
+                         : apply_delete(pg, &changes[first], source, err);
         if (!ok) {
             return error_context(err, "consent");
         }
@@ -239,13 +243,14 @@ static bool visit_grant(void *context, const struct slice *cells, size_t cell_co
     if (cell_count != 3) {
         return error_set(err, ERROR_INTERNAL, "the store sent %zu columns of consent", cell_count);
     }
-    return consent_map_set(context, pg_cell_int64(cells[0], 0), pg_cell_int16(cells[1], 0), pg_cell_int64(cells[2], 0), err);
+    return consent_map_set(context, pg_cell_int64(cells[0], 0), pg_cell_int16(cells[1], 0), pg_cell_int64(cells[2], 0),
+                           err);
 }
 
 static bool visit_row(void *context, const PGresult *row, struct error *err)
 {
-    return consent_map_set(context, pg_integer_at(row, 0, 0, 0), (int32_t)pg_integer_at(row, 0, 1, 0), pg_integer_at(row, 0, 2, 0),
-                           err);
+    return consent_map_set(context, pg_integer_at(row, 0, 0, 0), (int32_t)pg_integer_at(row, 0, 1, 0),
+                           pg_integer_at(row, 0, 2, 0), err);
 }
 
 bool store_consent_load(struct pg *pg, int32_t lane, struct consent_map *map, struct error *err)
@@ -262,7 +267,8 @@ bool store_consent_load(struct pg *pg, int32_t lane, struct consent_map *map, st
     return ok || error_context(err, "consent");
 }
 
-bool store_consent_load_users(struct pg *pg, const int64_t *user_nos, size_t count, struct consent_map *map, struct error *err)
+bool store_consent_load_users(struct pg *pg, const int64_t *user_nos, size_t count, struct consent_map *map,
+                              struct error *err)
 {
     struct buffer numbers;
     struct pg_value value;
@@ -276,8 +282,9 @@ bool store_consent_load_users(struct pg *pg, const int64_t *user_nos, size_t cou
     ok = buffer_finish(&numbers, "users", err);
     if (ok) {
         value = pg_bytes(buffer_slice(&numbers));
-        ok = pg_each(pg, "SELECT user_no, purpose_no, grant_no FROM consent WHERE granted AND user_no = ANY ($1::bigint[])", &value, 1,
-                     visit_row, map, err);
+        ok = pg_each(pg,
+                     "SELECT user_no, purpose_no, grant_no FROM consent WHERE granted AND user_no = ANY ($1::bigint[])",
+                     &value, 1, visit_row, map, err);
     }
     buffer_clear(&numbers);
     return ok;

@@ -25,14 +25,15 @@ struct consent_change {
     bool is_delete;       /* a delete message: every purpose at once, and a pending erasure */
     bool granted;
     int64_t changed_at_ms;
-    int64_t received_at_ms; /* the Kafka message's own timestamp; TIMESTAMP_ALWAYS: none (now; with clock = event no check) */
+    int64_t received_at_ms; /* the Kafka message's own timestamp; TIMESTAMP_ALWAYS: none (now; with clock = event no
+                               check) */
     enum consent_outcome outcome; /* filled */
 };
 
-/* Applies the changes within the open transaction (or in one of its own), which must be READ COMMITTED; `source` is "stream",
- * "load" or "operator". They count by their own timestamps, so applying one twice or out of order does no harm. A withdrawal ends
- * memberships in the same transaction. It writes control lines: call it late in the transaction (see store_control.h). A deadlock or
- * lock timeout is ERROR_RETRY. At most CONSENT_CHANGES_MAX a call. */
+/* Applies the changes within the open transaction (or in one of its own), which must be READ COMMITTED; `source` is
+ * "stream", "load" or "operator". They count by their own timestamps, so applying one twice or out of order does no
+ * harm. A withdrawal ends memberships in the same transaction. It writes control lines: call it late in the transaction
+ * (see store_control.h). A deadlock or lock timeout is ERROR_RETRY. At most CONSENT_CHANGES_MAX a call. */
 enum { CONSENT_CHANGES_MAX = 10000 };
 bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t count, const char *source,
                          struct error *err) MUST_CHECK;
@@ -43,12 +44,13 @@ bool consent_map_new(struct consent_map **out, struct error *err) MUST_CHECK;
 void consent_map_free(struct consent_map *map);
 int64_t consent_map_grant(const struct consent_map *map, int64_t user_no, int32_t purpose_no);
 /* grant_no 0 takes it away. */
-bool consent_map_set(struct consent_map *map, int64_t user_no, int32_t purpose_no, int64_t grant_no, struct error *err) MUST_CHECK;
+bool consent_map_set(struct consent_map *map, int64_t user_no, int32_t purpose_no, int64_t grant_no,
+                     struct error *err) MUST_CHECK;
 /* Adds the grants in force of the users of one lane, or of all (lane -1), as `pg`'s snapshot has them. */
 bool store_consent_load(struct pg *pg, int32_t lane, struct consent_map *map, struct error *err) MUST_CHECK;
 /* The map follows the control log by consent_map_set(user, purpose, grant) on CONTROL_CONSENT_GRANTED and (..., 0) on
- * CONTROL_CONSENT_WITHDRAWN. Users interned later have grants by default where a purpose is opt_out: this adds those of the given
- * users. */
+ * CONTROL_CONSENT_WITHDRAWN. Users interned later have grants by default where a purpose is opt_out: this adds those of
+ * the given users. */
 bool store_consent_load_users(struct pg *pg, const int64_t *user_nos, size_t count, struct consent_map *map,
                               struct error *err) MUST_CHECK;
 

@@ -39,15 +39,20 @@ struct control_line {
     int64_t at_ms;
     struct slice detail; /* borrowed: of the caller when appending, valid during the visit when reading */
 };
-#define CONTROL_LINE_INIT {.lane = -1, .at_ms = INT64_MIN}
+#define CONTROL_LINE_INIT                                                                                              \
+    {                                                                                                                  \
+        .lane = -1, .at_ms = INT64_MIN                                                                                 \
+    }
 
-/* Appends a line within the open transaction and NOTIFYs muster_control. Takes a lock that all writers of the control log share
- * and that lasts until COMMIT: call it last. control_no and the consent fields are ignored (consent lines are written by the consent
- * functions). *control_no (may be NULL) gets the line's number. */
-bool store_control_append(struct pg *pg, const struct control_line *line, int64_t *control_no, struct error *err) MUST_CHECK;
+/* Appends a line within the open transaction and NOTIFYs muster_control. Takes a lock that all writers of the control
+ * log share and that lasts until COMMIT: call it last. control_no and the consent fields are ignored (consent lines are
+ * written by the consent functions). *control_no (may be NULL) gets the line's number. */
+bool store_control_append(struct pg *pg, const struct control_line *line, int64_t *control_no,
+                          struct error *err) MUST_CHECK;
 /* Visits the lines after `after_no` in order. */
 typedef bool store_control_visit(void *context, const struct control_line *line, struct error *err);
-bool store_control_read(struct pg *pg, int64_t after_no, store_control_visit *visit, void *context, struct error *err) MUST_CHECK;
+bool store_control_read(struct pg *pg, int64_t after_no, store_control_visit *visit, void *context,
+                        struct error *err) MUST_CHECK;
 /* The number of the newest line. */
 bool store_control_head(struct pg *pg, int64_t *control_no, struct error *err) MUST_CHECK;
 

@@ -1,7 +1,7 @@
-/* Sealing. Identifiers of history become visible out of order, so sealing up to max(history_id) would miss rows that commit later
- * below it. Writers hold a shared lock from before their first identifier until they commit; history_boundary takes it alone, so
- * what it returns is a boundary below which nothing more appears. It is released at once, and the rows are read and hashed in a
- * later snapshot, beside the writers. */
+/* Sealing. Identifiers of history become visible out of order, so sealing up to max(history_id) would miss rows that
+ * commit later below it. Writers hold a shared lock from before their first identifier until they commit;
+ * history_boundary takes it alone, so what it returns is a boundary below which nothing more appears. It is released at
+ * once, and the rows are read and hashed in a later snapshot, beside the writers. */
 #include "common/io/store_ledger.h"
 
 #include "common/base/sha256.h"
@@ -58,11 +58,13 @@ static bool visit_row(void *context, const PGresult *row, struct error *err)
 
     sealing->last_id = pg_integer_at(row, 0, 0, 0);
     sealing->row_count++;
-    return sha256_add(&sealing->rows, pg_text_at(row, 0, 1), err) && sha256_add(&sealing->rows, SLICE_LITERAL("\n"), err);
+    return sha256_add(&sealing->rows, pg_text_at(row, 0, 1), err) &&
+           sha256_add(&sealing->rows, SLICE_LITERAL("\n"), err);
 }
 
 /* Hashes the rows behind `previous` up to `boundary` into `out`. */
-static bool rows_hash(struct pg *pg, const struct ledger_block *previous, int64_t boundary, struct ledger_block *out, struct error *err)
+static bool rows_hash(struct pg *pg, const struct ledger_block *previous, int64_t boundary, struct ledger_block *out,
+                      struct error *err)
 {
     struct sealing sealing = {0};
     unsigned char parts[2 * LEDGER_HASH_SIZE];
@@ -81,11 +83,14 @@ static bool rows_hash(struct pg *pg, const struct ledger_block *previous, int64_
     if (!sha256_end(&sealing.rows, parts + LEDGER_HASH_SIZE, err)) {
         return false;
     }
-    *out = (struct ledger_block){.block_no = previous->block_no + 1, .last_id = sealing.last_id, .row_count = sealing.row_count};
+    *out = (struct ledger_block){.block_no = previous->block_no + 1,
+                                 .last_id = sealing.last_id,
+                                 .row_count = sealing.row_count};
     return sha256_of(slice_of((const char *)parts, sizeof parts), out->hash, err);
 }
 
-static bool block_append(struct pg *pg, const struct ledger_block *previous, const struct ledger_block *block, struct error *err)
+static bool block_append(struct pg *pg, const struct ledger_block *previous, const struct ledger_block *block,
+                         struct error *err)
 {
     struct pg_value values[5];
     PGresult *result = NULL;
@@ -96,7 +101,8 @@ static bool block_append(struct pg *pg, const struct ledger_block *previous, con
     pg_set_integer(&values[2], block->row_count);
     values[3] = pg_bytes(slice_of((const char *)previous->hash, LEDGER_HASH_SIZE));
     values[4] = pg_bytes(slice_of((const char *)block->hash, LEDGER_HASH_SIZE));
-    if (!pg_query(pg, "SELECT block_append($1::bigint, $2::bigint, $3::bigint, $4::bytea, $5::bytea)", values, 5, &result, err)) {
+    if (!pg_query(pg, "SELECT block_append($1::bigint, $2::bigint, $3::bigint, $4::bytea, $5::bytea)", values, 5,
+                  &result, err)) {
         return false;
     }
     appended = pg_boolean_at(result, 0, 0);

@@ -19,9 +19,9 @@ struct ledger_block {
 /* The newest block, or block 0. */
 bool store_ledger_head(struct pg *pg, struct ledger_block *out, struct error *err) MUST_CHECK;
 
-/* Seals every history row that is committed by now into one block behind the newest one. Not within a transaction: it begins its
- * own. *out is the new block, or one with row_count 0 when there was nothing to seal. hash = SHA-256(previous hash || SHA-256(the
- * rows' canonical texts, each followed by LF)). */
+/* Seals every history row that is committed by now into one block behind the newest one. Not within a transaction: it
+ * begins its own. *out is the new block, or one with row_count 0 when there was nothing to seal. hash =
+ * SHA-256(previous hash || SHA-256(the rows' canonical texts, each followed by LF)). */
 bool store_ledger_seal(struct pg *pg, struct ledger_block *out, struct error *err) MUST_CHECK;
 
 #endif

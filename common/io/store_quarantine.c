@@ -4,8 +4,8 @@
 
 enum { COLUMN_COUNT = 8, PIECE_SIZE_MAX = 8 << 20 };
 
-/* Details come from decoders of bytes that may be anything: what is not printable ASCII or part of a UTF-8 sequence would make
- * the store refuse the row. Only ASCII is kept as it is. */
+/* Details come from decoders of bytes that may be anything: what is not printable ASCII or part of a UTF-8 sequence
+ * would make the store refuse the row. Only ASCII is kept as it is. */
 static void append_detail(struct buffer *out, struct slice detail)
 {
     size_t size = detail.size < QUARANTINE_DETAIL_SIZE_MAX ? detail.size : QUARANTINE_DETAIL_SIZE_MAX;
@@ -41,10 +41,11 @@ static void append_row(struct buffer *columns, const struct quarantine_row *row)
                                                               : QUARANTINE_MESSAGE_SIZE_MAX));
 }
 
-static bool insert_piece(struct pg *pg, const char *source, const struct quarantine_row *rows, size_t count, int64_t *inserted,
-                         struct error *err)
+static bool insert_piece(struct pg *pg, const char *source, const struct quarantine_row *rows, size_t count,
+                         int64_t *inserted, struct error *err)
 {
-    static const uint32_t types[COLUMN_COUNT] = {PG_INT16, PG_INT32, PG_INT64, PG_INT32, PG_INT64, PG_TEXT, PG_TEXT, PG_BYTEA};
+    static const uint32_t types[COLUMN_COUNT] = {PG_INT16, PG_INT32, PG_INT64, PG_INT32,
+                                                 PG_INT64, PG_TEXT,  PG_TEXT,  PG_BYTEA};
     struct buffer columns[COLUMN_COUNT];
     struct pg_value values[COLUMN_COUNT + 1];
     PGresult *result = NULL;
@@ -90,7 +91,8 @@ bool store_quarantine_insert(struct pg *pg, const char *source, const struct qua
         size_t end = begin;
 
         while (end < count && size < PIECE_SIZE_MAX) {
-            size += rows[end].message.size < QUARANTINE_MESSAGE_SIZE_MAX ? rows[end].message.size : QUARANTINE_MESSAGE_SIZE_MAX;
+            size += rows[end].message.size < QUARANTINE_MESSAGE_SIZE_MAX ? rows[end].message.size
+                                                                         : QUARANTINE_MESSAGE_SIZE_MAX;
             size += QUARANTINE_DETAIL_SIZE_MAX;
             end++;
         }

@@ -1,5 +1,6 @@
-/* The cache maps an identifier to an index into an array of numbers, since the map's values are 32 bits wide. It never forgets a
- * user by itself: its size follows the number of users a program meets (about 60 bytes and the identifier each). */
+/* The cache maps an identifier to an index into an array of numbers, since the map's values are 32 bits wide. It never
+ * forgets a user by itself: its size follows the number of users a program meets (about 60 bytes and the identifier
+ * each). */
 #include "common/io/store_users.h"
 
 #include "common/base/hash.h"
@@ -16,9 +17,9 @@ struct store_users {
     int64_t *numbers;
     size_t count;
     size_t capacity;
-    struct buffer ids;   /* array parameter under way */
+    struct buffer ids; /* array parameter under way */
     struct buffer lanes;
-    size_t *missing;     /* indexes of the caller's identifiers that the cache lacks */
+    size_t *missing; /* indexes of the caller's identifiers that the cache lacks */
     size_t missing_capacity;
 };
 
@@ -70,7 +71,8 @@ static bool cache_add(struct store_users *users, struct slice user_id, int64_t u
     uint32_t index;
     bool added;
 
-    if (!memory_grow(&users->numbers, &users->capacity, users->count, USERS_MAX, sizeof *users->numbers, "users", err) ||
+    if (!memory_grow(&users->numbers, &users->capacity, users->count, USERS_MAX, sizeof *users->numbers, "users",
+                     err) ||
         !hash_map_add(&users->map, &users->texts, user_id, (uint32_t)users->count, &index, &added, err)) {
         return false;
     }
@@ -131,7 +133,8 @@ bool store_users_intern(struct store_users *users, struct pg *pg, const struct s
         if (user_nos[i] != 0) {
             continue;
         }
-        if (!memory_grow(&users->missing, &users->missing_capacity, missing_count, USERS_MAX, sizeof *users->missing, "users", err)) {
+        if (!memory_grow(&users->missing, &users->missing_capacity, missing_count, USERS_MAX, sizeof *users->missing,
+                         "users", err)) {
             return false;
         }
         users->missing[missing_count++] = i;
@@ -151,8 +154,8 @@ bool store_users_look_up(struct pg *pg, struct slice user_id, int64_t *user_no, 
     struct pg_value value = pg_text(user_id);
     PGresult *result = NULL;
 
-    if (!pg_query(pg, "SELECT u.user_no, u.lane FROM user_ids k JOIN users u USING (user_no) WHERE k.user_id = $1", &value, 1, &result,
-                  err)) {
+    if (!pg_query(pg, "SELECT u.user_no, u.lane FROM user_ids k JOIN users u USING (user_no) WHERE k.user_id = $1",
+                  &value, 1, &result, err)) {
         return false;
     }
     *user_no = PQntuples(result) == 0 ? 0 : pg_integer_at(result, 0, 0, 0);
