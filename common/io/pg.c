@@ -416,8 +416,11 @@ bool pg_script(struct pg *pg, const char *sql, struct error *err)
 
 bool pg_begin(struct pg *pg, const char *mode, struct error *err)
 {
-    char sql[128];
-    int size = snprintf(sql, sizeof sql, "BEGIN %s", mode);
+    /* A reader holds no lock that a withdrawal waits for, and may think for long between two statements. */
+    const char *patience =
+        strstr(mode, "READ ONLY") != NULL ? "; SET LOCAL idle_in_transaction_session_timeout = '60min'" : "";
+    char sql[192];
+    int size = snprintf(sql, sizeof sql, "BEGIN %s%s", mode, patience);
 
     if (size < 0 || (size_t)size >= sizeof sql) {
         return error_set(err, ERROR_INTERNAL, "transaction mode too long");

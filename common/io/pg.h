@@ -48,8 +48,8 @@ bool pg_query(struct pg *pg, const char *sql, const struct pg_value *values, siz
 /* Several statements without parameters (migrations). */
 bool pg_script(struct pg *pg, const char *sql, struct error *err) MUST_CHECK;
 
-bool pg_begin(struct pg *pg, const char *mode,
-              struct error *err) MUST_CHECK; /* "" or "ISOLATION LEVEL REPEATABLE READ ..." */
+/* `mode` is "" or "ISOLATION LEVEL REPEATABLE READ ...". A READ ONLY transaction may be idle for an hour. */
+bool pg_begin(struct pg *pg, const char *mode, struct error *err) MUST_CHECK;
 /* Fails (ERROR_RETRY) when the server answers ROLLBACK. */
 bool pg_commit(struct pg *pg, struct error *err) MUST_CHECK;
 void pg_abort(struct pg *pg);

@@ -126,7 +126,8 @@ bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int3
 
 bool store_runs_session(struct pg *pg, struct error *err)
 {
-    return pg_script(pg, "SET statement_timeout = 0; SET work_mem = '64MB'", err);
+    return pg_script(
+        pg, "SET statement_timeout = 0; SET work_mem = '64MB'; SET idle_in_transaction_session_timeout = '60min'", err);
 }
 
 bool store_runs_lane_begin(struct pg *pg, int64_t run_no, enum run_step step, int32_t lane, bool *done,
