@@ -1,5 +1,6 @@
-/* Definitions, and the build that each segment's records belong to. A build is one continuous life of a segment version's
- * state: begun once per (segment, version), ready in a lane when the lane's records of it are in the journal. */
+/* Definitions, and the build that each segment's records belong to. A build is one continuous life of a segment
+ * version's state: begun once per (segment, version), ready in a lane when the lane's records of it are in the journal.
+ */
 #include "stream/stream.h"
 
 #include "common/base/log.h"
@@ -53,14 +54,15 @@ static bool load_set(struct stream *stream, struct error *err)
             segment_nos[count] = stream->stored[i].segment_no;
             versions[count++] = stream->stored[i].version;
         } else {
-            log_info("segment %.*s is left to the batch: %s", (int)definition->segment_id.size, definition->segment_id.data,
-                     why);
+            log_info("segment %.*s is left to the batch: %s", (int)definition->segment_id.size,
+                     definition->segment_id.data, why);
         }
     }
     if (count < stream->set.definition_count) {
         segment_set_clear(&stream->set);
         segment_set_init(&stream->set);
-        if (!store_definitions_load_versions(stream->pg, segment_nos, versions, count, &stream->set, &stream->stored, err)) {
+        if (!store_definitions_load_versions(stream->pg, segment_nos, versions, count, &stream->set, &stream->stored,
+                                             err)) {
             goto out;
         }
     }

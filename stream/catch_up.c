@@ -1,5 +1,5 @@
-/* A lane's state from its history: rows of the archive, then the log up to the lane's progress. Nothing is written: what
- * followed from these events is in the journal already.
+/* A lane's state from its history: rows of the archive, then the log up to the lane's progress. Nothing is written:
+ * what followed from these events is in the journal already.
  *
  * How far back the history goes decides from which instant on a new build is complete: from the beginning of time where
  * nothing can be missing, else from the start of the history plus the definition's reach. */
@@ -67,7 +67,8 @@ static bool fold_archived(void *context, const struct archive_message *message, 
                          (int)target->lane->lane_no, why.message);
     }
     stream->folded_total++;
-    return fold(stream, target->lane, &event, message->user_no, message->source.topic_no, message->source.position, err);
+    return fold(stream, target->lane, &event, message->user_no, message->source.topic_no, message->source.position,
+                err);
 }
 
 static bool find_archive(struct stream *stream, struct stream_lane *lane, struct error *err)
@@ -86,7 +87,8 @@ static bool find_archive(struct stream *stream, struct stream_lane *lane, struct
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        if (progress[i].lane == lane->lane_no && progress[i].topic_no >= 0 && progress[i].topic_no < KAFKA_TOPIC_COUNT) {
+        if (progress[i].lane == lane->lane_no && progress[i].topic_no >= 0 &&
+            progress[i].topic_no < KAFKA_TOPIC_COUNT) {
             lane->archive_begin[progress[i].topic_no] = progress[i].offset_begin;
             lane->archive_next[progress[i].topic_no] = progress[i].offset_next;
         }
@@ -283,7 +285,8 @@ int64_t catch_up_complete_from(const struct stream *stream, const struct stream_
     for (size_t topic = 0; topic < KAFKA_TOPIC_COUNT; topic++) {
         if (is_cut(lane, topic)) {
             /* Of a topic that was cut and is empty, what is missing may be as new as anything the lane has seen. */
-            int64_t first_ms = lane->first_time_ms[topic] == TIMESTAMP_NEVER ? lane->time_max_ms : lane->first_time_ms[topic];
+            int64_t first_ms =
+                lane->first_time_ms[topic] == TIMESTAMP_NEVER ? lane->time_max_ms : lane->first_time_ms[topic];
             begin_ms = first_ms > begin_ms ? first_ms : begin_ms;
             if (first_ms == TIMESTAMP_ALWAYS) {
                 return TIMESTAMP_NEVER;

@@ -1,6 +1,6 @@
-/* Judges messages in their order. A consent message changes what may be written for its user, but only the store knows the
- * number of the new grant: the user is held, and the step is cut before the user's next event, which so is judged after
- * the consent has been committed. */
+/* Judges messages in their order. A consent message changes what may be written for its user, but only the store knows
+ * the number of the new grant: the user is held, and the step is cut before the user's next event, which so is judged
+ * after the consent has been committed. */
 #include "stream/stream.h"
 
 struct purposes_of {
@@ -30,7 +30,8 @@ static bool add_change(struct purposes_of *of, struct slice purpose, bool grante
     if (!memory_grow(&stream->changes, &capacity, stream->change_count, SIZE_MAX / sizeof change, sizeof change,
                      "consent messages", of->err) ||
         !memory_grow(&stream->changed_users, &stream->change_capacity, stream->change_count,
-                     SIZE_MAX / sizeof *stream->changed_users, sizeof *stream->changed_users, "consent messages", of->err)) {
+                     SIZE_MAX / sizeof *stream->changed_users, sizeof *stream->changed_users, "consent messages",
+                     of->err)) {
         return false;
     }
     stream->changes[stream->change_count] = change;
@@ -67,11 +68,10 @@ static bool take_consent(struct stream *stream, struct stream_lane *lane, struct
     return err->code == ERROR_NONE ? error_no_memory(err, "reading a consent message") : false;
 }
 
-/* One message that could be decoded. *waits: it must be judged after the step's commit. */
-static bool take_event(struct stream *stream, struct stream_lane *lane, const struct event *event,
-                       const struct kafka_item *item, bool *waits, struct error *err)
+/* One message that could be decoded; its key is its user. *waits: it must be judged after the step's commit. */
+static bool take_event(struct stream *stream, struct stream_lane *lane, struct lane_user *user,
+                       const struct event *event, const struct kafka_item *item, bool *waits, struct error *err)
 {
-    struct lane_user *user = lane_find(lane->lane, event->user);
     struct lane_sink sink = publish_sink(stream, lane);
     bool is_consent = event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE;
 
@@ -86,8 +86,8 @@ static bool take_event(struct stream *stream, struct stream_lane *lane, const st
         if (!take_consent(stream, lane, user, event, item, err)) {
             return false;
         }
-    } else if (event->time_ms <= stream->until_ms &&
-               !lane_event(lane->lane, user, event, item->topic_no, item->offset, lane->watermark.value_ms, &sink, err)) {
+    } else if (event->time_ms <= stream->until_ms && !lane_event(lane->lane, user, event, item->topic_no, item->offset,
+                                                                 lane->watermark.value_ms, &sink, err)) {
         return false;
     }
     watermark_event(&lane->watermark, (size_t)item->topic_no, event->time_ms);
@@ -107,7 +107,7 @@ static bool take_message(struct stream *stream, struct stream_lane *lane, const 
     if (reason != QUARANTINE_NONE) {
         return divert_item(stream, item, reason, &why, err);
     }
-    return take_event(stream, lane, &event, item, waits, err);
+    return take_event(stream, lane, stream->item_users[stream->item_next], &event, item, waits, err);
 }
 
 bool evaluate_items(struct stream *stream, struct error *err)

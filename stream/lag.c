@@ -9,8 +9,8 @@
 
 enum { COLUMN_COUNT = 8, CELL_SIZE = 256 };
 
-static bool print_row(struct output *output, struct kafka_reader *reader, const char *const *topics, const PGresult *result,
-                      int row, struct error *err)
+static bool print_row(struct output *output, struct kafka_reader *reader, const char *const *topics,
+                      const PGresult *result, int row, struct error *err)
 {
     char texts[COLUMN_COUNT][CELL_SIZE];
     char watermark[TIMESTAMP_TEXT_SIZE];
@@ -48,7 +48,8 @@ static bool print_row(struct output *output, struct kafka_reader *reader, const 
 
 bool lag_print(const struct config *config, const char *format_text, struct error *err)
 {
-    static const char *const columns[COLUMN_COUNT] = {"lane", "topic", "low", "end", "next", "lag", "watermark", "age_ms"};
+    static const char *const columns[COLUMN_COUNT] = {"lane", "topic", "low",       "end",
+                                                      "next", "lag",   "watermark", "age_ms"};
     const char *topics[KAFKA_TOPIC_COUNT];
     enum output_format format = OUTPUT_NONE;
     struct kafka_reader *reader = NULL;
@@ -58,7 +59,8 @@ bool lag_print(const struct config *config, const char *format_text, struct erro
     bool done = false;
 
     kafka_topics(config, topics);
-    if (!output_format_parse(format_text, OUTPUT_TEXT, &format, err) || !store_open(config, STORE_ROLE_STREAM, &pg, err) ||
+    if (!output_format_parse(format_text, OUTPUT_TEXT, &format, err) ||
+        !store_open(config, STORE_ROLE_STREAM, &pg, err) ||
         !kafka_reader_open(config, "muster-stream-lag", topics, KAFKA_TOPIC_COUNT, &reader, err) ||
         !pg_query(pg, sql_stream_lag, NULL, 0, &result, err) ||
         !output_begin(stdout, format, columns, COLUMN_COUNT, &output, err)) {

@@ -66,21 +66,25 @@ static const struct command commands[] = {
     {.name = "run",
      .arguments = "",
      .summary = "follow the log and write stream records",
-     .help = "Rebuilds the states of its lanes from the archive and the log, announces what new definitions bring, and then\n"
-             "writes a record for every change of membership, with its progress in the same transaction. A second process\n"
-             "for the same lanes takes them over; the first one then stops, having written nothing more.\n"
-             "\n"
-             "With --until T every membership announces its true end before the process ends, since nobody will renew it.\n"
-             "Events later than T are read and passed, but not evaluated by this process; the next run,\n"
-             "which rebuilds the states, has them. A definition that is applied while the stream runs is taken up at once:\n"
-             "the stream rebuilds its states with the newest versions and goes on with those.\n"
-             "SIGTERM ends after the step under way, with exit status 0.",
+     .help =
+         "Rebuilds the states of its lanes from the archive and the log, announces what new definitions bring, and "
+         "then\n"
+         "writes a record for every change of membership, with its progress in the same transaction. A second process\n"
+         "for the same lanes takes them over; the first one then stops, having written nothing more.\n"
+         "\n"
+         "With --until T every membership announces its true end before the process ends, since nobody will renew it.\n"
+         "Events later than T are read and passed, but not evaluated by this process; the next run,\n"
+         "which rebuilds the states, has them. A definition that is applied while the stream runs is taken up at "
+         "once:\n"
+         "the stream rebuilds its states with the newest versions and goes on with those.\n"
+         "SIGTERM ends after the step under way, with exit status 0.",
      .options = run_options,
      .run = command_run},
     {.name = "lag",
      .arguments = "",
      .summary = "how far each lane is behind the log",
-     .help = "One row per lane and topic: the offsets the log holds [low, end), the next one to be read, how many are left,\n"
+     .help = "One row per lane and topic: the offsets the log holds [low, end), the next one to be read, how many are "
+             "left,\n"
              "the lane's watermark, and how long ago it was last written.",
      .options = lag_options,
      .run = command_lag},

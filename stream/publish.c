@@ -1,5 +1,5 @@
-/* Records into the journal by COPY, in the step's transaction. The transaction begins when there is something to write, so
- * that an idle stream holds none open. */
+/* Records into the journal by COPY, in the step's transaction. The transaction begins when there is something to write,
+ * so that an idle stream holds none open. */
 #include "stream/stream.h"
 
 #include "sql_text.h"

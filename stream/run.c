@@ -4,7 +4,12 @@
 #include "common/base/log.h"
 #include "common/io/store.h"
 
-enum { NUMBER_KEYS_SIZE_MAX = INT32_MAX, ROWS_SIZE_MAX = 64 << 20, TEXTS_SIZE_MAX = 1 << 30, EVENT_ARENA_SIZE = 64 << 20 };
+enum {
+    NUMBER_KEYS_SIZE_MAX = INT32_MAX,
+    ROWS_SIZE_MAX = 64 << 20,
+    TEXTS_SIZE_MAX = 1 << 30,
+    EVENT_ARENA_SIZE = 64 << 20
+};
 
 static bool choose_lanes(struct stream *stream, const struct run_options *options, struct error *err)
 {
@@ -57,7 +62,8 @@ static bool open_stream(struct stream *stream, const struct config *config, cons
         return false;
     }
     stream->items = memory_allocate_zeroed(stream->item_max, sizeof *stream->items);
-    if (stream->items == NULL) {
+    stream->item_users = memory_allocate_zeroed(stream->item_max, sizeof(struct lane_user *));
+    if (stream->items == NULL || stream->item_users == NULL) {
         return error_no_memory(err, "starting to read");
     }
     return store_open(config, STORE_ROLE_STREAM, &stream->pg, err) &&
@@ -91,12 +97,13 @@ static void close_stream(struct stream *stream)
     memory_free(stream->changes);
     memory_free(stream->changed_users);
     memory_free(stream->items);
+    memory_free(stream->item_users);
     memory_free(stream->lane_of);
     memory_free(stream->lanes);
 }
 
-/* One step. The order matters: new users are named in a transaction of their own before the step's may begin, and the control
- * log is followed before messages are judged, so that what the step before consented to is in force. */
+/* One step. The order matters: new users are named in a transaction of their own before the step's may begin, and the
+ * control log is followed before messages are judged, so that what the step before consented to is in force. */
 static bool run_step(struct stream *stream, struct error *err)
 {
     return consume_items(stream, err) && users_intern_new(stream, err) && users_follow_control(stream, err) &&

@@ -1,6 +1,6 @@
 /* The end of a step: one transaction that advances progress by compare-and-set on (epoch, step). Written, durable and
- * judged positions are one here, because nothing is acknowledged anywhere before COMMIT; a crash before it leaves the step
- * before, a crash after it this one. */
+ * judged positions are one here, because nothing is acknowledged anywhere before COMMIT; a crash before it leaves the
+ * step before, a crash after it this one. */
 #include "stream/stream.h"
 
 #include "common/base/log.h"

@@ -1,8 +1,8 @@
 /* From the store and the log to a stream that is caught up.
  *
  * The epoch is raised first: from then on an earlier owner of the lanes can commit nothing, so what is read afterwards
- * stays true. Then one snapshot gives the control log's number, users, grants, the archive and what was announced. The log
- * between the archive's end and the progress is read after the snapshot is closed; it does not change. */
+ * stays true. Then one snapshot gives the control log's number, users, grants, the archive and what was announced. The
+ * log between the archive's end and the progress is read after the snapshot is closed; it does not change. */
 #include "stream/stream.h"
 
 #include "common/base/command.h"
@@ -156,11 +156,12 @@ static bool read_announced(struct stream *stream, struct stream_lane *lane, stru
     bool done = false;
 
     buffer_init(&query, QUERY_SIZE);
-    buffer_append_format(&query,
-                         "COPY (SELECT DISTINCT ON (build_no, user_no) build_no, user_no, member, entered_at, effective_at, "
-                         "valid_until, certain, uncertain_until FROM stream_records WHERE lane = %d "
-                         "ORDER BY build_no, user_no, step DESC, seq DESC) TO STDOUT (FORMAT binary)",
-                         (int)lane->lane_no);
+    buffer_append_format(
+        &query,
+        "COPY (SELECT DISTINCT ON (build_no, user_no) build_no, user_no, member, entered_at, effective_at, "
+        "valid_until, certain, uncertain_until FROM stream_records WHERE lane = %d "
+        "ORDER BY build_no, user_no, step DESC, seq DESC) TO STDOUT (FORMAT binary)",
+        (int)lane->lane_no);
     done = buffer_finish(&query, "a query", err) &&
            pg_copy_out(stream->pg, buffer_text(&query), restore_announced, &target, err);
     buffer_clear(&query);
@@ -269,8 +270,8 @@ bool start_begin(struct stream *stream, struct error *err)
     int64_t begun_ms = timestamp_monotonic_ms();
     uint64_t users = 0;
 
-    if (!kafka_reader_assign(stream->reader, NULL, 0, err) || !take_lanes(stream, err) || !read_offsets(stream, err) || !builds_load(stream, err) ||
-        !builds_ensure(stream, err)) {
+    if (!kafka_reader_assign(stream->reader, NULL, 0, err) || !take_lanes(stream, err) || !read_offsets(stream, err) ||
+        !builds_load(stream, err) || !builds_ensure(stream, err)) {
         return false;
     }
     for (size_t i = 0; i < stream->lane_count; i++) {

@@ -1,8 +1,10 @@
-/* What the stages of muster-stream share: consume > decode > divert > evaluate > expire > publish > settle, one file each.
+/* What the stages of muster-stream share: consume > decode > divert > evaluate > expire > publish > settle, one file
+ * each.
  *
- * A step reads some messages, lets the lanes judge them, and writes everything in one transaction of the store: records,
- * offsets, watermarks, quarantine, consent. Only then does the next step begin. So what is in the store is always a
- * prefix of the log with all its consequences; a process that is killed leaves either a whole step or nothing. */
+ * A step reads some messages, lets the lanes judge them, and writes everything in one transaction of the store:
+ * records, offsets, watermarks, quarantine, consent. Only then does the next step begin. So what is in the store is
+ * always a prefix of the log with all its consequences; a process that is killed leaves either a whole step or nothing.
+ */
 #ifndef MUSTER_STREAM_STREAM_H
 #define MUSTER_STREAM_STREAM_H
 
@@ -49,13 +51,14 @@ struct stream_lane {
     int64_t offset_end[KAFKA_TOPIC_COUNT];  /* the log's end seen at start */
     int64_t offset_low[KAFKA_TOPIC_COUNT];  /* the first one the log held at start */
     bool fresh;                             /* the store knows no progress: this is the lane's first start */
-    int64_t archive_begin[KAFKA_TOPIC_COUNT]; /* what the archive holds, [begin, next); -1: nothing, or it is not asked */
+    int64_t
+        archive_begin[KAFKA_TOPIC_COUNT]; /* what the archive holds, [begin, next); -1: nothing, or it is not asked */
     int64_t archive_next[KAFKA_TOPIC_COUNT];
     int64_t first_time_ms[KAFKA_TOPIC_COUNT]; /* event time of the first message known; TIMESTAMP_NEVER: none */
-    int64_t time_max_ms;                    /* greatest event time caught up with */
-    int64_t *complete_from;                 /* per segment */
-    bool *ready;                            /* per segment: build_lanes says so */
-    int32_t seq_next;                       /* of the step under way */
+    int64_t time_max_ms;                      /* greatest event time caught up with */
+    int64_t *complete_from;                   /* per segment */
+    bool *ready;                              /* per segment: build_lanes says so */
+    int32_t seq_next;                         /* of the step under way */
     struct publish_target target;
 };
 
@@ -73,7 +76,7 @@ struct stream {
     int32_t partition_count;
     bool clock_event;
     bool history_archive;
-    int64_t until_ms;   /* TIMESTAMP_NEVER: run on */
+    int64_t until_ms; /* TIMESTAMP_NEVER: run on */
     int64_t future_skew_ms;
 
     /* what is evaluated; fixed from start to start */
@@ -100,7 +103,7 @@ struct stream {
     struct arena number_keys;
     int64_t control_no;     /* lines up to it are taken in */
     int64_t definitions_no; /* definitions as of this line are loaded */
-    bool must_restart; /* a definition was applied: begin anew with it */
+    bool must_restart;      /* a definition was applied: begin anew with it */
 
     /* loads that belong to the history */
     int32_t *load_numbers;
@@ -111,6 +114,7 @@ struct stream {
 
     /* consume */
     struct kafka_item *items;
+    struct lane_user **item_users; /* parallel: found when the items were looked through; NULL: none with that key */
     size_t item_count;
     size_t item_next; /* items before it are judged */
     size_t item_max;
@@ -148,8 +152,8 @@ struct stream {
 
 /* ---- start.c: from the store and the log to a stream that is caught up ---- */
 
-/* Raises the lanes' epochs, loads definitions, rebuilds all states, restores what was announced. What new builds have to say is
- * in the open step afterwards. `stream` was filled by run.c. */
+/* Raises the lanes' epochs, loads definitions, rebuilds all states, restores what was announced. What new builds have
+ * to say is in the open step afterwards. `stream` was filled by run.c. */
 bool start_begin(struct stream *stream, struct error *err) MUST_CHECK;
 /* Frees what start_begin made. */
 void start_clear(struct stream *stream);
@@ -184,8 +188,8 @@ struct stream_numbered *users_by_number(struct stream *stream, int64_t user_no);
 void users_restore_grants(struct stream *stream, struct lane_user *user);
 /* Creates the users that the items not judged yet bring for the first time. Outside the step's transaction. */
 bool users_intern_new(struct stream *stream, struct error *err) MUST_CHECK;
-/* Before live reading: what the control log says of grants since the lanes' last step is undone, so that following it announces
- * what the step after it would have announced. In the snapshot. */
+/* Before live reading: what the control log says of grants since the lanes' last step is undone, so that following it
+ * announces what the step after it would have announced. In the snapshot. */
 bool users_rewind_control(struct stream *stream, struct error *err) MUST_CHECK;
 /* Takes in the control log since the last time: grants, definitions. What follows from them is part of the step. */
 bool users_follow_control(struct stream *stream, struct error *err) MUST_CHECK;
@@ -226,7 +230,7 @@ bool settle_step(struct stream *stream, bool heartbeat, struct error *err) MUST_
 
 /* run.c */
 struct run_options {
-    int64_t until_ms;  /* TIMESTAMP_NEVER */
+    int64_t until_ms;   /* TIMESTAMP_NEVER */
     int32_t lane_first; /* -1: all */
     int32_t lane_last;
 };

@@ -70,11 +70,13 @@ bool users_load_lane(struct stream *stream, struct stream_lane *lane, struct err
     bool done = false;
 
     buffer_init(&query, QUERY_SIZE);
-    buffer_append_format(&query,
-                         "COPY (SELECT u.user_no, k.user_id FROM users u JOIN user_ids k USING (user_no) WHERE u.lane = %d "
-                         "ORDER BY u.user_no) TO STDOUT (FORMAT binary)",
-                         (int)lane->lane_no);
-    if (!buffer_finish(&query, "a query", err) || !store_consent_load(stream->pg, lane->lane_no, stream->consent, err)) {
+    buffer_append_format(
+        &query,
+        "COPY (SELECT u.user_no, k.user_id FROM users u JOIN user_ids k USING (user_no) WHERE u.lane = %d "
+        "ORDER BY u.user_no) TO STDOUT (FORMAT binary)",
+        (int)lane->lane_no);
+    if (!buffer_finish(&query, "a query", err) ||
+        !store_consent_load(stream->pg, lane->lane_no, stream->consent, err)) {
         goto out;
     }
     done = pg_copy_out(stream->pg, buffer_text(&query), load_user, &target, err);
@@ -110,21 +112,37 @@ static bool newcomers_take(struct newcomers *newcomers, struct stream *stream, s
     return true;
 }
 
-/* A message of a user that the lane does not know: adds the user where the message is a good one. */
-static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, const struct kafka_item *item,
-                           struct error *err)
+static bool newcomers_reserve(struct newcomers *newcomers, size_t most, struct error *err)
 {
+    if (newcomers->ids != NULL) {
+        return true;
+    }
+    newcomers->ids = memory_allocate_zeroed(most, sizeof *newcomers->ids);
+    newcomers->lane_numbers = memory_allocate_zeroed(most, sizeof *newcomers->lane_numbers);
+    newcomers->user_nos = memory_allocate_zeroed(most, sizeof *newcomers->user_nos);
+    newcomers->users = memory_allocate_zeroed(most, sizeof *newcomers->users);
+    if (newcomers->ids == NULL || newcomers->lane_numbers == NULL || newcomers->user_nos == NULL ||
+        newcomers->users == NULL) {
+        return error_no_memory(err, "looking for new users");
+    }
+    return true;
+}
+
+/* Finds the user of a message by its key; one that the lane does not know is added where the message is a good one. */
+static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, size_t index, struct error *err)
+{
+    const struct kafka_item *item = &stream->items[index];
     struct stream_lane *lane = stream->lane_of[item->partition];
     enum quarantine_reason reason = QUARANTINE_NONE;
     struct error why = ERROR_INIT;
-    struct lane_user *user;
     struct event event;
 
+    stream->item_users[index] = NULL;
     if (item->kind != KAFKA_MESSAGE || item->key.data == NULL) {
         return true;
     }
-    user = lane_find(lane->lane, item->key);
-    if (user != NULL) {
+    stream->item_users[index] = lane_find(lane->lane, item->key);
+    if (stream->item_users[index] != NULL) {
         return true;
     }
     if (!decode_item(stream, item, &event, &reason, &why, err)) {
@@ -133,34 +151,26 @@ static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, c
     if (reason != QUARANTINE_NONE) {
         return true;
     }
-    if (!lane_add(lane->lane, event.user, &user, err)) {
+    if (!newcomers_reserve(newcomers, stream->item_count - stream->item_next, err) ||
+        !lane_add(lane->lane, event.user, &stream->item_users[index], err)) {
         return false;
     }
-    newcomers->ids[newcomers->count] = lane_user_id(user);
+    newcomers->ids[newcomers->count] = lane_user_id(stream->item_users[index]);
     newcomers->lane_numbers[newcomers->count] = lane->lane_no;
-    newcomers->users[newcomers->count++] = (struct stream_numbered){.lane = lane, .user = user};
+    newcomers->users[newcomers->count++] = (struct stream_numbered){.lane = lane, .user = stream->item_users[index]};
     return true;
 }
 
 bool users_intern_new(struct stream *stream, struct error *err)
 {
     struct newcomers newcomers = {.count = 0};
-    size_t most = stream->item_count - stream->item_next;
     bool done = false;
 
-    if (most == 0 || stream->items_known) {
+    if (stream->item_next == stream->item_count || stream->items_known) {
         return true;
     }
-    newcomers.ids = memory_allocate_zeroed(most, sizeof *newcomers.ids);
-    newcomers.lane_numbers = memory_allocate_zeroed(most, sizeof *newcomers.lane_numbers);
-    newcomers.user_nos = memory_allocate_zeroed(most, sizeof *newcomers.user_nos);
-    newcomers.users = memory_allocate_zeroed(most, sizeof *newcomers.users);
-    if (newcomers.ids == NULL || newcomers.lane_numbers == NULL || newcomers.user_nos == NULL || newcomers.users == NULL) {
-        error_no_memory(err, "looking for new users");
-        goto out;
-    }
     for (size_t i = stream->item_next; i < stream->item_count; i++) {
-        if (!newcomers_look(&newcomers, stream, &stream->items[i], err)) {
+        if (!newcomers_look(&newcomers, stream, i, err)) {
             goto out;
         }
     }
@@ -225,8 +235,8 @@ static bool follow_consent(struct stream *stream, const struct control_line *lin
         struct lane_sink sink = publish_sink(stream, numbered->lane);
 
         if (stream->purposes[i] == line->purpose_no &&
-            !lane_grant_set(numbered->lane->lane, numbered->user, (int)i, grant_no, numbered->lane->watermark.value_ms, &sink,
-                            err)) {
+            !lane_grant_set(numbered->lane->lane, numbered->user, (int)i, grant_no, numbered->lane->watermark.value_ms,
+                            &sink, err)) {
             return false;
         }
     }

@@ -154,8 +154,8 @@ bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, s
         *out = user;
         return true;
     }
-    if (!memory_grow(&lane->users, &lane->user_capacity, lane->user_count, USERS_MAX, sizeof(struct lane_user *), "users",
-                     err) ||
+    if (!memory_grow(&lane->users, &lane->user_capacity, lane->user_count, USERS_MAX, sizeof(struct lane_user *),
+                     "users", err) ||
         (lane->user_count >= lane->bucket_count && !grow_buckets(lane, err))) {
         return false;
     }
@@ -375,8 +375,9 @@ bool lane_end(struct lane *lane, int64_t watermark, const struct lane_sink *sink
 bool lane_event(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
                 int64_t watermark, const struct lane_sink *sink, struct error *err)
 {
-    const struct lane_judgement judgement = {
-        .occasion = LANE_EVENT, .watermark = watermark, .event_time = event->time_ms};
+    const struct lane_judgement judgement = {.occasion = LANE_EVENT,
+                                             .watermark = watermark,
+                                             .event_time = event->time_ms};
     bool capped_now;
 
     if (!fire(lane, user, watermark, sink, err)) {

@@ -1,19 +1,20 @@
 /* A lane: all users of one partition, their states, what was announced of each of their segments, and their timers. It
- * decides when a stream record is written (reconciliation, section 2, "Stream record", 1 to 5). Pure: no clock, no I/O; records
- * leave through a callback.
+ * decides when a stream record is written (reconciliation, section 2, "Stream record", 1 to 5). Pure: no clock, no I/O;
+ * records leave through a callback.
  *
  * What is announced of a (user, segment) A, the events held, and the watermark W before an event decide together:
  *
  * - A user's instant is T = the greater of W and the user's newest event time.
  * - M true at T where A says otherwise (or has another entered_at) is written at once, after the transitions between.
- * - The end of the announced membership is written at once where the event brought it about, else when the watermark has
- *   passed it. So is an entry that time brings about. Both are timers at the instant itself.
+ * - The end of the announced membership is written at once where the event brought it about, else when the watermark
+ * has passed it. So is an entry that time brings about. Both are timers at the instant itself.
  * - What changes only at or before W, or before the instant A speaks for, is past and writes nothing.
- * - A later end than announced is written (renewal) once half of the announced validity has passed, an earlier one at once.
+ * - A later end than announced is written (renewal) once half of the announced validity has passed, an earlier one at
+ * once.
  *
- * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded, and at
- * their own instant. So records do not depend on where the caller cuts steps, and a restart that restores A from the journal and
- * the events from the log goes on with the records that would have come. */
+ * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded,
+ * and at their own instant. So records do not depend on where the caller cuts steps, and a restart that restores A from
+ * the journal and the events from the log goes on with the records that would have come. */
 #ifndef MUSTER_DOMAIN_LANE_H
 #define MUSTER_DOMAIN_LANE_H
 
@@ -34,9 +35,9 @@ struct lane_user;
 
 /* How one segment of the ruleset is announced. */
 struct lane_segment {
-    bool silent;              /* evaluated only because another refers to it: no records */
-    int purpose;              /* index of the purpose (0 .. LANE_PURPOSES_MAX - 1) its records need, or LANE_NO_PURPOSE */
-    bool is_new;              /* its build has announced nothing yet: lane_start announces members */
+    bool silent; /* evaluated only because another refers to it: no records */
+    int purpose; /* index of the purpose (0 .. LANE_PURPOSES_MAX - 1) its records need, or LANE_NO_PURPOSE */
+    bool is_new; /* its build has announced nothing yet: lane_start announces members */
     int64_t complete_from_ms; /* the build is complete once the watermark is here; TIMESTAMP_ALWAYS, _NEVER */
 };
 
@@ -52,9 +53,9 @@ struct lane_record {
     const struct lane_user *user;
     size_t segment;
     bool member;
-    int64_t entered_at;   /* members only */
+    int64_t entered_at; /* members only */
     int64_t effective_at;
-    int64_t valid_until;  /* members only; TIMESTAMP_NEVER */
+    int64_t valid_until;                /* members only; TIMESTAMP_NEVER */
     int64_t positions[LANE_TOPICS_MAX]; /* the user's newest folded offset per topic; -1: none */
     bool certain;
     int64_t uncertain_until; /* TIMESTAMP_ALWAYS: not uncertain; TIMESTAMP_NEVER: open */
@@ -69,8 +70,8 @@ struct lane_sink {
     void *context;
 };
 
-/* A lane without users. All functions below that can fail do so with ERROR_INTERNAL (no memory) or what the sink says; the lane
- * must then only be freed. */
+/* A lane without users. All functions below that can fail do so with ERROR_INTERNAL (no memory) or what the sink says;
+ * the lane must then only be freed. */
 bool lane_new(const struct lane_options *options, struct lane **out, struct error *err) MUST_CHECK;
 void lane_free(struct lane *lane);
 
@@ -102,7 +103,8 @@ void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no);
 /* Sets a segment's is_new and complete_from_ms, once the history is known. */
 void lane_build(struct lane *lane, size_t segment, bool is_new, int64_t complete_from_ms);
 
-/* Ends the catching up: announces the members of new builds, corrects what was announced wrongly, and sets all timers. */
+/* Ends the catching up: announces the members of new builds, corrects what was announced wrongly, and sets all timers.
+ */
 bool lane_start(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
 
 /* ---- live ---- */
@@ -113,8 +115,8 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
 /* Fires all timers that are due. */
 bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
 
-/* Fires all timers that are due, and writes every end that is later than announced, although half of what was announced has not
- * passed: nobody will be there to renew it. */
+/* Fires all timers that are due, and writes every end that is later than announced, although half of what was announced
+ * has not passed: nobody will be there to renew it. */
 bool lane_end(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err) MUST_CHECK;
 
 /* A consent message was read and is being written to the store: fires the user's timers that are due, then keeps the

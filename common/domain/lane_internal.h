@@ -24,12 +24,12 @@ struct lane_user {
     int64_t user_no;
     struct user_state *state;
     int64_t positions[LANE_TOPICS_MAX];
-    int64_t due;         /* smallest of the segments' */
-    int64_t in_heap;     /* instant of the entry in the heap that counts; TIMESTAMP_NEVER: none */
+    int64_t due;     /* smallest of the segments' */
+    int64_t in_heap; /* instant of the entry in the heap that counts; TIMESTAMP_NEVER: none */
     bool held;
     bool capped;
     uint32_t id_size;
-    int64_t *grants;                 /* one per purpose; 0: none */
+    int64_t *grants;                  /* one per purpose; 0: none */
     struct lane_announced *announced; /* one per segment */
     char *id;
 };
@@ -55,11 +55,11 @@ struct lane {
 
 enum lane_occasion {
     LANE_OCCASION_NONE = 0,
-    LANE_EVENT, /* an event was folded */
-    LANE_TIMER, /* an instant has come */
-    LANE_START, /* after catching up */
+    LANE_EVENT,    /* an event was folded */
+    LANE_TIMER,    /* an instant has come */
+    LANE_START,    /* after catching up */
     LANE_ANNOUNCE, /* nothing counts as announced: a new build, a new grant */
-    LANE_END,   /* nobody will look again: renewals do not wait */
+    LANE_END,      /* nobody will look again: renewals do not wait */
 };
 
 struct lane_judgement {
@@ -68,7 +68,8 @@ struct lane_judgement {
     int64_t event_time; /* LANE_EVENT */
 };
 
-/* Compares what is announced of a segment with the truth, writes what must be written now, and sets the next instant. */
+/* Compares what is announced of a segment with the truth, writes what must be written now, and sets the next instant.
+ */
 bool lane_judge(struct lane *lane, struct lane_user *user, size_t segment, const struct lane_judgement *judgement,
                 const struct lane_sink *sink, struct error *err) MUST_CHECK;
 /* Writes that the user's segment has become uncertain for good. */

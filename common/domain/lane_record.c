@@ -1,9 +1,9 @@
 /* When a stream record is written. What is announced (A) is compared with the truth (the intervals of M) in one pass:
  *
- *   F, the frontier: transitions at or before it are settled. W before the event (for a timer: just before its instant), or
- *      the instant A speaks for, if that is later.
- *   L, the limit: transitions up to it are written now. At least W; T when M holds at T in a membership that is not
- *      the announced one; the end of the announced membership when the event brought that end about.
+ *   F, the frontier: transitions at or before it are settled. W before the event (for a timer: just before its
+ * instant), or the instant A speaks for, if that is later. L, the limit: transitions up to it are written now. At least
+ * W; T when M holds at T in a membership that is not the announced one; the end of the announced membership when the
+ * event brought that end about.
  *
  * What lies beyond L becomes a timer. */
 #include "common/domain/lane_internal.h"
@@ -94,8 +94,8 @@ static bool is_announced(const struct lane_announced *announced, const struct in
 static bool confirm(struct lane_pass *pass, const struct interval *interval, struct error *err)
 {
     const struct lane_announced *announced = pass->announced;
-    /* After catching up only what time brought about is looked for: an event of the user that did not touch the segment has not
-     * renewed it before the restart either. */
+    /* After catching up only what time brought about is looked for: an event of the user that did not touch the segment
+     * has not renewed it before the restart either. */
     bool ahead = pass->judgement->occasion < LANE_START && interval->left_at > pass->instant;
     int64_t speaking = ahead ? pass->instant : pass->limit;
     bool shorter = interval->left_at < announced->valid_until;
@@ -150,8 +150,7 @@ static bool end_vanished(struct lane_pass *pass, struct error *err)
     return write_record(pass, false, 0, ended_at, 0, err);
 }
 
-static bool write_up_to_limit(struct lane_pass *pass, const struct interval *intervals, size_t count,
-                              struct error *err)
+static bool write_up_to_limit(struct lane_pass *pass, const struct interval *intervals, size_t count, struct error *err)
 {
     struct lane_announced *announced = pass->announced;
     bool settled = !announced->present || !announced->member;
@@ -209,8 +208,7 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
             break;
         }
     }
-    if (announced->present && announced->member && !announced->certain &&
-        complete_from > pass->judgement->watermark) {
+    if (announced->present && announced->member && !announced->certain && complete_from > pass->judgement->watermark) {
         due = sooner(due, complete_from);
     }
     announced->due = due;

@@ -1,8 +1,8 @@
 /* A lane's watermark: the event time up to which the lane is thought to have read everything.
  *
- * Per topic it is the greatest event time read minus a bound; the lane's is the smallest over its topics. A topic that is read
- * to its end is idle: with a wall clock it then follows the wall clock (minus the bound), with the clock of events it is left
- * out; where all are idle that clock stands still. A watermark never goes back. */
+ * Per topic it is the greatest event time read minus a bound; the lane's is the smallest over its topics. A topic that
+ * is read to its end is idle: with a wall clock it then follows the wall clock (minus the bound), with the clock of
+ * events it is left out; where all are idle that clock stands still. A watermark never goes back. */
 #ifndef MUSTER_DOMAIN_WATERMARK_H
 #define MUSTER_DOMAIN_WATERMARK_H
 

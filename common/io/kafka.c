@@ -1,5 +1,6 @@
-/* What is common to Kafka's producer and reader: settings, partitioner, topics. librdkafka's default partitioner (CRC32) is
- * not Java's, so murmur2 is set by name everywhere: producers that disagree would put one user on two partitions. */
+/* What is common to Kafka's producer and reader: settings, partitioner, topics. librdkafka's default partitioner
+ * (CRC32) is not Java's, so murmur2 is set by name everywhere: producers that disagree would put one user on two
+ * partitions. */
 #include "common/io/kafka.h"
 
 #include "common/base/log.h"
@@ -25,11 +26,20 @@ void kafka_topics(const struct config *config, const char *names[KAFKA_TOPIC_COU
 /* Keys that only one kind of client knows; librdkafka would warn about them in the other. */
 static bool key_is_for(const char *key, rd_kafka_type_t type)
 {
-    static const char *const producer_only[] = {"acks",        "linger.ms",        "compression.type", "compression.codec",
-                                                "batch.size",  "batch.num.messages", "partitioner",
-                                                "queue.buffering.max.messages", "queue.buffering.max.kbytes",
-                                                "queue.buffering.max.ms", "message.timeout.ms", "delivery.timeout.ms"};
-    static const char *const consumer_prefixes[] = {"fetch.", "queued.", "group.", "session.", "check.crcs", "isolation."};
+    static const char *const producer_only[] = {"acks",
+                                                "linger.ms",
+                                                "compression.type",
+                                                "compression.codec",
+                                                "batch.size",
+                                                "batch.num.messages",
+                                                "partitioner",
+                                                "queue.buffering.max.messages",
+                                                "queue.buffering.max.kbytes",
+                                                "queue.buffering.max.ms",
+                                                "message.timeout.ms",
+                                                "delivery.timeout.ms"};
+    static const char *const consumer_prefixes[] = {"fetch.",   "queued.",    "group.",
+                                                    "session.", "check.crcs", "isolation."};
 
     for (size_t i = 0; i < sizeof producer_only / sizeof producer_only[0]; i++) {
         if (strcmp(key, producer_only[i]) == 0) {

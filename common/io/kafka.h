@@ -1,9 +1,9 @@
 /* Kafka through librdkafka: topics, a producer, and a reader of partitions that the caller names.
  *
- * The log's own offsets never decide anything here: the caller says where to begin, nothing is committed to a group, and
- * an offset that the log no longer holds is an error (a gap), never a jump. The section [kafka] of the configuration passes
- * to librdkafka; values never reach a message. Errors: ERROR_USAGE for settings, ERROR_UNREACHABLE when no broker
- * answers within KAFKA_TIMEOUT_MS, ERROR_INPUT for a gap, ERROR_INTERNAL otherwise. */
+ * The log's own offsets never decide anything here: the caller says where to begin, nothing is committed to a group,
+ * and an offset that the log no longer holds is an error (a gap), never a jump. The section [kafka] of the
+ * configuration passes to librdkafka; values never reach a message. Errors: ERROR_USAGE for settings, ERROR_UNREACHABLE
+ * when no broker answers within KAFKA_TIMEOUT_MS, ERROR_INPUT for a gap, ERROR_INTERNAL otherwise. */
 #ifndef MUSTER_IO_KAFKA_H
 #define MUSTER_IO_KAFKA_H
 
@@ -36,11 +36,12 @@ bool kafka_topics_check(const struct config *config, const char *const *names, s
 /* Idempotent, acks from all replicas, murmur2_random. Not thread-safe. */
 struct kafka_producer;
 bool kafka_producer_open(const struct config *config, struct kafka_producer **out, struct error *err) MUST_CHECK;
-/* Puts one message in line; waits while the line is full. `key.data` NULL: no key. `time_ms` 0: now. Bytes are copied. False
- * also when an earlier message could not be delivered. */
+/* Puts one message in line; waits while the line is full. `key.data` NULL: no key. `time_ms` 0: now. Bytes are copied.
+ * False also when an earlier message could not be delivered. */
 bool kafka_producer_send(struct kafka_producer *producer, const char *topic, struct slice key, struct slice value,
                          int64_t time_ms, struct error *err) MUST_CHECK;
-/* Waits until everything sent is delivered, `timeout_ms` without any progress at most; false where something was not. */
+/* Waits until everything sent is delivered, `timeout_ms` without any progress at most; false where something was not.
+ */
 bool kafka_producer_flush(struct kafka_producer *producer, int64_t timeout_ms, struct error *err) MUST_CHECK;
 /* Messages whose delivery every replica confirmed. */
 uint64_t kafka_producer_delivered(const struct kafka_producer *producer);
@@ -50,7 +51,7 @@ void kafka_producer_close(struct kafka_producer *producer);
 /* ---- reader ---- */
 
 struct kafka_position {
-    int16_t topic_no;    /* index into the names given to kafka_reader_open */
+    int16_t topic_no; /* index into the names given to kafka_reader_open */
     int32_t partition;
     int64_t offset_next; /* the first offset to read */
 };

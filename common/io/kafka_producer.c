@@ -34,11 +34,8 @@ static void prepare(rd_kafka_conf_t *conf)
 bool kafka_producer_open(const struct config *config, struct kafka_producer **out, struct error *err)
 {
     static const struct kafka_setting settings[] = {
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
-        {"partitioner", "murmur2_random"},
-        {"message.timeout.ms", "60000"},
-        {NULL, NULL},
+        {"enable.idempotence", "true"},  {"acks", "all"}, {"partitioner", "murmur2_random"},
+        {"message.timeout.ms", "60000"}, {NULL, NULL},
     };
     struct kafka_producer *producer = memory_allocate_zeroed(1, sizeof *producer);
 

@@ -13,9 +13,9 @@ struct kafka_reader {
     rd_kafka_t *client;
     const char *const *names;
     size_t name_count;
-    rd_kafka_topic_t **topics;  /* handles, so that a message's topic is found by comparing pointers */
-    atomic_bool brokers_down;   /* set by the error callback */
-    int64_t down_since_ms;      /* monotonic; 0: not down */
+    rd_kafka_topic_t **topics; /* handles, so that a message's topic is found by comparing pointers */
+    atomic_bool brokers_down;  /* set by the error callback */
+    int64_t down_since_ms;     /* monotonic; 0: not down */
 };
 
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
@@ -39,12 +39,8 @@ bool kafka_reader_open(const struct config *config, const char *program, const c
 {
     static const struct kafka_setting settings[] = {
         {"group.id", "muster"}, /* never joined: partitions are assigned by hand */
-        {"enable.auto.commit", "false"},
-        {"enable.auto.offset.store", "false"},
-        {"enable.partition.eof", "true"},
-        {"auto.offset.reset", "error"},
-        {"allow.auto.create.topics", "false"},
-        {NULL, NULL},
+        {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"}, {"enable.partition.eof", "true"},
+        {"auto.offset.reset", "error"},  {"allow.auto.create.topics", "false"}, {NULL, NULL},
     };
     struct kafka_reader *reader = memory_allocate_zeroed(1, sizeof *reader);
 

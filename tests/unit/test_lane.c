@@ -18,7 +18,8 @@ static const char definitions[] =
     "{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"1h\",\"count\":{\">=\":3}}]},"
     "{\"segmentId\":\"abandoned\",\"criteria\":[{\"event\":\"a\",\"window\":\"20m\",\"condition\":\"no_b_after\"}],"
     "\"membershipDuration\":\"2h\"},"
-    "{\"segmentId\":\"sum\",\"criteria\":[{\"event\":[\"a\",\"b\"],\"window\":\"2h\",\"sum\":{\"property\":\"v\",\">\":10}}],"
+    "{\"segmentId\":\"sum\",\"criteria\":[{\"event\":[\"a\",\"b\"],\"window\":\"2h\",\"sum\":{\"property\":\"v\",\">\":"
+    "10}}],"
     "\"exclude\":[{\"event\":\"c\",\"window\":\"10m\"}]},"
     "{\"segmentId\":\"silent\",\"criteria\":[{\"not\":{\"event\":\"*\",\"window\":\"40m\"}}]},"
     "{\"segmentId\":\"not_recent\",\"criteria\":[{\"not\":{\"segment\":\"recent\"}}],\"exclusionWindow\":\"15m\"},"
@@ -69,13 +70,15 @@ static void make_messages(struct fixture *fixture, bool disordered)
         message->time_ms = now_ms - (disordered && random_below(4) == 0 ? (int64_t)random_below(40) * MINUTE : 0);
         if (random_below(8) == 0) {
             snprintf(message->text, TEXT_SIZE,
-                     "{\"type\":\"identify\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"traits\":{\"tier\":\"%s\"}}",
+                     "{\"type\":\"identify\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"traits\":{"
+                     "\"tier\":\"%s\"}}",
                      i, user, (long long)message->time_ms, random_below(2) == 0 ? "gold" : "tin");
         } else {
-            snprintf(message->text, TEXT_SIZE,
-                     "{\"type\":\"track\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"event\":\"%s\","
-                     "\"properties\":{\"v\":%u}}",
-                     i, user, (long long)message->time_ms, names[random_below(5)], random_below(9));
+            snprintf(
+                message->text, TEXT_SIZE,
+                "{\"type\":\"track\",\"messageId\":\"m%zu\",\"userId\":\"u%u\",\"timestamp\":%lld,\"event\":\"%s\","
+                "\"properties\":{\"v\":%u}}",
+                i, user, (long long)message->time_ms, names[random_below(5)], random_below(9));
         }
     }
 }
@@ -141,8 +144,8 @@ static struct event decode(struct fixture *fixture, size_t index)
     struct event event;
 
     arena_reset(&fixture->arena);
-    ck_assert(event_decode(slice_from(fixture->messages[index].text), &fixture->document, &fixture->arena, &event, &reason,
-                           &why));
+    ck_assert(event_decode(slice_from(fixture->messages[index].text), &fixture->document, &fixture->arena, &event,
+                           &reason, &why));
     ck_assert_msg(reason == QUARANTINE_NONE, "%s", why.message);
     return event;
 }
@@ -159,7 +162,8 @@ static void feed(struct fixture *fixture, struct lane *lane, struct watermark *w
         struct lane_user *user = NULL;
 
         ck_assert(lane_add(lane, event.user, &user, &err));
-        ck_assert_msg(lane_event(lane, user, &event, 0, (int64_t)i, watermark->value_ms, &sink, &err), "%s", err.message);
+        ck_assert_msg(lane_event(lane, user, &event, 0, (int64_t)i, watermark->value_ms, &sink, &err), "%s",
+                      err.message);
         watermark_event(watermark, 0, event.time_ms);
         if ((i + 1) % step == 0) {
             ck_assert(lane_advance(lane, watermark->value_ms, &sink, &err));
@@ -212,7 +216,8 @@ static void assert_same(struct journal *expected, struct journal *actual, const 
         ck_assert_msg(compare_notes(&expected->notes[i], &actual->notes[i]) == 0 && e->member == a->member &&
                           e->entered_at == a->entered_at && e->effective_at == a->effective_at &&
                           e->valid_until == a->valid_until && e->positions[0] == a->positions[0] &&
-                          e->certain == a->certain && e->uncertain_until == a->uncertain_until && e->grant_no == a->grant_no,
+                          e->certain == a->certain && e->uncertain_until == a->uncertain_until &&
+                          e->grant_no == a->grant_no,
                       "%s, seed %llu, at %zu: record %zu of %s differs (segment %zu, effective %lld and %lld)", what,
                       (unsigned long long)seed, at, i, expected->notes[i].user, e->segment, (long long)e->effective_at,
                       (long long)a->effective_at);
@@ -242,11 +247,12 @@ static void assert_truth(struct fixture *fixture, struct lane *lane, const struc
                     newest = &journal->notes[i].record;
                 }
             }
-            ck_assert(user_state_membership(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &truth, &err));
+            ck_assert(
+                user_state_membership(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &truth, &err));
             ck_assert_msg((newest != NULL && newest->member) == truth.member, "seed %llu: %s in segment %zu: truth %d",
                           (unsigned long long)seed, id, segment, truth.member);
-            ck_assert_msg(!truth.member || newest->entered_at == truth.entered_at, "seed %llu: %s in segment %zu entered",
-                          (unsigned long long)seed, id, segment);
+            ck_assert_msg(!truth.member || newest->entered_at == truth.entered_at,
+                          "seed %llu: %s in segment %zu entered", (unsigned long long)seed, id, segment);
         }
     }
     evaluation_free(evaluation);
@@ -272,8 +278,8 @@ static void assert_intervals(struct fixture *fixture, struct lane *lane, const s
             size_t next = 0;
             int64_t entered_at = TIMESTAMP_ALWAYS;
 
-            ck_assert(user_state_history(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &intervals, &count,
-                                         &err));
+            ck_assert(user_state_history(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &intervals,
+                                         &count, &err));
             for (size_t i = 0; i < journal->count; i++) {
                 const struct lane_record *record = &journal->notes[i].record;
                 if (strcmp(journal->notes[i].user, id) != 0 || record->segment != segment) {
@@ -291,8 +297,8 @@ static void assert_intervals(struct fixture *fixture, struct lane *lane, const s
                 }
             }
             ck_assert_msg(next == count || (next + 1 == count && intervals[next].left_at > at),
-                          "seed %llu: %s in segment %zu: %zu of %zu intervals", (unsigned long long)seed, id, segment, next,
-                          count);
+                          "seed %llu: %s in segment %zu: %zu of %zu intervals", (unsigned long long)seed, id, segment,
+                          next, count);
         }
     }
     evaluation_free(evaluation);
