@@ -185,14 +185,11 @@ const struct command batch_command_run = {
         "before it is activated. A run that was killed is continued by the next one where it would compute the same,\n"
         "and abandoned otherwise. A segment that cannot be evaluated is marked failed (exit 1), the others go on.\n"
         "\n"
-        "Without --as-of the run asks about the newest instant whose events have all been archived: the smallest, "
-        "over\n"
-        "partitions, of the greatest event time less time.watermark_bound. A partition that 'load --kafka' read to "
-        "its\n"
-        "end is left out with clock = event, and with clock = wall counts as advanced to the instant of that reading "
-        "less\n"
-        "the bound. Where nothing is left (only files, or all read to the end with clock = event): the greatest event\n"
-        "time read.\n",
+        "Without --as-of the run asks about the newest instant whose events have all been archived: the smallest\n"
+        "watermark of the lanes archived, as the stream would have it. A partition that 'load --kafka' read to its end\n"
+        "counts, with clock = wall, as advanced to the instant of that reading less time.watermark_bound; with clock =\n"
+        "event it is left out, and a lane read to its ends stands at its greatest event time less the bound. Where only\n"
+        "files were loaded: the greatest event time read.\n",
     .options = run_options,
     .run = run_command,
 };

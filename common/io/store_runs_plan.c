@@ -62,32 +62,52 @@ bool run_plan_same(const struct run_plan *a, const struct run_plan *b)
     return true;
 }
 
-int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms)
+/* The lane's watermark, as the stream would have it after reading the same (watermark.h): the smallest over its partitions
+ * that are not idle. TIMESTAMP_ALWAYS for a lane of which nothing has been read. */
+static int64_t run_plan_watermark(const struct run_plan *plan, int32_t lane, bool clock_is_wall, int64_t bound_ms)
 {
-    int64_t greatest = plan->load_time_max_ms;
     int64_t smallest = TIMESTAMP_NEVER;
+    int64_t idle = TIMESTAMP_ALWAYS; /* where a fully idle lane stands still */
 
     for (size_t i = 0; i < plan->coverage_count; i++) {
         const struct run_coverage *coverage = &plan->coverage[i];
-        if (coverage->event_time_max_ms > greatest) {
-            greatest = coverage->event_time_max_ms;
-        }
-    }
-    for (size_t i = 0; i < plan->coverage_count; i++) {
-        const struct run_coverage *coverage = &plan->coverage[i];
         int64_t newest = coverage->event_time_max_ms;
-        if (coverage->at_end) {
-            if (!clock_is_wall) {
-                continue;
-            }
-            newest = coverage->read_at_ms > newest ? coverage->read_at_ms : newest;
+
+        if (coverage->lane != lane) {
+            continue;
+        }
+        if (coverage->at_end && clock_is_wall && coverage->read_at_ms > newest) {
+            newest = coverage->read_at_ms;
         }
         if (newest == TIMESTAMP_ALWAYS) {
             continue; /* nothing read of it yet: it says nothing about time */
         }
-        smallest = newest - bound_ms < smallest ? newest - bound_ms : smallest;
+        if (coverage->at_end && !clock_is_wall) {
+            idle = newest - bound_ms > idle ? newest - bound_ms : idle;
+        } else {
+            smallest = newest - bound_ms < smallest ? newest - bound_ms : smallest;
+        }
     }
-    return smallest == TIMESTAMP_NEVER || greatest == TIMESTAMP_ALWAYS ? greatest : smallest;
+    return smallest == TIMESTAMP_NEVER ? idle : smallest;
+}
+
+int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms)
+{
+    int64_t smallest = TIMESTAMP_NEVER;
+    bool has_events = plan->load_time_max_ms != TIMESTAMP_ALWAYS;
+
+    for (size_t i = 0; i < plan->coverage_count; i++) {
+        int64_t watermark = run_plan_watermark(plan, plan->coverage[i].lane, clock_is_wall, bound_ms);
+
+        has_events = has_events || plan->coverage[i].event_time_max_ms != TIMESTAMP_ALWAYS;
+        if (watermark != TIMESTAMP_ALWAYS && watermark < smallest) {
+            smallest = watermark;
+        }
+    }
+    if (!has_events) {
+        return TIMESTAMP_ALWAYS;
+    }
+    return smallest == TIMESTAMP_NEVER ? plan->load_time_max_ms : smallest;
 }
 
 static bool run_plan_read_coverage(struct pg *pg, struct run_plan *out, struct error *err)
