@@ -68,15 +68,39 @@ static void add_absence(struct evaluation *evaluation, const struct node *node, 
     timeline_union_add(sum, begin, end, &evaluation->arena, &evaluation->failed);
 }
 
+/* When an absence that held as of the summary ends: with orLater at the next b, else never. */
+static int64_t held_end(const struct evaluation *evaluation, const struct node *node, const struct summary *summary)
+{
+    size_t first = evaluation_first_after(evaluation, summary->at_ms, 0);
+
+    for (size_t i = first; node->criterion->or_later && i < evaluation->entry_count; i++) {
+        const struct entry *entry = evaluation_entry(evaluation, i);
+
+        if (bit_is_set(entry->mask, node->followed_by)) {
+            return entry->time_ms;
+        }
+    }
+    return TIMESTAMP_NEVER;
+}
+
 void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     const uint32_t selectors[] = {node->plan.selector, node->followed_by};
     struct timeline_union sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN};
+    struct summary summary = evaluation_summed(evaluation, node);
+    size_t first = evaluation_first_entry(evaluation, window_reach_ms(node->plan.window));
     struct links links;
 
     *out = (struct timeline){0};
-    links_gather(evaluation, evaluation_first_entry(evaluation, window_reach_ms(node->plan.window)), selectors, 2,
-                 node->same, node->criterion->same_count, &links);
+    if (summary.at_ms != INT64_MIN) {
+        /* What was mature then is summed up; what was not is found anew. */
+        first = evaluation_first_after(evaluation, summary.at_ms, node->criterion->within_ms);
+        if (summary.count > 0) {
+            timeline_union_add(&sum, evaluation->from, held_end(evaluation, node, &summary), &evaluation->arena,
+                               &evaluation->failed);
+        }
+    }
+    links_gather(evaluation, first, selectors, 2, node->same, node->criterion->same_count, &links);
     find_following(evaluation, node, &links);
     for (size_t i = 0; i < links.count; i++) {
         if (bit_is_set(links.items[i].entry->mask, node->plan.selector)) {
@@ -84,4 +108,6 @@ void evaluate_absence(struct evaluation *evaluation, const struct node *node, bo
         }
     }
     timeline_union_end(&sum, &evaluation->arena, &evaluation->failed);
+    summary.count = timeline_at(out, evaluation->carry_at);
+    evaluation_sum_up(evaluation, node, &summary);
 }

@@ -29,7 +29,8 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
     evaluation->carries = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->carries);
-    if (evaluation->values == NULL || evaluation->mask == NULL || evaluation->answers == NULL ||
+    evaluation->summaries = memory_allocate_zeroed(ruleset->summary_max, sizeof *evaluation->summaries);
+    if (evaluation->summaries == NULL || evaluation->values == NULL || evaluation->mask == NULL || evaluation->answers == NULL ||
         evaluation->carries == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
@@ -48,6 +49,7 @@ void evaluation_free(struct evaluation *evaluation)
         memory_free(evaluation->mask);
         memory_free(evaluation->answers);
         memory_free(evaluation->carries);
+        memory_free(evaluation->summaries);
         memory_free(evaluation);
     }
 }
@@ -64,11 +66,32 @@ void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t si
 
 size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms)
 {
+    return evaluation_first_after(evaluation, evaluation->from, reach_ms);
+}
+
+struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node)
+{
+    if (evaluation->summed == NULL || node->carry == RULESET_NONE) {
+        return (struct summary){.at_ms = INT64_MIN};
+    }
+    return evaluation->summed[node->carry];
+}
+
+void evaluation_sum_up(struct evaluation *evaluation, const struct node *node, const struct summary *summary)
+{
+    if (evaluation->summing != NULL && node->carry != RULESET_NONE) {
+        evaluation->summing[node->carry] = *summary;
+        evaluation->summing[node->carry].at_ms = evaluation->carry_at;
+    }
+}
+
+size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms)
+{
     size_t low = 0;
     size_t high = evaluation->entry_count;
     int64_t after;
 
-    if (__builtin_sub_overflow(evaluation->from, reach_ms, &after)) {
+    if (__builtin_sub_overflow(after_ms, reach_ms, &after)) {
         return 0;
     }
     while (low < high) {
@@ -257,16 +280,6 @@ static int64_t apply_duration(struct evaluation *evaluation, const struct defini
     return lifetime.carried;
 }
 
-static bool timeline_at(const struct timeline *timeline, int64_t at)
-{
-    size_t count = 0;
-
-    while (count < timeline->flips.count && timeline->flips.at[count] <= at) {
-        count++;
-    }
-    return timeline->initial != ((count & 1) != 0);
-}
-
 /* Walks the intervals in which M0 holds; after one of M the exclusion window keeps the user out (section 6). */
 static void walk(struct evaluation *evaluation, const struct definition *definition, const struct timeline *m0,
                  const struct carry *carry, int64_t carry_at, struct answer *answer, struct carry *carried)
@@ -370,6 +383,8 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->state = state;
     evaluation->at = at;
     evaluation->from = from;
+    evaluation->summed = NULL;
+    evaluation->summing = NULL;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }
@@ -392,10 +407,21 @@ static void evaluate_closure(struct evaluation *evaluation, const struct user_st
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
     int64_t carried_until = state->carried_until == NULL ? TIMESTAMP_ALWAYS : state->carried_until[segment];
+    size_t summary = 0;
     bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && carried_until <= at;
 
     evaluation_begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
+    evaluation->carry_at = carry_at;
     for (size_t i = 0; i < plan->closure_count; i++) {
+        uint32_t count = evaluation->ruleset->segments[plan->closure[i]].summary_count;
+
+        evaluation->summed = carried ? &state->summaries[plan->summary_index + summary] : NULL;
+        evaluation->summing = carry_at > evaluation->from ? &evaluation->summaries[summary] : NULL;
+        for (uint32_t k = 0; evaluation->summing != NULL && k < count; k++) {
+            /* Criteria that are not looked at this time keep what they have: older, but true. */
+            evaluation->summing[k] = carried ? evaluation->summed[k] : (struct summary){.at_ms = INT64_MIN};
+        }
+        summary += count;
         evaluate_segment(evaluation, plan->closure[i], carried ? &state->carries[plan->carry_index + i] : &carry_none,
                          carry_at, &evaluation->carries[i]);
     }
@@ -459,18 +485,31 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
     return evaluation_finish(evaluation, err);
 }
 
+static size_t summary_count(const struct ruleset *ruleset, const struct segment_plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->closure_count; i++) {
+        count += ruleset->segments[plan->closure[i]].summary_count;
+    }
+    return count;
+}
+
 static bool reserve_carries(const struct ruleset *ruleset, struct user_state *state, struct error *err)
 {
     if (state->carried_until != NULL) {
         return true;
     }
     state->carries = memory_allocate(ruleset->carry_count * sizeof *state->carries);
-    state->carried_until = state->carries == NULL
-                               ? NULL
-                               : memory_allocate(ruleset->segment_count * sizeof *state->carried_until);
-    if (state->carried_until == NULL) {
+    state->summaries = memory_allocate(ruleset->summary_count * sizeof *state->summaries);
+    state->carried_until = memory_allocate(ruleset->segment_count * sizeof *state->carried_until);
+    if (state->carries == NULL || state->summaries == NULL || state->carried_until == NULL) {
         memory_free(state->carries);
+        memory_free(state->summaries);
+        memory_free(state->carried_until);
         state->carries = NULL;
+        state->summaries = NULL;
+        state->carried_until = NULL;
         return error_no_memory(err, "a user's state");
     }
     for (size_t i = 0; i < ruleset->segment_count; i++) {
@@ -502,6 +541,8 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
     }
     if (carry_at > state->carried_until[segment]) {
         memcpy(&state->carries[plan->carry_index], evaluation->carries, plan->closure_count * sizeof *state->carries);
+        memcpy(&state->summaries[plan->summary_index], evaluation->summaries,
+               summary_count(ruleset, plan) * sizeof *state->summaries);
         state->carried_until[segment] = carry_at;
     }
     while (first < answer->count && answer->intervals[first].left_at <= from) {

@@ -36,12 +36,24 @@ struct evaluation {
     struct instants marks; /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers; /* by segment; valid for those of the present closure */
     struct carry *carries;  /* by place in the closure: what the call leaves to be carried on */
+
+    /* summaries of criteria without a window */
+    struct summary *summaries;          /* of the closure: what the call leaves */
+    const struct summary *summed;       /* of the present segment, by node.carry; NULL: none */
+    struct summary *summing;            /* the same to be filled; NULL: not wanted */
+    int64_t carry_at;                   /* as of this instant */
 };
 
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);
 
-/* First index of an entry with time > at - span, that is of those which may still matter at `at`. */
+/* First index of an entry with time > after - reach. */
+size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms);
+/* The same after F: entries that may still matter then. */
 size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms);
+/* What is summed up of the node's past, or a summary of nothing. */
+struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node);
+/* Leaves a summary as of carry_at; does nothing where none is wanted. */
+void evaluation_sum_up(struct evaluation *evaluation, const struct node *node, const struct summary *summary);
 
 static inline const struct entry *evaluation_entry(const struct evaluation *evaluation, size_t index)
 {

@@ -92,6 +92,36 @@ bool values_equal(const struct evaluation *evaluation, const struct entry *a, co
     return true;
 }
 
+/* Whether the entry's value is among those that are summed up: looked for from the newest back, since values that come
+ * again mostly come again soon. */
+static bool seen_before(const struct sweep *sweep, const struct entry *entry)
+{
+    const struct evaluation *evaluation = sweep->evaluation;
+    const struct user_state *state = evaluation->state;
+    const struct slot *wanted = entry_slot(evaluation->ruleset, state, entry, sweep->plan->column);
+    struct value value = slot_value(state, entry, wanted);
+    size_t index = sweep->base.distinct_count == 0 ? 0 : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
+
+    while (index-- > 0) {
+        const struct entry *other = evaluation_entry(evaluation, index);
+        const struct slot *slot;
+        struct value seen;
+
+        if (!bit_is_set(other->mask, sweep->plan->selector)) {
+            continue;
+        }
+        slot = entry_slot(evaluation->ruleset, state, other, sweep->plan->column);
+        if (slot == NULL || slot->type != wanted->type || slot->size != wanted->size) {
+            continue;
+        }
+        seen = slot_value(state, other, slot);
+        if (value_equal(&seen, &value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Gives equal values equal ids, by a table of the first item of each. */
 static void number_values(struct sweep *sweep)
 {
@@ -125,28 +155,33 @@ static void number_values(struct sweep *sweep)
         }
         if (table[slot] == 0) {
             table[slot] = (uint32_t)i + 1;
-            item->value_id = next++;
+            item->value_id = seen_before(sweep, item->entry) ? RULESET_NONE : next++;
         } else {
             item->value_id = sweep->items[table[slot] - 1].value_id;
         }
     }
 }
 
+static int64_t period_end(const struct measure_plan *plan, const struct rule_measure *measure, int64_t time_ms)
+{
+    int64_t index = zone_period_index(plan->period_zone, measure->period, time_ms);
+
+    return zone_period_start_ms(plan->period_zone, measure->period, index + 1);
+}
+
 /* Times ascend, so each new period is a new number. */
 static void number_periods(struct sweep *sweep)
 {
     const struct rule_measure *measure = sweep->plan->measure;
-    int64_t end = INT64_MIN;
-    uint32_t number = 0;
+    int64_t end = sweep->base.count > 0 ? period_end(sweep->plan, measure, sweep->base.last_ms) : INT64_MIN;
+    uint32_t number = RULESET_NONE;
 
     for (size_t i = 0; i < sweep->item_count; i++) {
         struct counted *item = &sweep->items[i];
 
-        if (i == 0 || item->time_ms >= end) {
-            int64_t index = zone_period_index(sweep->plan->period_zone, measure->period, item->time_ms);
-
-            end = zone_period_start_ms(sweep->plan->period_zone, measure->period, index + 1);
-            number += i > 0;
+        if (item->time_ms >= end) {
+            end = period_end(sweep->plan, measure, item->time_ms);
+            number++; /* from "none" to 0: events of the period that is summed up have no number */
         }
         item->value_id = number;
     }
@@ -167,7 +202,9 @@ static void gather(struct sweep *sweep)
 {
     struct evaluation *evaluation = sweep->evaluation;
     const struct measure_plan *plan = sweep->plan;
-    size_t first = evaluation_first_entry(evaluation, window_reach_ms(plan->window));
+    size_t first = sweep->base.at_ms == INT64_MIN
+                       ? evaluation_first_entry(evaluation, window_reach_ms(plan->window))
+                       : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
     size_t count = 0;
 
     for (size_t i = first; i < evaluation->entry_count; i++) {
@@ -192,11 +229,16 @@ static void gather(struct sweep *sweep)
     }
 }
 
-void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struct measure_plan *plan)
+void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struct node *node)
 {
+    const struct measure_plan *plan = &node->plan;
     const struct rule_measure *measure = plan->measure;
 
-    *sweep = (struct sweep){.evaluation = evaluation, .plan = plan};
+    *sweep = (struct sweep){.evaluation = evaluation, .node = node, .plan = plan};
+    sweep->base = evaluation_summed(evaluation, node);
+    sweep->sum = sweep->base.sum;
+    sweep->numeric_count = sweep->base.numeric_count;
+    sweep->distinct_count = sweep->base.distinct_count;
     gather(sweep);
     if (sweep->item_count > 0 && (measure->kind == RULE_MIN || measure->kind == RULE_MAX)) {
         sweep->queue = evaluation_allocate(evaluation, sweep->item_count, sizeof *sweep->queue);
@@ -290,6 +332,22 @@ bool sweep_move(struct sweep *sweep, int64_t at)
     return entered;
 }
 
+/* The least or greatest of what counts; there is a numeric value. */
+static int64_t extreme(const struct sweep *sweep)
+{
+    bool least = sweep->plan->measure->kind == RULE_MIN;
+    int64_t found;
+
+    if (sweep->queue_high == sweep->queue_low) {
+        return sweep->base.extreme;
+    }
+    found = sweep->items[sweep->queue[sweep->queue_low]].micros;
+    if (sweep->base.numeric_count > 0 && (least ? sweep->base.extreme < found : sweep->base.extreme > found)) {
+        return sweep->base.extreme;
+    }
+    return found;
+}
+
 struct quotient sweep_number(const struct sweep *sweep)
 {
     struct quotient number = {.exists = true, .sum = 0, .count = 1};
@@ -297,7 +355,7 @@ struct quotient sweep_number(const struct sweep *sweep)
     switch (sweep->plan->measure->kind) {
     case RULE_MEASURE_NONE:
     case RULE_COUNT:
-        number.sum = (int128)(sweep->high - sweep->low) * DECIMAL_ONE;
+        number.sum = (int128)sweep_count(sweep) * DECIMAL_ONE;
         break;
     case RULE_SUM:
         number.sum = sweep->sum;
@@ -309,10 +367,8 @@ struct quotient sweep_number(const struct sweep *sweep)
         break;
     case RULE_MIN:
     case RULE_MAX:
-        number.exists = sweep->queue_high > sweep->queue_low;
-        if (number.exists) {
-            number.sum = sweep->items[sweep->queue[sweep->queue_low]].micros;
-        }
+        number.exists = sweep->numeric_count > 0;
+        number.sum = number.exists ? extreme(sweep) : 0;
         break;
     case RULE_DISTINCT:
         number.sum = (int128)sweep->distinct_count * DECIMAL_ONE;
@@ -326,19 +382,25 @@ struct quotient sweep_number(const struct sweep *sweep)
 
 /* ---- the event criterion and compare ---- */
 
-/* The greatest value among those that tie with the chosen event: same time, no message id (section 2). */
-static struct value chosen_value(const struct sweep *sweep, bool latest)
+/* The entry whose value is chosen: the greatest value among those that tie, same time and no message id (section 2). Something
+ * counts. `kept` holds the entry that is summed up, where it is that one. */
+static const struct entry *chosen_entry(const struct sweep *sweep, bool latest, struct entry *kept)
 {
     const struct evaluation *evaluation = sweep->evaluation;
     const struct ruleset *ruleset = evaluation->ruleset;
     size_t index = latest ? sweep->high - 1 : sweep->low;
-    const struct entry *entry = sweep->items[index].entry;
-    struct value chosen =
-        slot_value(evaluation->state, entry, entry_slot(ruleset, evaluation->state, entry, sweep->plan->column));
+    const struct entry *chosen;
+    struct value greatest;
 
-    if (entry_record(evaluation->state, entry)->has_id) {
+    if (sweep->base.count > 0 && (!latest || sweep->high == sweep->low)) {
+        *kept = (struct entry){.record = sweep->base.record, .shape = sweep->base.shape};
+        return kept;
+    }
+    chosen = sweep->items[index].entry;
+    if (entry_record(evaluation->state, chosen)->has_id) {
         return chosen;
     }
+    greatest = slot_value(evaluation->state, chosen, entry_slot(ruleset, evaluation->state, chosen, sweep->plan->column));
     for (;;) {
         const struct entry *other;
         struct value value;
@@ -347,31 +409,66 @@ static struct value chosen_value(const struct sweep *sweep, bool latest)
             return chosen;
         }
         other = sweep->items[index].entry;
-        if (other->time_ms != entry->time_ms || entry_record(evaluation->state, other)->has_id) {
+        if (other->time_ms != chosen->time_ms || entry_record(evaluation->state, other)->has_id) {
             return chosen;
         }
         value = slot_value(evaluation->state, other, entry_slot(ruleset, evaluation->state, other, sweep->plan->column));
-        if (value_compare(&value, &chosen) > 0) {
-            chosen = value;
+        if (value_compare(&value, &greatest) > 0) {
+            chosen = other;
+            greatest = value;
         }
     }
+}
+
+void sweep_sum_up(const struct sweep *sweep)
+{
+    const struct rule_measure *measure = sweep->plan->measure;
+    struct summary summary = sweep->base;
+    struct entry kept;
+
+    if (sweep->evaluation->summing == NULL || sweep->node->carry == RULESET_NONE) {
+        return;
+    }
+    summary.sum = sweep->sum;
+    summary.count = sweep_count(sweep);
+    summary.numeric_count = sweep->numeric_count;
+    summary.distinct_count = sweep->distinct_count;
+    if ((measure->kind == RULE_MIN || measure->kind == RULE_MAX) && sweep->numeric_count > 0) {
+        summary.extreme = extreme(sweep);
+    }
+    if (sweep->high > sweep->low) {
+        summary.first_ms = sweep->base.count > 0 ? sweep->base.first_ms : sweep->items[sweep->low].time_ms;
+        summary.last_ms = sweep->items[sweep->high - 1].time_ms;
+    }
+    if (summary.count > 0 && (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST)) {
+        const struct entry *chosen = chosen_entry(sweep, measure->kind == RULE_LATEST, &kept);
+
+        summary.record = chosen->record;
+        summary.shape = chosen->shape;
+    }
+    evaluation_sum_up(sweep->evaluation, sweep->node, &summary);
 }
 
 static bool measure_holds(const struct sweep *sweep)
 {
     const struct rule_measure *measure = sweep->plan->measure;
+    const struct evaluation *evaluation = sweep->evaluation;
+    const struct entry *chosen;
     struct quotient number;
+    struct entry kept;
     struct value value;
 
     switch (measure->kind) {
     case RULE_MEASURE_NONE:
-        return sweep->high > sweep->low;
+        return sweep_count(sweep) > 0;
     case RULE_LATEST:
     case RULE_EARLIEST:
-        if (sweep->high == sweep->low) {
+        if (sweep_count(sweep) == 0) {
             return false;
         }
-        value = chosen_value(sweep, measure->kind == RULE_LATEST);
+        chosen = chosen_entry(sweep, measure->kind == RULE_LATEST, &kept);
+        value = slot_value(evaluation->state, chosen,
+                           entry_slot(evaluation->ruleset, evaluation->state, chosen, sweep->plan->column));
         return comparison_value(&measure->comparison, &value, &sweep->evaluation->scratch);
     default:
         number = sweep_number(sweep);
@@ -383,7 +480,7 @@ static bool measure_holds(const struct sweep *sweep)
 static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, bool initial, struct timeline *out)
 {
     const struct rule_measure *measure = sweep->plan->measure;
-    bool exists = sweep->high > sweep->low;
+    bool exists = sweep_count(sweep) > 0;
     int64_t anchor;
     int64_t edges[SPAN_EDGES_MAX];
     size_t edge_count;
@@ -396,7 +493,11 @@ static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, b
         }
         return;
     }
-    anchor = sweep->items[measure->kind == RULE_FIRST ? sweep->low : sweep->high - 1].time_ms;
+    if (measure->kind == RULE_FIRST) {
+        anchor = sweep->base.count > 0 ? sweep->base.first_ms : sweep->items[sweep->low].time_ms;
+    } else {
+        anchor = sweep->high > sweep->low ? sweep->items[sweep->high - 1].time_ms : sweep->base.last_ms;
+    }
     if (initial) {
         out->initial = span_holds(&measure->durations, SPAN_ELAPSED, anchor, at);
     } else {
@@ -424,20 +525,33 @@ static void settle(const struct sweep *sweep, int64_t at, bool initial, struct t
     }
 }
 
+/* Before the sweep moves beyond carry_at, what counts is summed up. */
+static bool sum_up_before(const struct sweep *sweep, int64_t next, bool summed)
+{
+    if (!summed && next > sweep->evaluation->carry_at) {
+        sweep_sum_up(sweep);
+        return true;
+    }
+    return summed;
+}
+
 void evaluate_event(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     struct sweep sweep;
+    bool summed = false;
     int64_t at;
 
     *out = (struct timeline){0};
-    sweep_begin(&sweep, evaluation, &node->plan);
+    sweep_begin(&sweep, evaluation, node);
     settle(&sweep, evaluation->from, true, out);
     while ((at = sweep_next(&sweep)) != TIMESTAMP_NEVER) {
+        summed = sum_up_before(&sweep, at, summed);
         if (sweep_move(&sweep, at) && marked) {
             evaluation_mark(evaluation, at);
         }
         settle(&sweep, at, false, out);
     }
+    (void)sum_up_before(&sweep, TIMESTAMP_NEVER, summed);
 }
 
 static bool compare_holds(const struct sweep *left, const struct sweep *right, const struct criterion *criterion)
@@ -453,9 +567,12 @@ void evaluate_compare(struct evaluation *evaluation, const struct node *node, bo
     struct sweep left;
     struct sweep right;
 
+    bool left_summed = false;
+    bool right_summed = false;
+
     *out = (struct timeline){0};
-    sweep_begin(&left, evaluation, &node->children[0].plan);
-    sweep_begin(&right, evaluation, &node->children[1].plan);
+    sweep_begin(&left, evaluation, &node->children[0]);
+    sweep_begin(&right, evaluation, &node->children[1]);
     out->initial = compare_holds(&left, &right, node->criterion);
     for (;;) {
         int64_t at = sweep_next(&left);
@@ -463,6 +580,8 @@ void evaluate_compare(struct evaluation *evaluation, const struct node *node, bo
         bool entered;
 
         at = other < at ? other : at;
+        left_summed = sum_up_before(&left, at, left_summed);
+        right_summed = sum_up_before(&right, at, right_summed);
         if (at == TIMESTAMP_NEVER) {
             return;
         }

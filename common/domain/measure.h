@@ -18,7 +18,9 @@ struct counted {
 
 struct sweep {
     struct evaluation *evaluation;
+    const struct node *node;
     const struct measure_plan *plan;
+    struct summary base; /* the events before items[0], where there is no window */
     struct counted *items; /* the events that count at F or later, in the order of section 2 */
     size_t item_count;
     size_t low; /* items[low .. high) count */
@@ -33,7 +35,14 @@ struct sweep {
 };
 
 /* Gathers the events and stands at F. */
-void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struct measure_plan *plan);
+void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struct node *node);
+/* Sums up what counts now, for a node without a window. */
+void sweep_sum_up(const struct sweep *sweep);
+/* Number of counting events now. */
+static inline int64_t sweep_count(const struct sweep *sweep)
+{
+    return sweep->base.count + (int64_t)(sweep->high - sweep->low);
+}
 /* The next instant after the present one at which an event begins or ceases to count; TIMESTAMP_NEVER: none. */
 int64_t sweep_next(const struct sweep *sweep);
 /* Moves to `at`; returns whether an event began to count. */

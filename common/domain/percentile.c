@@ -76,10 +76,10 @@ static struct standing find_standing(struct evaluation *evaluation, const struct
     if (evaluation->known_since == TIMESTAMP_NEVER) {
         return standing;
     }
-    sweep_begin(&sweep, evaluation, &node->plan);
+    sweep_begin(&sweep, evaluation, node);
     (void)sweep_move(&sweep, evaluation->at);
     standing.number = sweep_number(&sweep);
-    standing.exists = sweep.high > sweep.low && standing.number.exists;
+    standing.exists = sweep_count(&sweep) > 0 && standing.number.exists;
     if (node->trait != RULESET_NONE) {
         standing.group = trait_value(evaluation, node, evaluation->entry_count);
     }

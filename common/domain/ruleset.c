@@ -357,9 +357,27 @@ static bool compile_compare(struct compiler *compiler, const struct criterion *c
 }
 
 /* The depth of criteria is bounded by the parser. */
+/* Whether the past of the criterion can be summed up: it has no window to be looked through. Absences with orLater and
+ * `same` cannot: each value would need its own sum. */
+static bool sums_up(const struct criterion *criterion)
+{
+    switch (criterion->kind) {
+    case CRITERION_EVENT:
+    case CRITERION_SEQUENCE:
+        return criterion->window.kind == RULE_WINDOW_NONE;
+    case CRITERION_ABSENCE:
+        return criterion->window.kind == RULE_WINDOW_NONE && !(criterion->or_later && criterion->same_count > 0);
+    default:
+        return false;
+    }
+}
+
 static bool compile_criterion(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
+    struct segment_plan *segment = &compiler->ruleset->segments[compiler->segment];
+
     node->criterion = criterion;
+    node->carry = sums_up(criterion) ? segment->summary_count++ : RULESET_NONE;
     switch (criterion->kind) {
     case CRITERION_EVENT:
         return compile_measure(compiler, criterion, &node->plan);
@@ -596,6 +614,19 @@ static bool compile_bits(struct compiler *compiler)
     return true;
 }
 
+/* A user's state keeps summaries for each segment and what it refers to, all as of the same evaluation. */
+static void add_summaries(struct ruleset *ruleset, struct segment_plan *segment)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < segment->closure_count; i++) {
+        count += ruleset->segments[segment->closure[i]].summary_count;
+    }
+    segment->summary_index = ruleset->summary_count;
+    ruleset->summary_count += count;
+    ruleset->summary_max = count > ruleset->summary_max ? count : ruleset->summary_max;
+}
+
 static bool compile(struct compiler *compiler)
 {
     struct ruleset *ruleset = compiler->ruleset;
@@ -622,6 +653,7 @@ static bool compile(struct compiler *compiler)
         }
         segment->carry_index = ruleset->carry_count;
         ruleset->carry_count += segment->closure_count;
+        add_summaries(ruleset, segment);
         segment->reach_ms = reach_of_segment(ruleset, segment);
     }
     ruleset->sources = (struct rule_source *)(void *)compiler->sources.items;

@@ -79,6 +79,7 @@ struct node {
     uint32_t trait;           /* TRAIT...: selector; PERCENTILE: `by`, or RULESET_NONE */
     uint32_t trait_column;
     uint32_t percentile;      /* PERCENTILE: number in the ruleset */
+    uint32_t carry;           /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
 };
 
 struct segment_plan {
@@ -88,6 +89,8 @@ struct segment_plan {
     uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
     size_t closure_count;
     size_t carry_index; /* of the first of its closure_count carries in a user's state */
+    uint32_t summary_count; /* criteria without a window, whose past is summed up */
+    size_t summary_index;   /* of the first summary of its closure in a user's state */
     int64_t reach_ms;
 };
 
@@ -118,6 +121,8 @@ struct ruleset {
     size_t segment_words;
     size_t column_words;
     size_t carry_count;
+    size_t summary_count;
+    size_t summary_max; /* of one closure */
 };
 
 /* The shape of an event name (not for identify). */

@@ -137,10 +137,12 @@ static int compare_instants(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void find_completed(struct evaluation *evaluation, const struct node *node, struct instants *completed)
+static void find_completed(struct evaluation *evaluation, const struct node *node, const struct summary *summary,
+                           struct instants *completed)
 {
     struct chains chains = {.evaluation = evaluation, .node = node, .step_count = node->criterion->step_count};
     int64_t reach = window_reach_ms(node->plan.window);
+    size_t first;
     struct links links;
     struct link *sorted;
     size_t *begins;
@@ -148,7 +150,10 @@ static void find_completed(struct evaluation *evaluation, const struct node *nod
     if (reach != INT64_MAX) {
         reach += node->criterion->within_ms;
     }
-    links_gather(evaluation, evaluation_first_entry(evaluation, reach), node->steps, chains.step_count, node->same,
+    first = summary->at_ms == INT64_MIN
+                ? evaluation_first_entry(evaluation, reach)
+                : evaluation_first_after(evaluation, summary->at_ms, node->criterion->within_ms + 1);
+    links_gather(evaluation, first, node->steps, chains.step_count, node->same,
                  node->criterion->same_count, &links);
     chains.begins = evaluation_allocate(evaluation, chains.step_count, sizeof *chains.begins);
     chains.begins_next = evaluation_allocate(evaluation, chains.step_count, sizeof *chains.begins_next);
@@ -169,8 +174,16 @@ void evaluate_sequence(struct evaluation *evaluation, const struct node *node, b
     struct timeline_union sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN};
     struct instants completed = {0};
 
+    struct summary summary = evaluation_summed(evaluation, node);
+
     *out = (struct timeline){0};
-    find_completed(evaluation, node, &completed);
+    if (summary.at_ms != INT64_MIN && summary.count > 0) {
+        /* Without a window a sequence that was completed stays so. */
+        timeline_union_add(&sum, evaluation->from, TIMESTAMP_NEVER, &evaluation->arena, &evaluation->failed);
+    }
+    if (summary.count == 0 || marked) {
+        find_completed(evaluation, node, &summary, &completed);
+    }
     for (size_t i = 0; i < completed.count; i++) {
         int64_t enter;
         int64_t leave;
@@ -182,4 +195,6 @@ void evaluate_sequence(struct evaluation *evaluation, const struct node *node, b
         timeline_union_add(&sum, enter, leave, &evaluation->arena, &evaluation->failed);
     }
     timeline_union_end(&sum, &evaluation->arena, &evaluation->failed);
+    summary.count = timeline_at(out, evaluation->carry_at);
+    evaluation_sum_up(evaluation, node, &summary);
 }

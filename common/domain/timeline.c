@@ -21,6 +21,23 @@ void instants_push(struct instants *instants, int64_t at, struct arena *arena, b
     instants->at[instants->count++] = at;
 }
 
+bool timeline_at(const struct timeline *timeline, int64_t at)
+{
+    size_t low = 0;
+    size_t high = timeline->flips.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (timeline->flips.at[middle] <= at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return timeline->initial != ((low & 1) != 0);
+}
+
 /* Walks the flips of both in time order. `both`: and, otherwise or. */
 static void merge(struct timeline *a, const struct timeline *b, bool both, struct arena *arena, bool *failed)
 {

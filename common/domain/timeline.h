@@ -44,6 +44,9 @@ static inline void timeline_set(struct timeline *timeline, int64_t at, bool valu
     instants_push(&timeline->flips, at, arena, failed);
 }
 
+/* The value at an instant not earlier than the first. */
+bool timeline_at(const struct timeline *timeline, int64_t at);
+
 /* a and b (both false: a or b) into `a`. */
 void timeline_and(struct timeline *a, const struct timeline *b, struct arena *arena, bool *failed);
 void timeline_or(struct timeline *a, const struct timeline *b, struct arena *arena, bool *failed);

@@ -39,6 +39,20 @@ struct carry {
     int64_t blocked_until; /* by the exclusion window; INT64_MIN where not */
 };
 
+/* A criterion without a window, summed up over its events with time <= at. */
+struct summary {
+    int128 sum;
+    int64_t at_ms; /* INT64_MIN: nothing is summed up */
+    int64_t count; /* counting events; of an absence or sequence: 1 where it holds */
+    int64_t numeric_count;
+    int64_t extreme;  /* min, max */
+    int64_t distinct_count;
+    int64_t first_ms;
+    int64_t last_ms;
+    uint32_t record; /* latest, earliest: the entry whose value is chosen */
+    uint32_t shape;
+};
+
 struct user_state {
     int64_t known_since;
     int64_t newest;
@@ -53,6 +67,7 @@ struct user_state {
     size_t id_capacity;
     int64_t *carried_until; /* by segment; INT64_MIN: nothing is carried. NULL until the first incremental evaluation */
     struct carry *carries;
+    struct summary *summaries;
 };
 
 static inline size_t entry_stride(const struct ruleset *ruleset)

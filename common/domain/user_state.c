@@ -30,6 +30,7 @@ void user_state_free(struct user_state *state)
         memory_free(state->ids);
         memory_free(state->carried_until);
         memory_free(state->carries);
+        memory_free(state->summaries);
         memory_free(state);
     }
 }
@@ -44,10 +45,12 @@ void user_state_clear(struct user_state *state)
     memory_free(state->ids);
     memory_free(state->carried_until);
     memory_free(state->carries);
+    memory_free(state->summaries);
     state->ids = NULL;
     state->id_capacity = 0;
     state->carried_until = NULL;
     state->carries = NULL;
+    state->summaries = NULL;
 }
 
 int64_t user_state_known_since(const struct user_state *state)

@@ -126,7 +126,8 @@ static void random_event(unsigned *seed, int number, char text[TEXT_SIZE])
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     static const char *const kinds[] = {"\"x\"", "\"y\"", "\"z\"", "null", "7"};
-    int64_t time_ms = INT64_C(1772323190000) + 500 * ((int64_t)number + next_random(seed, 12));
+    int64_t time_ms = INT64_C(1772323190000) + 500 * ((int64_t)number + next_random(seed, 12)) +
+                      (next_random(seed, 4) == 0);
     char id[48] = "";
 
     if (next_random(seed, 4) > 0) {
