@@ -12,7 +12,8 @@
 
 enum { LINE_SIZE_MAX = 8192 };
 
-/* Appends one JSON line to alerts.log. A file that cannot be written is said, and stops nothing: the table has the alert. */
+/* Appends one JSON line to alerts.log. A file that cannot be written is said, and stops nothing: the table has the
+ * alert. */
 static void alert_file(const struct reconciler *reconciler, const char *state, const char *kind, const char *subject,
                        const char *message)
 {
@@ -27,7 +28,8 @@ static void alert_file(const struct reconciler *reconciler, const char *state, c
         return;
     }
     buffer_init(&line, LINE_SIZE_MAX);
-    buffer_append_format(&line, "{\"at\":\"%s\",\"state\":\"%s\",\"kind\":", timestamp_text(timestamp_now(), now), state);
+    buffer_append_format(&line, "{\"at\":\"%s\",\"state\":\"%s\",\"kind\":", timestamp_text(timestamp_now(), now),
+                         state);
     output_append_json(&line, slice_from(kind));
     buffer_append_text(&line, ",\"subject\":");
     output_append_json(&line, slice_from(subject));
@@ -85,10 +87,11 @@ bool alert_resolve(struct reconciler *reconciler, const char *kind, const char *
 {
     bool changed = false;
 
-    if (!alert_change(reconciler,
-                      "UPDATE alerts SET state = 'resolved', resolved_at = clock_timestamp() "
-                      "WHERE kind = $1 AND subject = $2 AND state = 'raised' AND $3::text IS NOT NULL RETURNING alert_no",
-                      kind, subject, message, &changed, err)) {
+    if (!alert_change(
+            reconciler,
+            "UPDATE alerts SET state = 'resolved', resolved_at = clock_timestamp() "
+            "WHERE kind = $1 AND subject = $2 AND state = 'raised' AND $3::text IS NOT NULL RETURNING alert_no",
+            kind, subject, message, &changed, err)) {
         return false;
     }
     if (changed) {
@@ -105,8 +108,10 @@ bool freshness_check(struct reconciler *reconciler, struct error *err)
     bool ok = true;
 
     if (!pg_query(reconciler->write,
-                  "SELECT l.lane, (extract(epoch FROM clock_timestamp() - l.updated_at) * 1000)::bigint, a.alert_no IS NOT NULL "
-                  "FROM lanes l LEFT JOIN alerts a ON a.kind = 'freshness' AND a.subject = 'lane ' || l.lane AND a.state = 'raised' "
+                  "SELECT l.lane, (extract(epoch FROM clock_timestamp() - l.updated_at) * 1000)::bigint, a.alert_no IS "
+                  "NOT NULL "
+                  "FROM lanes l LEFT JOIN alerts a ON a.kind = 'freshness' AND a.subject = 'lane ' || l.lane AND "
+                  "a.state = 'raised' "
                   "WHERE l.epoch > 0 ORDER BY l.lane",
                   NULL, 0, &result, err)) {
         return false;
@@ -118,8 +123,8 @@ bool freshness_check(struct reconciler *reconciler, struct error *err)
 
         (void)snprintf(subject, sizeof subject, "lane %" PRId64, pg_integer_at(result, row, 0, 0));
         if (age_ms > reconciler->freshness_ms) {
-            (void)snprintf(message, sizeof message, "the stream has not moved for %" PRId64 " s: is muster-stream running?",
-                           age_ms / 1000);
+            (void)snprintf(message, sizeof message,
+                           "the stream has not moved for %" PRId64 " s: is muster-stream running?", age_ms / 1000);
             ok = alert_raise(reconciler, "freshness", subject, message, err);
         } else if (pg_boolean_at(result, row, 2)) {
             ok = alert_resolve(reconciler, "freshness", subject, "the stream moves again", err);

@@ -1,5 +1,5 @@
-/* What is in force, which run counts, and what each lane has seen: everything the decisions of a pass rest on besides the
- * evidence of single users. */
+/* What is in force, which run counts, and what each lane has seen: everything the decisions of a pass rest on besides
+ * the evidence of single users. */
 #include "reconcile/pass.h"
 
 #include "common/base/log.h"
@@ -208,7 +208,8 @@ static bool load_builds(struct reconciler *reconciler, struct pass_world *world,
         return false;
     }
     for (int row = 0; row < PQntuples(result); row++) {
-        struct pass_version *version = version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        struct pass_version *version =
+            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
         size_t lane = lane_index_of(world, pg_integer_at(result, row, 3, -1));
 
         if (version != NULL && lane != SIZE_MAX && version->build_no == pg_integer_at(result, row, 2, 0)) {
@@ -294,7 +295,8 @@ static bool load_runs(struct reconciler *reconciler, struct pass_world *world, s
         goto out;
     }
     for (int row = 0; row < PQntuples(result); row++) {
-        struct pass_version *version = version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        struct pass_version *version =
+            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
 
         if (version != NULL && !run_take(reconciler, world, result, row, &version->run_index, err)) {
             goto out;
@@ -312,8 +314,8 @@ static bool load_state(struct reconciler *reconciler, struct pass_world *world, 
     bool found;
 
     if (!pg_query(reconciler->read,
-                  "SELECT s.pass_no, s.control_no, h.control_no FROM reconcile_state s CROSS JOIN control_head h", NULL, 0,
-                  &result, err)) {
+                  "SELECT s.pass_no, s.control_no, h.control_no FROM reconcile_state s CROSS JOIN control_head h", NULL,
+                  0, &result, err)) {
         return false;
     }
     found = PQntuples(result) == 1;
@@ -333,12 +335,15 @@ static bool load_in_force(struct reconciler *reconciler, struct pass_world *worl
 {
     PGresult *result = NULL;
 
-    if (!pg_query(reconciler->read, "SELECT segment_no, version, coalesce(build_no, 0), coalesce(run_no, 0) FROM in_force", NULL, 0, &result, err)) {
+    if (!pg_query(reconciler->read,
+                  "SELECT segment_no, version, coalesce(build_no, 0), coalesce(run_no, 0) FROM in_force", NULL, 0,
+                  &result, err)) {
         return false;
     }
     for (int row = 0; row < PQntuples(result); row++) {
         struct pass_segment *segment = segment_find(world, pg_integer_at(result, row, 0, 0));
-        struct pass_version *version = version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        struct pass_version *version =
+            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
 
         if (segment != NULL && version != NULL) {
             segment->version = version;
@@ -355,7 +360,8 @@ static bool load_markers(struct reconciler *reconciler, struct pass_world *world
     PGresult *result = NULL;
 
     if (!pg_query(reconciler->read,
-                  "SELECT segment_no, lane, coalesce(run_no, 0), coalesce(build_no, 0), complete, covered FROM reconcile_covered",
+                  "SELECT segment_no, lane, coalesce(run_no, 0), coalesce(build_no, 0), complete, covered FROM "
+                  "reconcile_covered",
                   NULL, 0, &result, err)) {
         return false;
     }
@@ -470,7 +476,8 @@ static void segment_choose(const struct pass_world *world, struct pass_segment *
     bool any_build = false;
 
     for (size_t index = 0; index < world->version_count; index++) {
-        any_build = any_build || (world->versions[index].segment_no == segment->segment_no && world->versions[index].build_no != 0);
+        any_build = any_build ||
+                    (world->versions[index].segment_no == segment->segment_no && world->versions[index].build_no != 0);
     }
     for (size_t index = 0; index < world->version_count; index++) {
         const struct pass_version *version = &world->versions[index];
@@ -503,7 +510,8 @@ static bool store_in_force(struct reconciler *reconciler, const struct pass_segm
     return pg_query(reconciler->write, sql_reconcile_in_force, values, 4, NULL, err);
 }
 
-bool align_switch(struct reconciler *reconciler, struct pass_world *world, struct pass_counts *counts, struct error *err)
+bool align_switch(struct reconciler *reconciler, struct pass_world *world, struct pass_counts *counts,
+                  struct error *err)
 {
     for (size_t index = 0; index < world->segment_count; index++) {
         struct pass_segment *segment = &world->segments[index];

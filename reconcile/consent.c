@@ -1,6 +1,6 @@
-/* Whom the control log concerns: a user's grant or withdrawal makes every segment of that purpose be decided again. What a
- * withdrawal ends, the store ended in the transaction of the withdrawal; what was under way here is refused by the store, and
- * this is where it is taken up again. */
+/* Whom the control log concerns: a user's grant or withdrawal makes every segment of that purpose be decided again.
+ * What a withdrawal ends, the store ended in the transaction of the withdrawal; what was under way here is refused by
+ * the store, and this is where it is taken up again. */
 #include "reconcile/pass.h"
 
 #include <limits.h>

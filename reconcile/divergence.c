@@ -1,6 +1,6 @@
-/* Measuring how far the pipelines disagree about each hybrid segment: raw (the run at its as_of against the stream now) and
- * aligned (both at as_of, from the stream's own records), which is the honest one and is not available until every lane covers
- * the run. Each user about whom they differ gets a cause. */
+/* Measuring how far the pipelines disagree about each hybrid segment: raw (the run at its as_of against the stream now)
+ * and aligned (both at as_of, from the stream's own records), which is the honest one and is not available until every
+ * lane covers the run. Each user about whom they differ gets a cause. */
 #include "common/domain/divergence.h"
 
 #include "reconcile/pass.h"
@@ -53,14 +53,15 @@ static void comparable_check(struct measuring *measuring)
         struct pass_marker marker = align_marker(measuring->world, measuring->segment, index);
 
         if (!marker.complete) {
-            (void)snprintf(measuring->reason, sizeof measuring->reason, "the stream is not complete in lane %zu", index);
+            (void)snprintf(measuring->reason, sizeof measuring->reason, "the stream is not complete in lane %zu",
+                           index);
             measuring->complete = false;
             measuring->comparable = false;
             return;
         }
         if (!marker.covered && measuring->comparable) {
-            (void)snprintf(measuring->reason, sizeof measuring->reason, "lane %zu has not passed all that run %" PRId64 " read",
-                           index, measuring->run->run_no);
+            (void)snprintf(measuring->reason, sizeof measuring->reason,
+                           "lane %zu has not passed all that run %" PRId64 " read", index, measuring->run->run_no);
             measuring->comparable = false;
         }
     }
@@ -104,8 +105,8 @@ struct differences {
 
 static bool difference_add(struct differences *differences, size_t item_index, bool aligned, struct error *err)
 {
-    if (!memory_grow(&differences->all, &differences->capacity, differences->count, SIZE_MAX / 64, sizeof *differences->all,
-                     "differences", err)) {
+    if (!memory_grow(&differences->all, &differences->capacity, differences->count, SIZE_MAX / 64,
+                     sizeof *differences->all, "differences", err)) {
         return false;
     }
     differences->all[differences->count++] = (struct difference){.item_index = item_index, .aligned = aligned};
@@ -113,7 +114,8 @@ static bool difference_add(struct differences *differences, size_t item_index, b
 }
 
 /* Counts the users of the lane on both sides and gathers those about whom they differ. */
-static bool compare_lane(struct measuring *measuring, size_t lane_index, struct differences *differences, struct error *err)
+static bool compare_lane(struct measuring *measuring, size_t lane_index, struct differences *differences,
+                         struct error *err)
 {
     int64_t watermark = measuring->world->lanes[lane_index].watermark;
     int32_t build_no = measuring->segment->build_no;
@@ -137,8 +139,8 @@ static bool compare_lane(struct measuring *measuring, size_t lane_index, struct 
     return true;
 }
 
-/* Marks the differing users of whom the archive now holds events that the run did not read. Examines the first ones only: the
- * causes of so many differences are the same. */
+/* Marks the differing users of whom the archive now holds events that the run did not read. Examines the first ones
+ * only: the causes of so many differences are the same. */
 static bool find_unseen(struct measuring *measuring, int32_t lane, struct differences *differences, struct error *err)
 {
     size_t count = differences->count < EXAMINED_MAX ? differences->count : EXAMINED_MAX;
@@ -196,7 +198,8 @@ static void explain_lane(struct measuring *measuring, size_t lane_index, const s
             .uncertain = item->stream.present && item->stream.uncertain_until > watermark,
             .unseen_by_batch = difference->unseen,
             .stream_behind = !difference->aligned && !marker.covered,
-            .expired_since = !difference->aligned && batch_member(measuring, item) && item->batch.valid_until <= watermark,
+            .expired_since =
+                !difference->aligned && batch_member(measuring, item) && item->batch.valid_until <= watermark,
             .newer_record = !difference->aligned && merge_update_since(&item->stream, &run, PASS_TOPICS),
         };
 
@@ -219,8 +222,10 @@ static bool measure_lane(struct measuring *measuring, size_t lane_index, struct 
                            &measuring->items, err);
     }
     ok = ok &&
-         evidence_load(measuring->reconciler, measuring->world, measuring->segment, lane_index, true, &measuring->items, err) &&
-         compare_lane(measuring, lane_index, &differences, err) && find_unseen(measuring, lane->lane, &differences, err);
+         evidence_load(measuring->reconciler, measuring->world, measuring->segment, lane_index, true, &measuring->items,
+                       err) &&
+         compare_lane(measuring, lane_index, &differences, err) &&
+         find_unseen(measuring, lane->lane, &differences, err);
     if (ok) {
         explain_lane(measuring, lane_index, &differences);
     }
@@ -273,7 +278,8 @@ static void limits_read(const struct pass_version *version, int64_t *out_thresho
     *out_threshold = THRESHOLD_MICROS;
     *out_passes = PASSES;
     segment_set_init(&set);
-    if (segment_set_add(&set, version->segment_id, version->document, version->version, &err) && set.definition_count > 0) {
+    if (segment_set_add(&set, version->segment_id, version->document, version->version, &err) &&
+        set.definition_count > 0) {
         *out_threshold = set.definitions[0].divergence_threshold_micros;
         *out_passes = (size_t)set.definitions[0].divergence_passes;
     } else {
@@ -313,8 +319,8 @@ static bool alert_is_raised(struct measuring *measuring, const char *subject, bo
     PGresult *result = NULL;
 
     if (!pg_query(measuring->reconciler->write,
-                  "SELECT 1 FROM alerts WHERE kind = 'divergence' AND subject = $1 AND state = 'raised'", values, 1, &result,
-                  err)) {
+                  "SELECT 1 FROM alerts WHERE kind = 'divergence' AND subject = $1 AND state = 'raised'", values, 1,
+                  &result, err)) {
         return false;
     }
     *out = PQntuples(result) > 0;
@@ -349,11 +355,12 @@ static bool alert_check(struct measuring *measuring, struct error *err)
     if (moves[0] == MOVE_RAISE || moves[1] == MOVE_RAISE) {
         int which = moves[1] == MOVE_RAISE ? 1 : 0;
 
-        (void)snprintf(message, sizeof message, "%s differs by %" PRId64 ".%02" PRId64 "%% of its members (limit %" PRId64 ".%02" PRId64
+        (void)snprintf(message, sizeof message,
+                       "%s differs by %" PRId64 ".%02" PRId64 "%% of its members (limit %" PRId64 ".%02" PRId64
                        "%%), %zu times in a row: %" PRId64 " only by batch, %" PRId64 " only by stream",
-                       which == 1 ? "the membership at the run's instant" : "the number of members", shares[which][0] / 10000,
-                       shares[which][0] / 100 % 100, threshold / 10000, threshold / 100 % 100, passes,
-                       which == 1 ? measuring->aligned.only_batch : measuring->raw.only_batch,
+                       which == 1 ? "the membership at the run's instant" : "the number of members",
+                       shares[which][0] / 10000, shares[which][0] / 100 % 100, threshold / 10000, threshold / 100 % 100,
+                       passes, which == 1 ? measuring->aligned.only_batch : measuring->raw.only_batch,
                        which == 1 ? measuring->aligned.only_stream : measuring->raw.only_stream);
         return alert_raise(measuring->reconciler, "divergence", subject, message, err);
     }

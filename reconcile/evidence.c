@@ -1,6 +1,6 @@
-/* What the store holds about users of one (segment, lane): the audience row, the record of the current run, the consent.
- * Either of everyone there (a new run, a switch, a lane that has come to cover the run) or of named users; both by COPY out, which is
- * several times faster than single rows and lets the comparison happen here. */
+/* What the store holds about users of one (segment, lane): the audience row, the record of the current run, the
+ * consent. Either of everyone there (a new run, a switch, a lane that has come to cover the run) or of named users;
+ * both by COPY out, which is several times faster than single rows and lets the comparison happen here. */
 #include "reconcile/pass.h"
 
 #include "common/base/timestamp.h"
@@ -26,10 +26,12 @@ static bool evidence_item(struct evidence_reading *reading, int64_t user_no, str
     return true;
 }
 
-static const char audience_columns[] =
-    "user_no, s_build_no, s_step, s_seq, s_member, s_entered_at, s_effective_at, s_valid_until, s_certain, s_uncertain_until, "
-    "s_grant_no, s_written_at, s_positions[1], s_positions[2], s_positions[3], b_run_no, b_verdict, b_entered_at, b_valid_until, "
-    "b_grant_no, member, entered_at, valid_until, valid_from, decision, version, build_no, run_no, purpose_no, grant_no";
+static const char audience_columns[] = "user_no, s_build_no, s_step, s_seq, s_member, s_entered_at, s_effective_at, "
+                                       "s_valid_until, s_certain, s_uncertain_until, "
+                                       "s_grant_no, s_written_at, s_positions[1], s_positions[2], s_positions[3], "
+                                       "b_run_no, b_verdict, b_entered_at, b_valid_until, "
+                                       "b_grant_no, member, entered_at, valid_until, valid_from, decision, version, "
+                                       "build_no, run_no, purpose_no, grant_no";
 
 static bool audience_row(void *context, const struct slice *cells, size_t cell_count, struct error *err)
 {
@@ -129,25 +131,27 @@ static void evidence_sql(struct buffer *sql, enum evidence_kind kind, const stru
                              audience_columns, segment->segment_no, lane);
         break;
     case EVIDENCE_BATCH:
-        buffer_append_format(sql,
-                             "COPY (SELECT user_no, member, entered_at, valid_until, grant_no, run_no FROM batch_records x "
-                             "WHERE run_no = %" PRId64 " AND segment_no = %" PRId32 " AND lane = %" PRId32,
-                             segment->run_no, segment->segment_no, lane);
+        buffer_append_format(
+            sql,
+            "COPY (SELECT user_no, member, entered_at, valid_until, grant_no, run_no FROM batch_records x "
+            "WHERE run_no = %" PRId64 " AND segment_no = %" PRId32 " AND lane = %" PRId32,
+            segment->run_no, segment->segment_no, lane);
         break;
     case EVIDENCE_CONSENT:
-        buffer_append_format(sql,
-                             "COPY (SELECT x.user_no, x.granted, x.grant_no, x.grant_control_no, x.changed_at FROM consent x "
-                             "JOIN users u ON u.user_no = x.user_no WHERE x.purpose_no = %" PRId32 " AND u.lane = %" PRId32,
-                             segment->version->purpose_no, lane);
+        buffer_append_format(
+            sql,
+            "COPY (SELECT x.user_no, x.granted, x.grant_no, x.grant_control_no, x.changed_at FROM consent x "
+            "JOIN users u ON u.user_no = x.user_no WHERE x.purpose_no = %" PRId32 " AND u.lane = %" PRId32,
+            segment->version->purpose_no, lane);
         break;
     case EVIDENCE_NONE:
         break;
     }
 }
 
-static bool evidence_query(struct reconciler *reconciler, const struct pass_world *world, const struct pass_segment *segment,
-                           size_t lane_index, enum evidence_kind kind, bool whole, struct pass_items *items,
-                           struct error *err)
+static bool evidence_query(struct reconciler *reconciler, const struct pass_world *world,
+                           const struct pass_segment *segment, size_t lane_index, enum evidence_kind kind, bool whole,
+                           struct pass_items *items, struct error *err)
 {
     static pg_row_visit *const visits[] = {
         [EVIDENCE_AUDIENCE] = audience_row, [EVIDENCE_BATCH] = batch_row, [EVIDENCE_CONSENT] = consent_row};

@@ -1,4 +1,5 @@
-/* The users of one (segment, lane), found by number: an array in order of arrival and a table of slots with linear probing. */
+/* The users of one (segment, lane), found by number: an array in order of arrival and a table of slots with linear
+ * probing. */
 #include "reconcile/pass.h"
 
 #include "common/base/timestamp.h"

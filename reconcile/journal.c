@@ -1,5 +1,6 @@
 /* Reading the stream's records: per lane, by step and sequence within it, never by a global number, in which a slow
- * transaction appears late; and through the view, which yields a record only while the grant it rests on is in force. */
+ * transaction appears late; and through the view, which yields a record only while the grant it rests on is in force.
+ */
 #include "reconcile/pass.h"
 
 #include "common/base/timestamp.h"
@@ -27,7 +28,8 @@ static bool journal_row(void *context, const struct slice *cells, size_t cell_co
         out->overflow = true;
         return true;
     }
-    if (!memory_grow(&out->records, &out->capacity, out->count, RECORDS_MAX, sizeof *out->records, "stream records", err)) {
+    if (!memory_grow(&out->records, &out->capacity, out->count, RECORDS_MAX, sizeof *out->records, "stream records",
+                     err)) {
         return false;
     }
     record = &out->records[out->count++];
@@ -53,19 +55,20 @@ static bool journal_row(void *context, const struct slice *cells, size_t cell_co
     return true;
 }
 
-bool journal_read(struct pg *pg, int32_t lane, int64_t step_after, int64_t step_last, int32_t segment_no, int32_t build_no,
-                  size_t count_max, struct pass_records *out, struct error *err)
+bool journal_read(struct pg *pg, int32_t lane, int64_t step_after, int64_t step_last, int32_t segment_no,
+                  int32_t build_no, size_t count_max, struct pass_records *out, struct error *err)
 {
     struct journal_reading reading = {.out = out, .count_max = count_max};
     struct buffer sql;
     bool ok;
 
     buffer_init(&sql, JOURNAL_SQL_SIZE_MAX);
-    buffer_append_format(&sql,
-                         "COPY (SELECT user_no, step, seq, segment_no, build_no, grant_no, member, entered_at, effective_at, "
-                         "valid_until, certain, uncertain_until, written_at, positions[1], positions[2], positions[3] "
-                         "FROM stream_records WHERE lane = %" PRId32 " AND step > %" PRId64 " AND step <= %" PRId64,
-                         lane, step_after, step_last);
+    buffer_append_format(
+        &sql,
+        "COPY (SELECT user_no, step, seq, segment_no, build_no, grant_no, member, entered_at, effective_at, "
+        "valid_until, certain, uncertain_until, written_at, positions[1], positions[2], positions[3] "
+        "FROM stream_records WHERE lane = %" PRId32 " AND step > %" PRId64 " AND step <= %" PRId64,
+        lane, step_after, step_last);
     if (segment_no != 0) {
         buffer_append_format(&sql, " AND segment_no = %" PRId32, segment_no);
     }

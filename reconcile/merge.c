@@ -1,10 +1,10 @@
-/* Deciding the users of one (segment, lane): either those with something new, or everyone there when what the lane has seen, the
- * run, the version or the build has changed.
+/* Deciding the users of one (segment, lane): either those with something new, or everyone there when what the lane has
+ * seen, the run, the version or the build has changed.
  *
  * A user's new records are folded in journal order; each that decides has its row of history, even where a later one is
- * there already, so that the stream's part of the history does not depend on when passes ran. Then the verdict of now is taken,
- * with expiry. Records up to the stored (step, seq) of the same build have been folded before, perhaps by a pass that did
- * not live to move its cursor, and are passed over. */
+ * there already, so that the stream's part of the history does not depend on when passes ran. Then the verdict of now
+ * is taken, with expiry. Records up to the stored (step, seq) of the same build have been folded before, perhaps by a
+ * pass that did not live to move its cursor, and are passed over. */
 #include "reconcile/pass.h"
 
 #include "common/base/timestamp.h"
@@ -42,10 +42,10 @@ static void unit_begin(struct unit *unit, size_t lane_index)
     unit->run_control_no = segment->run_no == 0 ? 0 : unit->world->runs[version->run_index].control_no;
 }
 
-/* The event time from which a verdict holds. A membership begins with its interval, but not before the grant it rests on; what a new
- * version finds holds from the switch on; a renewal from the instant it speaks for. */
-static int64_t verdict_valid_from(const struct unit *unit, const struct pass_item *item, const struct merge_verdict *before,
-                                  const struct merge_verdict *after)
+/* The event time from which a verdict holds. A membership begins with its interval, but not before the grant it rests
+ * on; what a new version finds holds from the switch on; a renewal from the instant it speaks for. */
+static int64_t verdict_valid_from(const struct unit *unit, const struct pass_item *item,
+                                  const struct merge_verdict *before, const struct merge_verdict *after)
 {
     int64_t from = after->valid_from;
     int64_t switched_at = unit->base.lane.watermark;
@@ -117,7 +117,8 @@ static bool fold(struct unit *unit, struct pass_item *item, size_t *out_count, s
         struct merge_verdict verdict;
 
         if ((unit->subject && record->grant_no != item->grant_no) ||
-            (item->stream.present && (record->step < item->s_step || (record->step == item->s_step && record->seq <= item->s_seq)))) {
+            (item->stream.present &&
+             (record->step < item->s_step || (record->step == item->s_step && record->seq <= item->s_seq)))) {
             continue;
         }
         item->stream = record->stream;
@@ -160,7 +161,8 @@ static bool decide(struct unit *unit, struct pass_item *item, struct error *err)
         return true; /* the withdrawal has written what there is to write */
     }
     unit->counts->decided++;
-    if (segment->build_no == 0 || item->s_build_no != segment->build_no || (unit->subject && item->s_grant_no != item->grant_no)) {
+    if (segment->build_no == 0 || item->s_build_no != segment->build_no ||
+        (unit->subject && item->s_grant_no != item->grant_no)) {
         item->stream.present = false;
     }
     changed = item->version != segment->version->version || item->build_no != segment->build_no ||

@@ -61,7 +61,8 @@ static bool load_due(struct pass *pass, const struct pass_lane *lane, struct err
 }
 
 /* The users of one (segment, lane) that something new concerns. */
-static bool gather(struct pass *pass, const struct pass_segment *segment, const struct pass_lane *lane, struct error *err)
+static bool gather(struct pass *pass, const struct pass_segment *segment, const struct pass_lane *lane,
+                   struct error *err)
 {
     struct pass_item *item;
 
@@ -83,7 +84,8 @@ static bool gather(struct pass *pass, const struct pass_segment *segment, const 
 
 static bool marker_equal(const struct pass_marker *a, const struct pass_marker *b)
 {
-    return a->run_no == b->run_no && a->build_no == b->build_no && a->complete == b->complete && a->covered == b->covered;
+    return a->run_no == b->run_no && a->build_no == b->build_no && a->complete == b->complete &&
+           a->covered == b->covered;
 }
 
 static bool store_marker(struct pass *pass, const struct pass_segment *segment, const struct pass_lane *lane,
@@ -118,8 +120,8 @@ static bool unit_run(struct pass *pass, struct pass_segment *segment, size_t lan
         }
     } else if (pass->records.overflow && marker.build_no != 0) {
         records = &pass->build_records;
-        if (!journal_read(pass->reconciler->read, lane->lane, lane->step_merged, lane->step, segment->segment_no, marker.build_no,
-                          RECORDS_PER_SEGMENT_MAX, records, err)) {
+        if (!journal_read(pass->reconciler->read, lane->lane, lane->step_merged, lane->step, segment->segment_no,
+                          marker.build_no, RECORDS_PER_SEGMENT_MAX, records, err)) {
             return false;
         }
     }
@@ -168,8 +170,8 @@ static bool cursor_move(struct pass *pass, const struct pass_lane *lane, struct 
     moved = PQntuples(result) == 1;
     PQclear(result);
     if (!moved) {
-        return error_set(err, ERROR_INTERNAL, "the cursor of lane %d moved under this pass: another reconciler is at work",
-                         lane->lane);
+        return error_set(err, ERROR_INTERNAL,
+                         "the cursor of lane %d moved under this pass: another reconciler is at work", lane->lane);
     }
     return true;
 }
@@ -180,9 +182,8 @@ static bool lane_run(struct pass *pass, size_t lane_index, struct error *err)
 
     pass->records.count = 0;
     pass->records.overflow = false;
-    if (lane->step != lane->step_merged &&
-        !journal_read(pass->reconciler->read, lane->lane, lane->step_merged, lane->step, 0, 0, RECORDS_PER_LANE_MAX,
-                      &pass->records, err)) {
+    if (lane->step != lane->step_merged && !journal_read(pass->reconciler->read, lane->lane, lane->step_merged,
+                                                         lane->step, 0, 0, RECORDS_PER_LANE_MAX, &pass->records, err)) {
         return error_context(err, "could not read the records of lane %d", lane->lane);
     }
     if (!load_due(pass, lane, err)) {
@@ -212,15 +213,17 @@ static bool state_move(struct pass *pass, struct error *err)
 
     pg_set_integer(&values[0], pass->world.control_no_head);
     pg_set_integer(&values[1], pass->world.control_no);
-    if (!pg_query(pass->reconciler->write,
-                  "UPDATE reconcile_state SET pass_no = pass_no + 1, control_no = $1::bigint, passed_at = clock_timestamp() "
-                  "WHERE control_no = $2::bigint RETURNING pass_no",
-                  values, 2, &result, err)) {
+    if (!pg_query(
+            pass->reconciler->write,
+            "UPDATE reconcile_state SET pass_no = pass_no + 1, control_no = $1::bigint, passed_at = clock_timestamp() "
+            "WHERE control_no = $2::bigint RETURNING pass_no",
+            values, 2, &result, err)) {
         return false;
     }
     moved = PQntuples(result) == 1;
     PQclear(result);
-    return moved || error_set(err, ERROR_INTERNAL, "the control cursor moved under this pass: another reconciler is at work");
+    return moved ||
+           error_set(err, ERROR_INTERNAL, "the control cursor moved under this pass: another reconciler is at work");
 }
 
 static bool pass_merge(struct pass *pass, struct error *err)

@@ -1,4 +1,5 @@
-/* One pass of the reconciler: what it read, in one snapshot, and what it did. The stages are one file each, in this order:
+/* One pass of the reconciler: what it read, in one snapshot, and what it did. The stages are one file each, in this
+ * order:
  *
  *   align    what is in force and which run counts; what each lane has seen
  *   consent  which users the control log concerns, and what each of them allows
@@ -8,9 +9,9 @@
  *   publish  bring the serving layer up to the sealed rows
  *
  * A pass reads everything in one REPEATABLE READ snapshot on one connection and writes on another, which also holds the
- * advisory lock: a reconciler that lost its lock has lost its connection and can write nothing. A crash anywhere leaves a
- * state from which the next pass comes to the same result: what a user's row has folded is written with the row, verdicts
- * are functions of the evidence, and cursors move last. */
+ * advisory lock: a reconciler that lost its lock has lost its connection and can write nothing. A crash anywhere leaves
+ * a state from which the next pass comes to the same result: what a user's row has folded is written with the row,
+ * verdicts are functions of the evidence, and cursors move last. */
 #ifndef MUSTER_RECONCILE_PASS_H
 #define MUSTER_RECONCILE_PASS_H
 
@@ -36,14 +37,14 @@ struct redis;
 struct reconciler {
     const struct config *config;
     struct pg *read;
-    struct pg *write; /* holds the advisory lock; listens */
+    struct pg *write;    /* holds the advisory lock; listens */
     struct redis *redis; /* NULL until first used */
     bool clock_event;
     int64_t grace_ms;
     int64_t freshness_ms;
-    bool redis_down;    /* said once */
-    bool redis_checked; /* an alert of an earlier process has been looked at */
-    bool forced;        /* a whole pass, whatever the markers say */
+    bool redis_down;     /* said once */
+    bool redis_checked;  /* an alert of an earlier process has been looked at */
+    bool forced;         /* a whole pass, whatever the markers say */
     bool stop_on_signal; /* a signal ends a pass between two users' groups; the next pass goes on */
     int64_t tick_ms;     /* when withdrawals were last looked for during a pass (monotonic) */
 };
@@ -99,9 +100,9 @@ struct pass_segment {
     int32_t segment_no;
     const struct pass_version *version; /* in force; NULL: none yet */
     const struct pass_version *pending; /* newer than what is in force; NULL: none */
-    int32_t build_no; /* in force; 0: none yet */
-    int64_t run_no;   /* R; 0: none */
-    struct pass_marker *markers; /* [lane index]; run_no -1: never decided */
+    int32_t build_no;                   /* in force; 0: none yet */
+    int64_t run_no;                     /* R; 0: none */
+    struct pass_marker *markers;        /* [lane index]; run_no -1: never decided */
 };
 
 struct pass_world {
@@ -122,8 +123,8 @@ struct pass_world {
 
 /* What a pass did, for the summary. */
 struct pass_counts {
-    int64_t records;   /* stream records merged */
-    int64_t decided;   /* users looked at */
+    int64_t records; /* stream records merged */
+    int64_t decided; /* users looked at */
     int64_t entered;
     int64_t exited;
     int64_t renewed;
@@ -222,10 +223,10 @@ struct pass_records {
     bool overflow; /* there were more than fit: read segment by segment */
 };
 
-/* journal: records of a lane with step_after < step <= step_last, in journal order, through the view. segment_no 0: of all
- * segments; build_no 0: of all builds. */
-bool journal_read(struct pg *pg, int32_t lane, int64_t step_after, int64_t step_last, int32_t segment_no, int32_t build_no,
-                  size_t count_max, struct pass_records *out, struct error *err) MUST_CHECK;
+/* journal: records of a lane with step_after < step <= step_last, in journal order, through the view. segment_no 0: of
+ * all segments; build_no 0: of all builds. */
+bool journal_read(struct pg *pg, int32_t lane, int64_t step_after, int64_t step_last, int32_t segment_no,
+                  int32_t build_no, size_t count_max, struct pass_records *out, struct error *err) MUST_CHECK;
 /* Adds the records of the segment's build to its users' items. */
 bool journal_chain(struct pass_records *records, int32_t segment_no, int32_t build_no, struct pass_items *items,
                    struct error *err) MUST_CHECK;
@@ -258,12 +259,14 @@ void record_clear(struct record_batch *batch);
 void record_history(struct record_batch *batch, const struct pass_segment *segment, const struct pass_world *world,
                     int32_t lane, const struct pass_item *item, const struct merge_verdict *verdict,
                     enum merge_change change);
-void record_row(struct record_batch *batch, const struct pass_segment *segment, int32_t lane, const struct pass_item *item);
+void record_row(struct record_batch *batch, const struct pass_segment *segment, int32_t lane,
+                const struct pass_item *item);
 bool record_flush(struct reconciler *reconciler, struct record_batch *batch, struct pass_counts *counts,
                   struct error *err) MUST_CHECK;
 
-/* merge: decides the users in `items`, which are of one (segment, lane), and writes what changed. each_record: every record that
- * decides has its row of history; false when a build takes over from another, where only the newest of each user counts. */
+/* merge: decides the users in `items`, which are of one (segment, lane), and writes what changed. each_record: every
+ * record that decides has its row of history; false when a build takes over from another, where only the newest of each
+ * user counts. */
 bool merge_unit(struct reconciler *reconciler, const struct pass_world *world, struct pass_segment *segment,
                 size_t lane_index, const struct pass_records *records, bool each_record, struct pass_items *items,
                 struct record_batch *batch, struct pass_counts *counts, struct error *err) MUST_CHECK;
@@ -271,7 +274,8 @@ bool merge_unit(struct reconciler *reconciler, const struct pass_world *world, s
 /* seal and publish */
 bool seal_history(struct reconciler *reconciler, struct pass_counts *counts, struct error *err) MUST_CHECK;
 bool publish_redis(struct reconciler *reconciler, struct pass_counts *counts, struct error *err) MUST_CHECK;
-/* During a long pass: a few times a second, takes withdrawn users out of Redis and seals. What fails is left to publish_redis. */
+/* During a long pass: a few times a second, takes withdrawn users out of Redis and seals. What fails is left to
+ * publish_redis. */
 void publish_tick(struct reconciler *reconciler);
 
 /* divergence and alerts */
@@ -283,7 +287,8 @@ bool alert_resolve(struct reconciler *reconciler, const char *kind, const char *
 bool freshness_check(struct reconciler *reconciler, struct error *err) MUST_CHECK;
 
 /* run: opens store connections and takes the lock; one whole pass. */
-bool reconciler_open(const struct config *config, int64_t lock_wait_ms, struct reconciler *out, struct error *err) MUST_CHECK;
+bool reconciler_open(const struct config *config, int64_t lock_wait_ms, struct reconciler *out,
+                     struct error *err) MUST_CHECK;
 void reconciler_close(struct reconciler *reconciler);
 bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *counts, struct error *err) MUST_CHECK;
 

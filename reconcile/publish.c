@@ -1,6 +1,6 @@
-/* Bringing Redis up to the sealed history, by a durable cursor that moves after Redis has answered: at least once, and harmless
- * again. Withdrawals come first, sealed or not. A Redis that does not hold the number of the store's rebuild (it lost its
- * content, or is another one) is rebuilt from a snapshot, and the cursor goes on from there. */
+/* Bringing Redis up to the sealed history, by a durable cursor that moves after Redis has answered: at least once, and
+ * harmless again. Withdrawals come first, sealed or not. A Redis that does not hold the number of the store's rebuild
+ * (it lost its content, or is another one) is rebuilt from a snapshot, and the cursor goes on from there. */
 #include "reconcile/pass.h"
 
 #include "common/base/log.h"
@@ -100,7 +100,8 @@ static bool put_users(struct reconciler *reconciler, int64_t rebuild_no, PGresul
 }
 
 /* The queue of withdrawals, in order; a row is deleted once Redis has answered. */
-static bool publish_removals(struct reconciler *reconciler, int64_t rebuild_no, struct pass_counts *counts, struct error *err)
+static bool publish_removals(struct reconciler *reconciler, int64_t rebuild_no, struct pass_counts *counts,
+                             struct error *err)
 {
     for (;;) {
         struct pg_value values[1];
@@ -110,8 +111,9 @@ static bool publish_removals(struct reconciler *reconciler, int64_t rebuild_no, 
         bool ok;
 
         pg_set_integer(&values[0], REMOVALS_PER_PIECE);
-        if (!pg_query(reconciler->write, "SELECT removal_no, user_no FROM removals ORDER BY removal_no LIMIT $1::bigint", values,
-                      1, &result, err)) {
+        if (!pg_query(reconciler->write,
+                      "SELECT removal_no, user_no FROM removals ORDER BY removal_no LIMIT $1::bigint", values, 1,
+                      &result, err)) {
             return false;
         }
         rows = PQntuples(result);
@@ -124,7 +126,8 @@ static bool publish_removals(struct reconciler *reconciler, int64_t rebuild_no, 
         /* Only rows that were read: a lower number may become visible later. */
         for (int row = 0; ok && row < rows; row++) {
             pg_set_integer(&values[0], pg_integer_at(result, row, 0, 0));
-            ok = pg_query(reconciler->write, "DELETE FROM removals WHERE removal_no = $1::bigint", values, 1, NULL, err);
+            ok =
+                pg_query(reconciler->write, "DELETE FROM removals WHERE removal_no = $1::bigint", values, 1, NULL, err);
         }
         PQclear(result);
         if (!ok) {
@@ -133,11 +136,13 @@ static bool publish_removals(struct reconciler *reconciler, int64_t rebuild_no, 
     }
 }
 
-static bool publish_history(struct reconciler *reconciler, struct cursor *cursor, struct pass_counts *counts, struct error *err)
+static bool publish_history(struct reconciler *reconciler, struct cursor *cursor, struct pass_counts *counts,
+                            struct error *err)
 {
     while (cursor->history_id < cursor->sealed_id) {
-        int64_t upper = cursor->sealed_id - cursor->history_id > HISTORY_PER_PIECE ? cursor->history_id + HISTORY_PER_PIECE
-                                                                                   : cursor->sealed_id;
+        int64_t upper = cursor->sealed_id - cursor->history_id > HISTORY_PER_PIECE
+                            ? cursor->history_id + HISTORY_PER_PIECE
+                            : cursor->sealed_id;
         struct pg_value values[2];
         PGresult *result = NULL;
         bool ok;
@@ -206,7 +211,8 @@ static bool publish(struct reconciler *reconciler, struct pass_counts *counts, s
     struct cursor cursor = {.history_id = 0};
     int64_t number = 0;
 
-    if (reconciler->redis == NULL && !redis_open(config_text(reconciler->config, "redis.url"), &reconciler->redis, err)) {
+    if (reconciler->redis == NULL &&
+        !redis_open(config_text(reconciler->config, "redis.url"), &reconciler->redis, err)) {
         return false;
     }
     if (!cursor_read(reconciler->write, &cursor, err) || !redis_rebuild_number(reconciler->redis, &number, err)) {

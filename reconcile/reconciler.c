@@ -1,5 +1,5 @@
-/* The program's settings and connections. The writing connection holds the advisory lock, so that whoever has lost the lock
- * cannot write any more. */
+/* The program's settings and connections. The writing connection holds the advisory lock, so that whoever has lost the
+ * lock cannot write any more. */
 #include "reconcile/pass.h"
 
 #include "common/base/timestamp.h"

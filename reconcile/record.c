@@ -1,7 +1,7 @@
-/* Decided rows on their way to the store: two array literals of composite values, handed to audience_apply, at most 1,000 rows a
- * call. Each call is a transaction of its own: what a row has folded and the history it made become durable together, or
- * not at all. Only numbers, booleans and our own words are in the literals, so nothing needs escaping but the array of
- * positions. */
+/* Decided rows on their way to the store: two array literals of composite values, handed to audience_apply, at most
+ * 1,000 rows a call. Each call is a transaction of its own: what a row has folded and the history it made become
+ * durable together, or not at all. Only numbers, booleans and our own words are in the literals, so nothing needs
+ * escaping but the array of positions. */
 #include "reconcile/pass.h"
 
 #include "common/base/log.h"
@@ -70,8 +70,9 @@ static void field_instant(struct buffer *out, int64_t us)
     unsigned day;
 
     timestamp_civil_from_days(seconds / 86400, &year, &month, &day);
-    buffer_append_format(out, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ,", (int)year, month, day, (int)(seconds % 86400 / 3600),
-                         (int)(seconds % 3600 / 60), (int)(seconds % 60), (int)(us % 1000000));
+    buffer_append_format(out, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ,", (int)year, month, day,
+                         (int)(seconds % 86400 / 3600), (int)(seconds % 3600 / 60), (int)(seconds % 60),
+                         (int)(us % 1000000));
 }
 
 static void composite_begin(struct buffer *out, size_t count)
@@ -114,13 +115,15 @@ void record_history(struct record_batch *batch, const struct pass_segment *segme
     }
     field_unless(out, segment->version->purpose_no, 0);
     field_unless(out, segment->version->purpose_no == 0 ? 0 : item->grant_no, 0);
-    field_unless(out, by_batch && segment->run_no != 0 ? world->runs[segment->version->run_index].as_of : TIMESTAMP_ALWAYS,
+    field_unless(out,
+                 by_batch && segment->run_no != 0 ? world->runs[segment->version->run_index].as_of : TIMESTAMP_ALWAYS,
                  TIMESTAMP_ALWAYS);
     buffer_append_text(out, ")\"");
     batch->history_count++;
 }
 
-void record_row(struct record_batch *batch, const struct pass_segment *segment, int32_t lane, const struct pass_item *item)
+void record_row(struct record_batch *batch, const struct pass_segment *segment, int32_t lane,
+                const struct pass_item *item)
 {
     struct buffer *out = &batch->rows;
     const struct merge_stream *stream = &item->stream;
@@ -173,7 +176,8 @@ void record_row(struct record_batch *batch, const struct pass_segment *segment, 
 
 /* ---- handing over ------------------------------------------------------------------------------------------------ */
 
-/* A deadlock or a broken statement of somebody else's making may pass: try again a few times, a little later each time. */
+/* A deadlock or a broken statement of somebody else's making may pass: try again a few times, a little later each time.
+ */
 static bool apply(struct reconciler *reconciler, struct record_batch *batch, int64_t *out_refused, struct error *err)
 {
     struct pg_value values[2] = {pg_text(buffer_slice(&batch->rows)), pg_text(slice_from("{}"))};
@@ -183,7 +187,8 @@ static bool apply(struct reconciler *reconciler, struct record_batch *batch, int
         values[1] = pg_text(buffer_slice(&batch->history));
     }
     for (int attempt = 1;; attempt++) {
-        if (pg_query(reconciler->write, "SELECT rows_refused FROM audience_apply($1::audience_row[], $2::history_row[])", values, 2,
+        if (pg_query(reconciler->write,
+                     "SELECT rows_refused FROM audience_apply($1::audience_row[], $2::history_row[])", values, 2,
                      &result, err)) {
             *out_refused = pg_integer_at(result, 0, 0, 0);
             PQclear(result);
@@ -196,7 +201,8 @@ static bool apply(struct reconciler *reconciler, struct record_batch *batch, int
     }
 }
 
-bool record_flush(struct reconciler *reconciler, struct record_batch *batch, struct pass_counts *counts, struct error *err)
+bool record_flush(struct reconciler *reconciler, struct record_batch *batch, struct pass_counts *counts,
+                  struct error *err)
 {
     int64_t refused = 0;
 

@@ -25,7 +25,8 @@ static bool summary_print(const struct pass_counts *counts, struct error *err)
     }
     if (printf("%" PRId64 " records merged, %" PRId64 " entered, %" PRId64 " exited, %" PRId64 " renewed, %" PRId64
                " refused; %s; %s\n",
-               counts->records, counts->entered, counts->exited, counts->renewed, counts->refused, sealed, published) < 0) {
+               counts->records, counts->entered, counts->exited, counts->renewed, counts->refused, sealed,
+               published) < 0) {
         return error_set(err, ERROR_CLOSED_PIPE, "could not write to standard output");
     }
     return true;
@@ -70,9 +71,11 @@ const struct command command_run = {
     .name = "run",
     .arguments = "",
     .summary = "one pass: align, merge, consent, record, seal, publish",
-    .help = "Decides about everyone whom new records, runs, builds, consent or time concern, writes effective membership and\n"
+    .help = "Decides about everyone whom new records, runs, builds, consent or time concern, writes effective "
+            "membership and\n"
             "history, seals a block and brings Redis up to date. A second pass over the same records changes nothing.\n"
-            "Exit status 1: another reconciler is at work. Where Redis is down the pass is done all the same: the removals and\n"
+            "Exit status 1: another reconciler is at work. Where Redis is down the pass is done all the same: the "
+            "removals and\n"
             "changes wait, and an alert is raised.",
     .options = options,
     .run = run,

@@ -1,5 +1,5 @@
-/* Closing the rows of history that a pass (or a withdrawal since) wrote with a block of the ledger. Only sealed rows are
- * published. */
+/* Closing the rows of history that a pass (or a withdrawal since) wrote with a block of the ledger. Only sealed rows
+ * are published. */
 #include "reconcile/pass.h"
 
 #include "common/io/store_ledger.h"

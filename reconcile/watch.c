@@ -1,8 +1,8 @@
 /* muster-reconcile watch: passes as soon as there is something new, until a signal.
  *
- * A pass begins when the store notifies (new stream records, a line of the control log), when a look at the cursors finds
- * something, and at least once a second, since time by itself ends memberships. Withdrawals are in the control log, so they
- * wake it up too. What cannot be reached is said once and tried again, a little later each time. */
+ * A pass begins when the store notifies (new stream records, a line of the control log), when a look at the cursors
+ * finds something, and at least once a second, since time by itself ends memberships. Withdrawals are in the control
+ * log, so they wake it up too. What cannot be reached is said once and tried again, a little later each time. */
 #include "reconcile/commands.h"
 #include "reconcile/pass.h"
 
@@ -70,7 +70,8 @@ static bool connect_store(struct watch *watch, struct error *err)
     return true;
 }
 
-/* A lost connection, a deadlock, another reconciler in between: wait and try again. Everything else ends the program. */
+/* A lost connection, a deadlock, another reconciler in between: wait and try again. Everything else ends the program.
+ */
 static bool recover(struct watch *watch, const struct error *err)
 {
     if (err->code != ERROR_UNREACHABLE && err->action != ERROR_RETRY && err->code != ERROR_FOUND) {
@@ -213,8 +214,10 @@ const struct command command_watch = {
     .name = "watch",
     .arguments = "",
     .summary = "passes whenever there is something new, until a signal",
-    .help = "Listens to the store and begins a pass within 200 ms of new records, runs, grants and withdrawals; keeps Redis up to\n"
-            "date, measures divergence every minute and raises alerts. It survives the loss of the store or of Redis and goes on\n"
+    .help = "Listens to the store and begins a pass within 200 ms of new records, runs, grants and withdrawals; keeps "
+            "Redis up to\n"
+            "date, measures divergence every minute and raises alerts. It survives the loss of the store or of Redis "
+            "and goes on\n"
             "when they are back. SIGTERM ends it with exit status 0. Exit status 1: another reconciler is at work.",
     .run = run_watch,
 };

@@ -1,5 +1,6 @@
-/* How far the two pipelines disagree about a segment, and why (reconciliation, section 6). Membership sets are compared, not only
- * counts: equal counts can hide different people. Shares are micros (millionths). Pure: facts in, figures out. */
+/* How far the two pipelines disagree about a segment, and why (reconciliation, section 6). Membership sets are
+ * compared, not only counts: equal counts can hide different people. Shares are micros (millionths). Pure: facts in,
+ * figures out. */
 #ifndef MUSTER_DOMAIN_DIVERGENCE_H
 #define MUSTER_DOMAIN_DIVERGENCE_H
 
@@ -65,8 +66,9 @@ void divergence_causes_append(struct buffer *out, const struct divergence_tally 
 bool divergence_member_at(bool before, const struct merge_stream *record, int64_t at);
 
 enum divergence_move { MOVE_NONE = 0, MOVE_RAISE, MOVE_RESOLVE };
-/* What becomes of an alert. `shares`: the newest first; it is raised when the last `passes` of them all exceed the threshold, and over
- * when the newest is below half of it, so that it does not flap. Fewer measurements than `passes` raise nothing. */
+/* What becomes of an alert. `shares`: the newest first; it is raised when the last `passes` of them all exceed the
+ * threshold, and over when the newest is below half of it, so that it does not flap. Fewer measurements than `passes`
+ * raise nothing. */
 enum divergence_move divergence_alert(bool raised, const int64_t *shares_micros, size_t count, size_t passes,
                                       int64_t threshold_micros);
 

@@ -41,17 +41,17 @@ enum merge_decision merge_decision_find(struct slice name)
 
 bool merge_decision_by_stream(enum merge_decision decision)
 {
-    return decision == DECISION_STREAM_ONLY || decision == DECISION_STREAM_COVERS || decision == DECISION_STREAM_UPDATE ||
-           decision == DECISION_LAST_WRITER_STREAM || decision == DECISION_UNION_STREAM || decision == DECISION_UNION_BOTH ||
-           decision == DECISION_UNION_NEITHER;
+    return decision == DECISION_STREAM_ONLY || decision == DECISION_STREAM_COVERS ||
+           decision == DECISION_STREAM_UPDATE || decision == DECISION_LAST_WRITER_STREAM ||
+           decision == DECISION_UNION_STREAM || decision == DECISION_UNION_BOTH || decision == DECISION_UNION_NEITHER;
 }
 
 bool merge_decision_by_batch(enum merge_decision decision)
 {
     return decision == DECISION_STREAM_UNCERTAIN || decision == DECISION_BATCH_NEW_MEMBER ||
-           decision == DECISION_BATCH_ABSENT || decision == DECISION_BATCH_OVER_STREAM || decision == DECISION_BATCH_ONLY ||
-           decision == DECISION_LAST_WRITER_BATCH || decision == DECISION_UNION_BATCH ||
-           decision == DECISION_UNION_BOTH || decision == DECISION_UNION_EXCLUDED;
+           decision == DECISION_BATCH_ABSENT || decision == DECISION_BATCH_OVER_STREAM ||
+           decision == DECISION_BATCH_ONLY || decision == DECISION_LAST_WRITER_BATCH ||
+           decision == DECISION_UNION_BATCH || decision == DECISION_UNION_BOTH || decision == DECISION_UNION_EXCLUDED;
 }
 
 static const char *const verdict_names[] = {
@@ -136,8 +136,8 @@ static struct merge_verdict verdict_out(int64_t valid_from, enum merge_decision 
     };
 }
 
-/* The stream's word: its record, or silence, which says "not a member". A renewal holds from the instant it speaks for, every
- * other membership from its beginning. */
+/* The stream's word: its record, or silence, which says "not a member". A renewal holds from the instant it speaks for,
+ * every other membership from its beginning. */
 static struct merge_verdict verdict_stream(const struct merge_input *input, enum merge_decision decision)
 {
     const struct merge_stream *stream = &input->stream;
@@ -247,8 +247,9 @@ static struct merge_verdict decide_union(const struct merge_input *input)
     if (by_batch) {
         return verdict_batch(input, DECISION_UNION_BATCH);
     }
-    return verdict_out(input->stream.present && input->stream.effective_at > input->run.as_of ? input->stream.effective_at
-                                                                                             : input->run.as_of,
+    return verdict_out(input->stream.present && input->stream.effective_at > input->run.as_of
+                           ? input->stream.effective_at
+                           : input->run.as_of,
                        DECISION_UNION_NEITHER);
 }
 

@@ -1,10 +1,10 @@
-/* The merge (reconciliation, section 3): for one segment and one user, which side is right, and why. Streaming wins for updates,
- * batch wins for new members; a lane that has provably read all that the run read decides by its silence too.
+/* The merge (reconciliation, section 3): for one segment and one user, which side is right, and why. Streaming wins for
+ * updates, batch wins for new members; a lane that has provably read all that the run read decides by its silence too.
  *
- * A pure function of the evidence: what each side recorded, what each side had seen, and how far the lane's time has come. It
- * reads no clock and keeps nothing, so a second decision over the same evidence is the same, and the order in which the
- * evidence arrived does not matter. Instants of writing are microseconds since 1970, as the store keeps them; all others are
- * event time in milliseconds. */
+ * A pure function of the evidence: what each side recorded, what each side had seen, and how far the lane's time has
+ * come. It reads no clock and keeps nothing, so a second decision over the same evidence is the same, and the order in
+ * which the evidence arrived does not matter. Instants of writing are microseconds since 1970, as the store keeps them;
+ * all others are event time in milliseconds. */
 #ifndef MUSTER_DOMAIN_MERGE_H
 #define MUSTER_DOMAIN_MERGE_H
 
@@ -60,8 +60,8 @@ struct merge_stream {
     bool certain;
     int64_t entered_at;
     int64_t effective_at;
-    int64_t valid_until;     /* TIMESTAMP_NEVER: open */
-    int64_t uncertain_until; /* TIMESTAMP_ALWAYS: it is not uncertain; TIMESTAMP_NEVER: open */
+    int64_t valid_until;                 /* TIMESTAMP_NEVER: open */
+    int64_t uncertain_until;             /* TIMESTAMP_ALWAYS: it is not uncertain; TIMESTAMP_NEVER: open */
     int64_t positions[MERGE_TOPICS_MAX]; /* newest folded offset per topic, -1: none */
     int64_t written_us;
 };
@@ -96,8 +96,9 @@ struct merge_input {
     enum evaluation_mode evaluation;
     enum merge_strategy strategy;
     size_t topic_count;
-    bool allowed;     /* the purpose is granted, or none is needed */
-    int64_t ended_by; /* a membership whose valid_until is at or before this instant has ended by itself (merge_ended_by) */
+    bool allowed; /* the purpose is granted, or none is needed */
+    int64_t
+        ended_by; /* a membership whose valid_until is at or before this instant has ended by itself (merge_ended_by) */
     struct merge_stream stream;
     struct merge_run run;
     struct merge_batch batch;
@@ -118,8 +119,8 @@ bool merge_complete(const struct merge_lane *lane);
 bool merge_covers(const struct merge_lane *lane, const struct merge_run *run, size_t topic_count);
 /* The stream's record is an update since the run. */
 bool merge_update_since(const struct merge_stream *stream, const struct merge_run *run, size_t topic_count);
-/* The instant up to which memberships have ended by themselves: the lane's watermark, or the wall clock less the grace where
- * that is later. `wall_ms` is TIMESTAMP_ALWAYS where event time is the only clock. */
+/* The instant up to which memberships have ended by themselves: the lane's watermark, or the wall clock less the grace
+ * where that is later. `wall_ms` is TIMESTAMP_ALWAYS where event time is the only clock. */
 int64_t merge_ended_by(int64_t watermark, int64_t wall_ms, int64_t grace_ms);
 
 /* Decides. */

@@ -9,7 +9,14 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { CONNECT_SECONDS = 2, ANSWER_SECONDS = 10, QUEUE_MAX = 256, MEMBERSHIPS_MAX = 100000, NUMBER_SIZE = 24, SCAN_COUNT = 1000 };
+enum {
+    CONNECT_SECONDS = 2,
+    ANSWER_SECONDS = 10,
+    QUEUE_MAX = 256,
+    MEMBERSHIPS_MAX = 100000,
+    NUMBER_SIZE = 24,
+    SCAN_COUNT = 1000
+};
 
 struct redis {
     redisContext *context;
@@ -23,27 +30,26 @@ struct redis {
 };
 
 /* KEYS: the user's hash, the user's version, the rebuild number, the number of a rebuild under way.
- * ARGV: version, rebuild, user, then segment and valid_until in turns. 1: done, 0: a newer version is there, -1: another rebuild.
- * The segments' sets follow in the same step, so that no reader sees one without the other. */
-static const char script_text[] =
-    "local under_way = redis.call('GET', KEYS[4])\n"
-    "local number = under_way or redis.call('GET', KEYS[3])\n"
-    "if number ~= ARGV[2] then return -1 end\n"
-    "local known = redis.call('GET', KEYS[2])\n"
-    "if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end\n"
-    "local before = redis.call('HKEYS', KEYS[1])\n"
-    "redis.call('DEL', KEYS[1])\n"
-    "local now = {}\n"
-    "for i = 4, #ARGV, 2 do\n"
-    "  now[ARGV[i]] = true\n"
-    "  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])\n"
-    "  redis.call('SADD', 'muster:s:' .. ARGV[i], ARGV[3])\n"
-    "end\n"
-    "for _, segment in ipairs(before) do\n"
-    "  if not now[segment] then redis.call('SREM', 'muster:s:' .. segment, ARGV[3]) end\n"
-    "end\n"
-    "redis.call('SET', KEYS[2], ARGV[1])\n"
-    "return 1\n";
+ * ARGV: version, rebuild, user, then segment and valid_until in turns. 1: done, 0: a newer version is there, -1:
+ * another rebuild. The segments' sets follow in the same step, so that no reader sees one without the other. */
+static const char script_text[] = "local under_way = redis.call('GET', KEYS[4])\n"
+                                  "local number = under_way or redis.call('GET', KEYS[3])\n"
+                                  "if number ~= ARGV[2] then return -1 end\n"
+                                  "local known = redis.call('GET', KEYS[2])\n"
+                                  "if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end\n"
+                                  "local before = redis.call('HKEYS', KEYS[1])\n"
+                                  "redis.call('DEL', KEYS[1])\n"
+                                  "local now = {}\n"
+                                  "for i = 4, #ARGV, 2 do\n"
+                                  "  now[ARGV[i]] = true\n"
+                                  "  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])\n"
+                                  "  redis.call('SADD', 'muster:s:' .. ARGV[i], ARGV[3])\n"
+                                  "end\n"
+                                  "for _, segment in ipairs(before) do\n"
+                                  "  if not now[segment] then redis.call('SREM', 'muster:s:' .. segment, ARGV[3]) end\n"
+                                  "end\n"
+                                  "redis.call('SET', KEYS[2], ARGV[1])\n"
+                                  "return 1\n";
 
 static bool broken(const struct redis *redis, struct error *err)
 {
@@ -62,7 +68,8 @@ static redisReply *answer(struct redis *redis, redisReply *reply, const char *wh
     if (reply->type == REDIS_REPLY_ERROR) {
         bool loading = strncmp(reply->str, "LOADING", 7) == 0 || strncmp(reply->str, "MASTERDOWN", 10) == 0;
 
-        (void)error_set(err, loading ? ERROR_UNREACHABLE : ERROR_INTERNAL, "Redis refused %s: %.200s", what, reply->str);
+        (void)error_set(err, loading ? ERROR_UNREACHABLE : ERROR_INTERNAL, "Redis refused %s: %.200s", what,
+                        reply->str);
         (void)error_action(err, loading ? ERROR_RETRY : ERROR_STOP);
         freeReplyObject(reply);
         return NULL;
@@ -369,8 +376,8 @@ static bool unlink_keys(struct redis *redis, const redisReply *keys, struct erro
     for (size_t index = 0; index < keys->elements; index++) {
         argument_set(redis, index + 1, slice_of(keys->element[index]->str, (size_t)keys->element[index]->len));
     }
-    reply = answer(redis,
-                   redisCommandArgv(redis->context, (int)keys->elements + 1, redis->arguments, redis->sizes), "a removal", err);
+    reply = answer(redis, redisCommandArgv(redis->context, (int)keys->elements + 1, redis->arguments, redis->sizes),
+                   "a removal", err);
     freeReplyObject(reply);
     return reply != NULL;
 }

@@ -1,10 +1,10 @@
 /* The serving layer in Redis (schemas/redis.md): per user the segments and their valid_until, per segment its members.
  *
- * A user's whole membership is written by one script, guarded by a version (the user's largest history id), so that a late
- * write never undoes a newer one, and by the number of the rebuild it belongs to: a Redis that does not hold that number takes
- * nothing. Writes are queued and sent in pipelines. The URL's password never reaches a message. Errors: ERROR_USAGE for a URL
- * that cannot be read, ERROR_UNREACHABLE (action ERROR_RETRY) when the server cannot be reached or the connection breaks,
- * ERROR_INTERNAL for what the server refuses. */
+ * A user's whole membership is written by one script, guarded by a version (the user's largest history id), so that a
+ * late write never undoes a newer one, and by the number of the rebuild it belongs to: a Redis that does not hold that
+ * number takes nothing. Writes are queued and sent in pipelines. The URL's password never reaches a message. Errors:
+ * ERROR_USAGE for a URL that cannot be read, ERROR_UNREACHABLE (action ERROR_RETRY) when the server cannot be reached
+ * or the connection breaks, ERROR_INTERNAL for what the server refuses. */
 #ifndef MUSTER_IO_REDIS_H
 #define MUSTER_IO_REDIS_H
 
@@ -41,14 +41,15 @@ bool redis_put_user(struct redis *redis, struct slice user_id, int64_t version, 
 /* Sends what is queued, waits for all answers, and says what became of them. */
 bool redis_flush(struct redis *redis, struct redis_written *out, struct error *err) MUST_CHECK;
 
-/* Begins a rebuild: takes the number away, so that readers and other writers see an empty Redis, and removes every key of the
- * layout. Until redis_rebuild_end only writes that carry rebuild_no are taken. */
+/* Begins a rebuild: takes the number away, so that readers and other writers see an empty Redis, and removes every key
+ * of the layout. Until redis_rebuild_end only writes that carry rebuild_no are taken. */
 bool redis_rebuild_begin(struct redis *redis, int64_t rebuild_no, struct error *err) MUST_CHECK;
 /* Ends it: from here on the content counts. ERROR_INTERNAL when another rebuild has begun meanwhile. */
 bool redis_rebuild_end(struct redis *redis, int64_t rebuild_no, struct error *err) MUST_CHECK;
 
 /* One user's membership as it is served (tests, status). */
-typedef bool redis_membership_visit(void *context, struct slice segment_id, struct slice valid_until, struct error *err);
+typedef bool redis_membership_visit(void *context, struct slice segment_id, struct slice valid_until,
+                                    struct error *err);
 bool redis_user_each(struct redis *redis, struct slice user_id, redis_membership_visit *visit, void *context,
                      struct error *err) MUST_CHECK;
 

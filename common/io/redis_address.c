@@ -36,8 +36,8 @@ static bool copy_decoded(struct slice text, char *out, size_t size)
         unsigned low;
 
         if (byte == '%') {
-            if (text.size - index < 3 || !digit_value(text.data[index + 1], &high) || !digit_value(text.data[index + 2], &low) ||
-                high + low == 0) {
+            if (text.size - index < 3 || !digit_value(text.data[index + 1], &high) ||
+                !digit_value(text.data[index + 2], &low) || high + low == 0) {
                 return false;
             }
             byte = (char)(high * 16 + low);

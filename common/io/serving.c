@@ -76,7 +76,8 @@ static bool gathering_end(struct gathering *gathering, bool ok, struct redis_wri
     return ok;
 }
 
-static bool publish_piece(struct pg *pg, struct gathering *gathering, const int64_t *user_nos, size_t count, struct error *err)
+static bool publish_piece(struct pg *pg, struct gathering *gathering, const int64_t *user_nos, size_t count,
+                          struct error *err)
 {
     struct pg_value values[1];
     struct buffer list;
@@ -92,8 +93,8 @@ static bool publish_piece(struct pg *pg, struct gathering *gathering, const int6
     values[0] = pg_text(buffer_slice(&list));
     ok = buffer_finish(&list, "a list of users", err) && pg_query(pg, sql_serving_users, values, 1, &result, err);
     for (int row = 0; ok && row < PQntuples(result); row++) {
-        ok = membership_take(gathering, pg_text_at(result, row, 0), pg_integer_at(result, row, 1, 0), pg_text_at(result, row, 2),
-                             pg_integer_at(result, row, 3, TIMESTAMP_NEVER), err);
+        ok = membership_take(gathering, pg_text_at(result, row, 0), pg_integer_at(result, row, 1, 0),
+                             pg_text_at(result, row, 2), pg_integer_at(result, row, 3, TIMESTAMP_NEVER), err);
     }
     PQclear(result);
     buffer_clear(&list);
@@ -120,10 +121,12 @@ static bool fill_row(void *context, const struct slice *cells, size_t cell_count
     if (cell_count != 4) {
         return error_set(err, ERROR_INTERNAL, "a membership has %zu columns", cell_count);
     }
-    return membership_take(context, cells[0], pg_cell_int64(cells[1], 0), cells[2], pg_cell_int64(cells[3], TIMESTAMP_NEVER), err);
+    return membership_take(context, cells[0], pg_cell_int64(cells[1], 0), cells[2],
+                           pg_cell_int64(cells[3], TIMESTAMP_NEVER), err);
 }
 
-bool serving_fill(struct pg *pg, struct redis *redis, int64_t rebuild_no, struct redis_written *written, struct error *err)
+bool serving_fill(struct pg *pg, struct redis *redis, int64_t rebuild_no, struct redis_written *written,
+                  struct error *err)
 {
     struct gathering gathering;
     bool ok;

@@ -1,5 +1,5 @@
-/* From the audience store to the serving layer: whole memberships of users, read in one snapshot with the version they are
- * written under. Always the present state, so that doing it again, or late, is harmless. */
+/* From the audience store to the serving layer: whole memberships of users, read in one snapshot with the version they
+ * are written under. Always the present state, so that doing it again, or late, is harmless. */
 #ifndef MUSTER_IO_SERVING_H
 #define MUSTER_IO_SERVING_H
 
@@ -15,7 +15,8 @@
 bool serving_publish(struct pg *pg, struct redis *redis, int64_t rebuild_no, const int64_t *user_nos, size_t count,
                      struct redis_written *written, struct error *err) MUST_CHECK;
 
-/* Fills an emptied Redis with every membership of the snapshot that is open on `pg` (between redis_rebuild_begin and _end). */
+/* Fills an emptied Redis with every membership of the snapshot that is open on `pg` (between redis_rebuild_begin and
+ * _end). */
 bool serving_fill(struct pg *pg, struct redis *redis, int64_t rebuild_no, struct redis_written *written,
                   struct error *err) MUST_CHECK;
 

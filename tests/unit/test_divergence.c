@@ -74,7 +74,10 @@ END_TEST
 START_TEST(test_member_at)
 {
     struct merge_stream in = {.member = true, .entered_at = 100, .effective_at = 100, .valid_until = 200};
-    struct merge_stream out = {.member = false, .entered_at = TIMESTAMP_ALWAYS, .effective_at = 150, .valid_until = TIMESTAMP_NEVER};
+    struct merge_stream out = {.member = false,
+                               .entered_at = TIMESTAMP_ALWAYS,
+                               .effective_at = 150,
+                               .valid_until = TIMESTAMP_NEVER};
     struct merge_stream renewed = {.member = true, .entered_at = 100, .effective_at = 180, .valid_until = 300};
 
     ck_assert(divergence_member_at(false, &in, 100));
@@ -96,7 +99,7 @@ START_TEST(test_alert_hysteresis)
 
     ck_assert_int_eq(divergence_alert(false, shares, 3, 3, threshold), MOVE_RAISE);
     ck_assert_int_eq(divergence_alert(false, shares, 2, 3, threshold), MOVE_NONE); /* too few */
-    shares[1] = 50000; /* not above */
+    shares[1] = 50000;                                                             /* not above */
     ck_assert_int_eq(divergence_alert(false, shares, 3, 3, threshold), MOVE_NONE);
     ck_assert_int_eq(divergence_alert(true, shares, 3, 3, threshold), MOVE_NONE); /* sent once */
     shares[0] = 25000;

@@ -1,5 +1,5 @@
-/* The decision table, row by row, against conditions written out by hand; then the properties that make passes harmless: a
- * second decision changes nothing, and the order in which evidence arrives does not matter. */
+/* The decision table, row by row, against conditions written out by hand; then the properties that make passes
+ * harmless: a second decision changes nothing, and the order in which evidence arrives does not matter. */
 #include "common/base/timestamp.h"
 #include "common/domain/merge.h"
 
@@ -283,11 +283,11 @@ END_TEST
 
 START_TEST(test_ended_by)
 {
-    ck_assert_int_eq(merge_ended_by(100, TIMESTAMP_ALWAYS, 0), 100);   /* event time alone */
-    ck_assert_int_eq(merge_ended_by(100, 200, 50), 150);               /* the grace has run out */
+    ck_assert_int_eq(merge_ended_by(100, TIMESTAMP_ALWAYS, 0), 100); /* event time alone */
+    ck_assert_int_eq(merge_ended_by(100, 200, 50), 150);             /* the grace has run out */
     ck_assert_int_eq(merge_ended_by(100, 200, 150), 100);
-    ck_assert_int_eq(merge_ended_by(TIMESTAMP_ALWAYS, 200, 50), 150);  /* no stream */
-    ck_assert_int_eq(merge_ended_by(100, INT64_MIN + 5, 50), 100);     /* no overflow */
+    ck_assert_int_eq(merge_ended_by(TIMESTAMP_ALWAYS, 200, 50), 150); /* no stream */
+    ck_assert_int_eq(merge_ended_by(100, INT64_MIN + 5, 50), 100);    /* no overflow */
 }
 END_TEST
 
@@ -367,7 +367,8 @@ static void world_make(struct world *world, unsigned *seed)
     }
 }
 
-static struct merge_input input_at(const struct world *world, enum merge_strategy strategy, size_t records, bool run_there)
+static struct merge_input input_at(const struct world *world, enum merge_strategy strategy, size_t records,
+                                   bool run_there)
 {
     struct merge_input input = input_make();
 
@@ -385,8 +386,8 @@ static struct merge_input input_at(const struct world *world, enum merge_strateg
     return input;
 }
 
-/* The membership that passes come to when records and the run arrive in the order that `seed` draws, with a pass after each
- * arrival. The stored verdict is carried along as a pass would, and must not influence the end. */
+/* The membership that passes come to when records and the run arrive in the order that `seed` draws, with a pass after
+ * each arrival. The stored verdict is carried along as a pass would, and must not influence the end. */
 static struct merge_verdict end_of(const struct world *world, enum merge_strategy strategy, unsigned seed)
 {
     struct merge_verdict stored = {.member = false};
