@@ -235,8 +235,7 @@ static void print_stats(const struct eval *eval)
         }
     }
     fprintf(stderr, "state %zu bytes\n", eval_users_size(&eval->users));
-    fprintf(stderr, "cpu %.3f s, %.0f lines/s\n", seconds,
-            seconds > 0 ? (double)eval->line_count / seconds : 0.0);
+    fprintf(stderr, "cpu %.3f s, %.0f lines/s\n", seconds, seconds > 0 ? (double)eval->line_count / seconds : 0.0);
 }
 
 static bool parse_engine(const struct command_line *line, bool *stream, struct error *err)

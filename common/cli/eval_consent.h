@@ -1,5 +1,5 @@
-/* `muster eval --consent`: what the store would let be read. A membership of a segment that is subject to consent exists
- * only while its purpose is granted; grants, withdrawals and deletes count by their timestamps. */
+/* `muster eval --consent`: what the store would let be read. A membership of a segment that is subject to consent
+ * exists only while its purpose is granted; grants, withdrawals and deletes count by their timestamps. */
 #ifndef MUSTER_CLI_EVAL_CONSENT_H
 #define MUSTER_CLI_EVAL_CONSENT_H
 
@@ -29,8 +29,8 @@ bool consent_history_fold(struct consent_history *history, const struct event *e
 bool consent_concerns(const struct definition *definition);
 bool consent_default(const struct definition *definition, const struct config *config);
 
-/* The part of [*begin, end) that is allowed and begins first: narrows the interval and returns true, or false where there is
- * none. `at` bounds the changes looked at. */
+/* The part of [*begin, end) that is allowed and begins first: narrows the interval and returns true, or false where
+ * there is none. `at` bounds the changes looked at. */
 bool consent_narrow(const struct consent_history *history, const struct definition *definition, bool allowed_default,
                     int64_t at, struct interval *interval);
 

@@ -29,7 +29,7 @@ struct eval_user {
 };
 
 struct eval_options {
-    bool stream;      /* through the incremental path, event by event */
+    bool stream; /* through the incremental path, event by event */
     bool intervals;
     bool consent;
     const struct config *config; /* with consent: the default of each purpose */
@@ -46,7 +46,7 @@ struct eval_users {
     size_t capacity;
     uint64_t *touched;
     struct ranks *ranks; /* where a definition has a percentile */
-    int64_t newest; /* greatest event time; TIMESTAMP_ALWAYS before the first */
+    int64_t newest;      /* greatest event time; TIMESTAMP_ALWAYS before the first */
     uint64_t event_count;
     uint64_t copy_count;
     uint64_t copy_different_count;
@@ -58,7 +58,8 @@ bool eval_users_init(struct eval_users *users, const struct ruleset *ruleset, co
 void eval_users_clear(struct eval_users *users);
 
 /* Absorbs one event. *different: a copy with other content than the one kept. */
-bool eval_users_fold(struct eval_users *users, const struct event *event, bool *different, struct error *err) MUST_CHECK;
+bool eval_users_fold(struct eval_users *users, const struct event *event, bool *different,
+                     struct error *err) MUST_CHECK;
 
 /* The rows of all segments as of `at`: `rows` has one list per segment, each in the order of the user ids. The caller
  * frees the lists' items. */

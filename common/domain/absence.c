@@ -1,5 +1,5 @@
-/* notFollowedBy, strict and orLater, and its shorthand (section 5): an `a` holds from when it is mature until it leaves its
- * window or, with orLater, until a `b` comes. */
+/* notFollowedBy, strict and orLater, and its shorthand (section 5): an `a` holds from when it is mature until it leaves
+ * its window or, with orLater, until a `b` comes. */
 #include "common/base/timestamp.h"
 #include "common/domain/occurrence.h"
 
@@ -9,7 +9,8 @@ struct following {
     uint32_t group_count; /* b's in the present millisecond */
 };
 
-/* Fills next_ms of every link: a b of the same millisecond follows too, whatever their order, but not the event itself. */
+/* Fills next_ms of every link: a b of the same millisecond follows too, whatever their order, but not the event itself.
+ */
 static void find_following(struct evaluation *evaluation, const struct node *node, struct links *links)
 {
     struct following *following = evaluation_allocate(evaluation, links->key_count, sizeof *following);
@@ -28,7 +29,8 @@ static void find_following(struct evaluation *evaluation, const struct node *nod
 
         while (low > 0 && links->items[low - 1].entry->time_ms == time_ms) {
             low--;
-            following[links->items[low].key].group_count += bit_is_set(links->items[low].entry->mask, node->followed_by);
+            following[links->items[low].key].group_count +=
+                bit_is_set(links->items[low].entry->mask, node->followed_by);
         }
         for (size_t i = low; i < high; i++) {
             struct link *link = &links->items[i];

@@ -82,9 +82,8 @@ static bool term_contains(const struct value *operand, const struct value *value
     if (value->type != VALUE_STRING || operand->type != VALUE_STRING) {
         return false;
     }
-    return operand->text.size == 0 ||
-           (value->text.size > 0 &&
-            memmem(value->text.data, value->text.size, operand->text.data, operand->text.size) != NULL);
+    return operand->text.size == 0 || (value->text.size > 0 && memmem(value->text.data, value->text.size,
+                                                                      operand->text.data, operand->text.size) != NULL);
 }
 
 static bool slice_ends_with(struct slice text, struct slice end)
@@ -154,7 +153,8 @@ bool comparison_quotient(const struct rule_comparison *comparison, const struct 
     return true;
 }
 
-/* Magnitudes of up to 320 bits, little end first: a sum of 2^32 micros (95 bits) times three factors below 2^64 fits. */
+/* Magnitudes of up to 320 bits, little end first: a sum of 2^32 micros (95 bits) times three factors below 2^64 fits.
+ */
 struct wide {
     uint64_t limbs[LIMBS];
 };

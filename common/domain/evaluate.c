@@ -1,17 +1,17 @@
 /* From the log to memberships: criteria become timelines, lifetimes and exclusions walk over them (section 6).
  *
- * An event at t changes M from t on only. So for each segment a little is carried at an instant F just before the newest
- * event (the last qualifying instant, the interval open then, the exclusion window), and the next evaluation looks at (F,
- * infinity) alone: events reach into it through their windows. An event at or before F drops what was carried, and
- * everything is found from the beginning: the same code with F = minus infinity, which is also what batch runs. */
+ * An event at t changes M from t on only. So for each segment a little is carried at an instant F just before the
+ * newest event (the last qualifying instant, the interval open then, the exclusion window), and the next evaluation
+ * looks at (F, infinity) alone: events reach into it through their windows. An event at or before F drops what was
+ * carried, and everything is found from the beginning: the same code with F = minus infinity, which is also what batch
+ * runs. */
 #include "common/domain/evaluation_parts.h"
 
 #include <stdlib.h>
 
 enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
 
-static const struct carry carry_none = {
-    .qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
+static const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
 
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err)
 {
@@ -30,8 +30,8 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
     evaluation->carries = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->carries);
     evaluation->summaries = memory_allocate_zeroed(ruleset->summary_max, sizeof *evaluation->summaries);
-    if (evaluation->summaries == NULL || evaluation->values == NULL || evaluation->mask == NULL || evaluation->answers == NULL ||
-        evaluation->carries == NULL) {
+    if (evaluation->summaries == NULL || evaluation->values == NULL || evaluation->mask == NULL ||
+        evaluation->answers == NULL || evaluation->carries == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
     }
@@ -123,7 +123,8 @@ static void evaluate_reference(struct evaluation *evaluation, const struct node 
     timeline_union_end(&sum, &evaluation->arena, &evaluation->failed);
 }
 
-/* Marks count in every branch, so all children are evaluated where they are wanted; otherwise a constant one decides. */
+/* Marks count in every branch, so all children are evaluated where they are wanted; otherwise a constant one decides.
+ */
 static void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all,
                               bool marked, struct timeline *out)
 {
@@ -258,8 +259,7 @@ static int64_t apply_duration(struct evaluation *evaluation, const struct defini
         qsort(marks->at, marks->count, sizeof *marks->at, compare_instants);
     }
     if (carry->qualified_at != INT64_MIN && (criteria->initial || definition->mode == MODE_STICKY)) {
-        qualify(&lifetime, carry->qualified_at,
-                criteria->initial && flips->count > 0 ? flips->at[0] : TIMESTAMP_NEVER);
+        qualify(&lifetime, carry->qualified_at, criteria->initial && flips->count > 0 ? flips->at[0] : TIMESTAMP_NEVER);
     }
     for (size_t i = criteria->initial ? 0 : 1; i <= flips->count; i += 2) {
         /* The criteria hold on [begin, end). */
@@ -338,8 +338,8 @@ static void evaluate_segment(struct evaluation *evaluation, size_t segment, cons
     struct timeline held;
 
     *answer = (struct answer){0};
-    *carried = (struct carry){
-        .qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = carry->blocked_until};
+    *carried =
+        (struct carry){.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = carry->blocked_until};
     if (evaluation->known_since == TIMESTAMP_NEVER) {
         return;
     }

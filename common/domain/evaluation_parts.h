@@ -18,8 +18,8 @@ struct evaluation {
     struct comparison_scratch scratch;
     struct buffer key;         /* percentile: the group's key */
     const struct ranks *ranks; /* NULL: not given */
-    bool failed;   /* the arena ran out: the call fails at its end */
-    bool unranked; /* a percentile was to be evaluated without ranks */
+    bool failed;               /* the arena ran out: the call fails at its end */
+    bool unranked;             /* a percentile was to be evaluated without ranks */
 
     /* fold */
     struct value *values; /* by source */
@@ -28,20 +28,20 @@ struct evaluation {
     /* the call in progress */
     const struct user_state *state;
     size_t stride;
-    size_t entry_count;    /* entries with time <= the instant asked about */
-    int64_t known_since;   /* TIMESTAMP_NEVER where nothing in these entries makes the user known */
-    int64_t at;            /* the instant asked about; TIMESTAMP_NEVER: all */
-    int64_t from;          /* F: truths are found from here on; INT64_MIN = from the beginning */
-    bool marking_turned;   /* inside an odd number of nots: nothing requalifies */
-    struct instants marks; /* instants after F at which a criterion requalifies (section 6), unsorted */
+    size_t entry_count;     /* entries with time <= the instant asked about */
+    int64_t known_since;    /* TIMESTAMP_NEVER where nothing in these entries makes the user known */
+    int64_t at;             /* the instant asked about; TIMESTAMP_NEVER: all */
+    int64_t from;           /* F: truths are found from here on; INT64_MIN = from the beginning */
+    bool marking_turned;    /* inside an odd number of nots: nothing requalifies */
+    struct instants marks;  /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers; /* by segment; valid for those of the present closure */
     struct carry *carries;  /* by place in the closure: what the call leaves to be carried on */
 
     /* summaries of criteria without a window */
-    struct summary *summaries;          /* of the closure: what the call leaves */
-    const struct summary *summed;       /* of the present segment, by node.carry; NULL: none */
-    struct summary *summing;            /* the same to be filled; NULL: not wanted */
-    int64_t carry_at;                   /* as of this instant */
+    struct summary *summaries;    /* of the closure: what the call leaves */
+    const struct summary *summed; /* of the present segment, by node.carry; NULL: none */
+    struct summary *summing;      /* the same to be filled; NULL: not wanted */
+    int64_t carry_at;             /* as of this instant */
 };
 
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);

@@ -37,7 +37,8 @@ void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *en
 int64_t window_reach_ms(const struct rule_window *window)
 {
     static const int64_t period_days[] = {
-        [RULE_PERIOD_NONE] = 0, [RULE_DAY] = 1, [RULE_WEEK] = 7, [RULE_MONTH] = 31, [RULE_QUARTER] = 92, [RULE_YEAR] = 366,
+        [RULE_PERIOD_NONE] = 0, [RULE_DAY] = 1,      [RULE_WEEK] = 7,
+        [RULE_MONTH] = 31,      [RULE_QUARTER] = 92, [RULE_YEAR] = 366,
     };
     const int64_t day_ms = INT64_C(86400000);
 
@@ -202,9 +203,8 @@ static void gather(struct sweep *sweep)
 {
     struct evaluation *evaluation = sweep->evaluation;
     const struct measure_plan *plan = sweep->plan;
-    size_t first = sweep->base.at_ms == INT64_MIN
-                       ? evaluation_first_entry(evaluation, window_reach_ms(plan->window))
-                       : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
+    size_t first = sweep->base.at_ms == INT64_MIN ? evaluation_first_entry(evaluation, window_reach_ms(plan->window))
+                                                  : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
     size_t count = 0;
 
     for (size_t i = first; i < evaluation->entry_count; i++) {
@@ -222,7 +222,8 @@ static void gather(struct sweep *sweep)
         if (!counts_later(sweep, entry, item)) {
             continue;
         }
-        slot = plan->column == RULESET_NONE ? NULL : entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+        slot = plan->column == RULESET_NONE ? NULL
+                                            : entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
         item->numeric = slot != NULL && slot->type == VALUE_NUMBER;
         item->micros = item->numeric ? slot->number : 0;
         sweep->item_count++;
@@ -382,8 +383,8 @@ struct quotient sweep_number(const struct sweep *sweep)
 
 /* ---- the event criterion and compare ---- */
 
-/* The entry whose value is chosen: the greatest value among those that tie, same time and no message id (section 2). Something
- * counts. `kept` holds the entry that is summed up, where it is that one. */
+/* The entry whose value is chosen: the greatest value among those that tie, same time and no message id (section 2).
+ * Something counts. `kept` holds the entry that is summed up, where it is that one. */
 static const struct entry *chosen_entry(const struct sweep *sweep, bool latest, struct entry *kept)
 {
     const struct evaluation *evaluation = sweep->evaluation;
@@ -400,7 +401,8 @@ static const struct entry *chosen_entry(const struct sweep *sweep, bool latest, 
     if (entry_record(evaluation->state, chosen)->has_id) {
         return chosen;
     }
-    greatest = slot_value(evaluation->state, chosen, entry_slot(ruleset, evaluation->state, chosen, sweep->plan->column));
+    greatest =
+        slot_value(evaluation->state, chosen, entry_slot(ruleset, evaluation->state, chosen, sweep->plan->column));
     for (;;) {
         const struct entry *other;
         struct value value;
@@ -412,7 +414,8 @@ static const struct entry *chosen_entry(const struct sweep *sweep, bool latest, 
         if (other->time_ms != chosen->time_ms || entry_record(evaluation->state, other)->has_id) {
             return chosen;
         }
-        value = slot_value(evaluation->state, other, entry_slot(ruleset, evaluation->state, other, sweep->plan->column));
+        value =
+            slot_value(evaluation->state, other, entry_slot(ruleset, evaluation->state, other, sweep->plan->column));
         if (value_compare(&value, &greatest) > 0) {
             chosen = other;
             greatest = value;

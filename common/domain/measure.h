@@ -1,6 +1,6 @@
 /* A sweep over the instants at which events begin and cease to count, and the measures of section 5 over those that
- * count. Events begin and cease in the order of their times, so what counts is always a run of the log: sums are kept by adding and
- * taking away, the least and greatest by a queue, different values by how often each occurs. */
+ * count. Events begin and cease in the order of their times, so what counts is always a run of the log: sums are kept
+ * by adding and taking away, the least and greatest by a queue, different values by how often each occurs. */
 #ifndef MUSTER_DOMAIN_MEASURE_H
 #define MUSTER_DOMAIN_MEASURE_H
 
@@ -20,7 +20,7 @@ struct sweep {
     struct evaluation *evaluation;
     const struct node *node;
     const struct measure_plan *plan;
-    struct summary base; /* the events before items[0], where there is no window */
+    struct summary base;   /* the events before items[0], where there is no window */
     struct counted *items; /* the events that count at F or later, in the order of section 2 */
     size_t item_count;
     size_t low; /* items[low .. high) count */

@@ -1,5 +1,5 @@
-/* Events that belong together: what absences and sequences are found among. Entries that any of some selectors took, in the
- * order of the log, each with the number of its `same` values. */
+/* Events that belong together: what absences and sequences are found among. Entries that any of some selectors took, in
+ * the order of the log, each with the number of its `same` values. */
 #ifndef MUSTER_DOMAIN_OCCURRENCE_H
 #define MUSTER_DOMAIN_OCCURRENCE_H
 

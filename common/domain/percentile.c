@@ -16,7 +16,7 @@ struct ranked {
 
 struct ranks {
     const struct ruleset *ruleset;
-    struct arena arena;    /* keys of groups */
+    struct arena arena;     /* keys of groups */
     struct hash_map groups; /* percentile and value of `by` to group number */
     struct slice *keys;     /* by group */
     size_t key_capacity;
@@ -109,8 +109,8 @@ static bool add_value(struct ranks *ranks, struct slice key, const struct quotie
     bool added;
 
     if (!memory_grow(&ranks->keys, &ranks->key_capacity, count, VALUE_COUNT_MAX, sizeof *ranks->keys, "groups", err) ||
-        !memory_grow(&ranks->values, &ranks->value_capacity, ranks->value_count, VALUE_COUNT_MAX,
-                     sizeof *ranks->values, "values to rank", err)) {
+        !memory_grow(&ranks->values, &ranks->value_capacity, ranks->value_count, VALUE_COUNT_MAX, sizeof *ranks->values,
+                     "values to rank", err)) {
         return false;
     }
     if (!arena_copy(&ranks->arena, key, &ranks->keys[count])) {

@@ -171,8 +171,7 @@ static bool intern(struct compiler *compiler, const struct selector *selector, u
     while (index < compiler->selectors.count && !selectors_equal(&selectors[index], selector)) {
         index++;
     }
-    if (index == compiler->selectors.count &&
-        !append(compiler, &compiler->selectors, selector, sizeof *selector)) {
+    if (index == compiler->selectors.count && !append(compiler, &compiler->selectors, selector, sizeof *selector)) {
         return false;
     }
     *out = (uint32_t)index;
@@ -402,8 +401,8 @@ static bool compile_criterion(struct compiler *compiler, const struct criterion 
         return compile_percentile(compiler, criterion, node);
     case CRITERION_NONE:
     default:
-        return refuse(compiler, criterion, "not supported in this version: ",
-                      slice_from(criterion_kind_name(criterion->kind)));
+        return refuse(compiler, criterion,
+                      "not supported in this version: ", slice_from(criterion_kind_name(criterion->kind)));
     }
 }
 
@@ -477,8 +476,8 @@ static bool compile_shape(struct compiler *compiler, size_t index)
         shape->slot_of[i] = SHAPE_NO_SLOT;
     }
     if (shape->column_count >= SHAPE_NO_SLOT) {
-        return error_set(compiler->err, ERROR_INPUT, "the definitions read too many properties of one event: at most %d",
-                         SHAPE_NO_SLOT - 1);
+        return error_set(compiler->err, ERROR_INPUT,
+                         "the definitions read too many properties of one event: at most %d", SHAPE_NO_SLOT - 1);
     }
     for (size_t i = 0; i < shape->column_count; i++) {
         shape->slot_of[shape->columns[i]] = (uint16_t)i;
@@ -490,8 +489,7 @@ static size_t shape_slot(const struct ruleset *ruleset, struct slice name)
 {
     size_t slot = (size_t)hash_bytes(name, ruleset->seed) & ruleset->shape_table_mask;
 
-    while (ruleset->shape_table[slot] != 0 &&
-           !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
+    while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
         slot = (slot + 1) & ruleset->shape_table_mask;
     }
     return slot;

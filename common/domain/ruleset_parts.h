@@ -1,8 +1,9 @@
 /* What a ruleset is made of: shared by the files that compile and evaluate it, and by nobody else.
  *
- * Selectors (names and `where`) and the values that rules read are interned over all definitions. So an event's predicates are
- * evaluated once, when it is folded; its log entry keeps one bit per selector that took it, and the values that these
- * selectors' rules read. An identify event is an entry as well: a trait is a selector of the identifies that set it. */
+ * Selectors (names and `where`) and the values that rules read are interned over all definitions. So an event's
+ * predicates are evaluated once, when it is folded; its log entry keeps one bit per selector that took it, and the
+ * values that these selectors' rules read. An identify event is an entry as well: a trait is a selector of the
+ * identifies that set it. */
 #ifndef MUSTER_DOMAIN_RULESET_PARTS_H
 #define MUSTER_DOMAIN_RULESET_PARTS_H
 
@@ -78,8 +79,8 @@ struct node {
     uint32_t *steps;          /* SEQUENCE: selectors */
     uint32_t trait;           /* TRAIT...: selector; PERCENTILE: `by`, or RULESET_NONE */
     uint32_t trait_column;
-    uint32_t percentile;      /* PERCENTILE: number in the ruleset */
-    uint32_t carry;           /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
+    uint32_t percentile; /* PERCENTILE: number in the ruleset */
+    uint32_t carry;      /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
 };
 
 struct segment_plan {
@@ -88,7 +89,7 @@ struct segment_plan {
     struct node *exclude;
     uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
     size_t closure_count;
-    size_t carry_index; /* of the first of its closure_count carries in a user's state */
+    size_t carry_index;     /* of the first of its closure_count carries in a user's state */
     uint32_t summary_count; /* criteria without a window, whose past is summed up */
     size_t summary_index;   /* of the first summary of its closure in a user's state */
     int64_t reach_ms;

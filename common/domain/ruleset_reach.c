@@ -23,7 +23,8 @@ static int64_t larger(int64_t a, int64_t b)
 static int64_t window_reach(const struct rule_window *window)
 {
     static const int64_t period_days[] = {
-        [RULE_PERIOD_NONE] = 0, [RULE_DAY] = 1, [RULE_WEEK] = 7, [RULE_MONTH] = 31, [RULE_QUARTER] = 92, [RULE_YEAR] = 366,
+        [RULE_PERIOD_NONE] = 0, [RULE_DAY] = 1,      [RULE_WEEK] = 7,
+        [RULE_MONTH] = 31,      [RULE_QUARTER] = 92, [RULE_YEAR] = 366,
     };
     const int64_t day_ms = INT64_C(86400000);
 
@@ -97,10 +98,10 @@ static int64_t criterion_reach(const struct ruleset *ruleset, const struct crite
     }
 }
 
-/* A definition whose only criterion says that something has happened (an absence, a sequence, or an event at all), with a
- * lifetime: nobody is a member for longer than the lifetime after the last such happening, and that happening makes the
- * criterion true by itself. What lies further back only keeps true what no longer decides, so even a form without a window
- * reaches no further than its own length. False, where the definition is of another kind. */
+/* A definition whose only criterion says that something has happened (an absence, a sequence, or an event at all), with
+ * a lifetime: nobody is a member for longer than the lifetime after the last such happening, and that happening makes
+ * the criterion true by itself. What lies further back only keeps true what no longer decides, so even a form without a
+ * window reaches no further than its own length. False, where the definition is of another kind. */
 static bool newest_decides(const struct definition *definition, int64_t *reach_ms)
 {
     const struct criterion *criterion = &definition->criteria[0];

@@ -1,5 +1,5 @@
-/* sequence (section 5): for every number of steps the latest possible begin of a chain of that many is enough, since a later
- * begin is never worse. Events of one millisecond may serve in any order, so a millisecond is taken whole: it can
+/* sequence (section 5): for every number of steps the latest possible begin of a chain of that many is enough, since a
+ * later begin is never worse. Events of one millisecond may serve in any order, so a millisecond is taken whole: it can
  * continue a chain by several steps where different events of it match them. */
 #include "common/base/timestamp.h"
 #include "common/domain/occurrence.h"
@@ -10,12 +10,12 @@ struct chains {
     struct evaluation *evaluation;
     const struct node *node;
     size_t step_count;
-    int64_t *begins;      /* by number of steps done: the latest begin of such a chain; INT64_MIN: none */
-    int64_t *begins_next; /* while a millisecond is taken */
+    int64_t *begins;          /* by number of steps done: the latest begin of such a chain; INT64_MIN: none */
+    int64_t *begins_next;     /* while a millisecond is taken */
     const struct link *group; /* the events of one millisecond and key */
     size_t group_count;
-    uint32_t *served;  /* by event of the group: the step, + 1 */
-    bool *seen;        /* by event of the group */
+    uint32_t *served; /* by event of the group: the step, + 1 */
+    bool *seen;       /* by event of the group */
     size_t group_capacity;
 };
 
@@ -101,7 +101,8 @@ static void take_key(struct chains *chains, const struct link *items, size_t cou
         chains->group = &items[low];
         chains->group_count = high - low;
         if (take_group(chains)) {
-            instants_push(completed, items[low].entry->time_ms, &chains->evaluation->arena, &chains->evaluation->failed);
+            instants_push(completed, items[low].entry->time_ms, &chains->evaluation->arena,
+                          &chains->evaluation->failed);
         }
     }
 }
@@ -153,8 +154,7 @@ static void find_completed(struct evaluation *evaluation, const struct node *nod
     first = summary->at_ms == INT64_MIN
                 ? evaluation_first_entry(evaluation, reach)
                 : evaluation_first_after(evaluation, summary->at_ms, node->criterion->within_ms + 1);
-    links_gather(evaluation, first, node->steps, chains.step_count, node->same,
-                 node->criterion->same_count, &links);
+    links_gather(evaluation, first, node->steps, chains.step_count, node->same, node->criterion->same_count, &links);
     chains.begins = evaluation_allocate(evaluation, chains.step_count, sizeof *chains.begins);
     chains.begins_next = evaluation_allocate(evaluation, chains.step_count, sizeof *chains.begins_next);
     if (links.count == 0 || chains.begins == NULL || chains.begins_next == NULL) {

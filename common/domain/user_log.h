@@ -8,14 +8,14 @@
 
 /* A value of an event. Text lies behind the slots of its record. */
 struct slot {
-    int64_t number;      /* micros; of a boolean 0 or 1; of text: bytes from the record's begin */
-    uint32_t size;       /* of text */
-    uint8_t type;        /* enum value_type */
+    int64_t number; /* micros; of a boolean 0 or 1; of text: bytes from the record's begin */
+    uint32_t size;  /* of text */
+    uint8_t type;   /* enum value_type */
     uint8_t unused[3];
 };
 
-/* What is kept of an event besides its time. Behind it: the message id, padded to 8 bytes; the slots of the event's shape;
- * texts. */
+/* What is kept of an event besides its time. Behind it: the message id, padded to 8 bytes; the slots of the event's
+ * shape; texts. */
 struct record {
     int64_t time_ms;
     uint64_t content; /* hash of what the event says, to tell copies that differ */
@@ -45,7 +45,7 @@ struct summary {
     int64_t at_ms; /* INT64_MIN: nothing is summed up */
     int64_t count; /* counting events; of an absence or sequence: 1 where it holds */
     int64_t numeric_count;
-    int64_t extreme;  /* min, max */
+    int64_t extreme; /* min, max */
     int64_t distinct_count;
     int64_t first_ms;
     int64_t last_ms;

@@ -104,8 +104,8 @@ static const struct record *record_at(const struct user_state *state, uint32_t r
 
 static bool is_copy(const struct record *record, const struct event *event, uint32_t hash, int64_t dedup_ms)
 {
-    int64_t apart = record->time_ms > event->time_ms ? record->time_ms - event->time_ms
-                                                     : event->time_ms - record->time_ms;
+    int64_t apart =
+        record->time_ms > event->time_ms ? record->time_ms - event->time_ms : event->time_ms - record->time_ms;
 
     return record->has_id && record->id_hash == hash && apart <= dedup_ms &&
            slice_equal(record_id(record), event->message_id);
@@ -223,7 +223,8 @@ static bool read_values(struct evaluation *evaluation, const struct shape *shape
 static bool selector_holds(struct evaluation *evaluation, const struct selector *selector, const struct event *event)
 {
     if (selector->trait) {
-        return event->traits != JSON_ABSENT && json_member(event->document, event->traits, selector->key) != JSON_ABSENT;
+        return event->traits != JSON_ABSENT &&
+               json_member(event->document, event->traits, selector->key) != JSON_ABSENT;
     }
     for (size_t i = 0; i < selector->predicate_count; i++) {
         const struct predicate *predicate = &selector->predicates[i];
@@ -414,7 +415,8 @@ static bool keep(struct evaluation *evaluation, struct user_state *state, const 
     return true;
 }
 
-/* An event changes M from its own time on: what was carried from before stays, the rest of these segments is found anew. */
+/* An event changes M from its own time on: what was carried from before stays, the rest of these segments is found
+ * anew. */
 static void drop_carries(const struct ruleset *ruleset, struct user_state *state, const uint64_t *mask, int64_t time_ms,
                          bool all)
 {

@@ -18,9 +18,9 @@ struct user_state;
 enum fold_result {
     FOLD_NONE = 0,
     FOLD_APPLIED,
-    FOLD_COPY,            /* a copy of an event that is held: ignored */
-    FOLD_COPY_DIFFERENT,  /* a copy with other content: ignored, to be reported */
-    FOLD_IGNORED,         /* consent, delete: nothing for the rules */
+    FOLD_COPY,           /* a copy of an event that is held: ignored */
+    FOLD_COPY_DIFFERENT, /* a copy with other content: ignored, to be reported */
+    FOLD_IGNORED,        /* consent, delete: nothing for the rules */
 };
 
 struct membership {
@@ -44,28 +44,30 @@ void evaluation_free(struct evaluation *evaluation);
 bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err) MUST_CHECK;
 void user_state_free(struct user_state *state);
 
-/* Absorbs one event of the user. Content is copied as far as the rules need it. `touched`, where not NULL, is an array of
- * bits, one per segment ((segment_count + 63) / 64 words), in which the segments that this event can change (referring
- * ones included) are set; other bits are left alone. */
+/* Absorbs one event of the user. Content is copied as far as the rules need it. `touched`, where not NULL, is an array
+ * of bits, one per segment ((segment_count + 63) / 64 words), in which the segments that this event can change
+ * (referring ones included) are set; other bits are left alone. */
 bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
                      struct error *err) MUST_CHECK;
 
-/* Segments that depend on a percentile need ranks first (percentile.h), and have a membership at `at` only: no intervals. */
+/* Segments that depend on a percentile need ranks first (percentile.h), and have a membership at `at` only: no
+ * intervals. */
 
 /* Membership of one segment at `at` from the events with time <= at. */
 bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
                            struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
 
 /* The intervals of M that end after `from` (TIMESTAMP_ALWAYS: all), given all events held (also those later than
- * `from`) and no further one: what the future brings by time alone is included, so the last left_at is the valid_until of
- * a state that holds nothing newer. Borrowed from `evaluation` until the next call. This is what the stream uses to
+ * `from`) and no further one: what the future brings by time alone is included, so the last left_at is the valid_until
+ * of a state that holds nothing newer. Borrowed from `evaluation` until the next call. This is what the stream uses to
  * find transitions and timers. */
 bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,
                           struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                           struct error *err) MUST_CHECK;
 
-/* The same for all segments at once, which costs less: `out` has one element per segment of the ruleset. What batch uses. */
+/* The same for all segments at once, which costs less: `out` has one element per segment of the ruleset. What batch
+ * uses. */
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
 

@@ -22,8 +22,9 @@ typedef const struct zone *zone_find(void *context, struct slice name);
 /* UTC: no transitions. */
 const struct zone *zone_utc(void);
 
-/* Start of period number `index` (0 = the one that holds 1970-01-01 local): local midnight of its first day, the first of
- * two, or the first instant of that day where midnight does not exist. Clamped to a year beyond TIMESTAMP_MIN / MAX. */
+/* Start of period number `index` (0 = the one that holds 1970-01-01 local): local midnight of its first day, the first
+ * of two, or the first instant of that day where midnight does not exist. Clamped to a year beyond TIMESTAMP_MIN / MAX.
+ */
 int64_t zone_period_start_ms(const struct zone *zone, enum rule_period period, int64_t index);
 /* The period that `ms` lies in: start(index) <= ms < start(index + 1). */
 int64_t zone_period_index(const struct zone *zone, enum rule_period period, int64_t ms);

@@ -14,8 +14,8 @@ struct zone_files {
 void zone_files_init(struct zone_files *files);
 void zone_files_clear(struct zone_files *files);
 
-/* A zone_find; `context` is a struct zone_files. NULL where there is no such zone, or its file is broken. The rule at the file's
- * end is carried on to the year 10000. Give it to ruleset_new:
+/* A zone_find; `context` is a struct zone_files. NULL where there is no such zone, or its file is broken. The rule at
+ * the file's end is carried on to the year 10000. Give it to ruleset_new:
  *     {.zones = zone_files_find, .zones_context = &files} */
 const struct zone *zone_files_find(void *context, struct slice name);
 

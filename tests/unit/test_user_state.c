@@ -1,5 +1,6 @@
-/* The evaluator as a whole: that what it carries from event to event equals what it finds from the beginning, that order does
- * not matter, copies, the past, and failing allocations. What the answers must be is tested by the conformance cases. */
+/* The evaluator as a whole: that what it carries from event to event equals what it finds from the beginning, that
+ * order does not matter, copies, the past, and failing allocations. What the answers must be is tested by the
+ * conformance cases. */
 #include "common/domain/user_state.h"
 
 #include "common/base/timestamp.h"
@@ -23,14 +24,18 @@ static const char definitions[] =
     "{\"segmentId\":\"sums\",\"criteria\":[{\"event\":[\"a\",\"b\"],\"window\":\"10s\",\"offset\":\"2s\","
     " \"sum\":{\"product\":[\"n\",\"m\"],\">\":4}}],\"membershipDuration\":\"4s\"},"
     "{\"segmentId\":\"sum_ever\",\"criteria\":[{\"event\":\"b\",\"sum\":{\"property\":\"n\",\">\":3}}]},"
-    "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"window\":\"12s\",\"avg\":{\"property\":\"n\",\">=\":1.5}}]},"
+    "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"window\":\"12s\",\"avg\":{\"property\":\"n\",\">=\":1.5}}]"
+    "},"
     "{\"segmentId\":\"avg_ever\",\"criteria\":[{\"event\":\"a\",\"avg\":{\"property\":\"n\",\">=\":1.5}}]},"
-    "{\"segmentId\":\"least\",\"criteria\":[{\"event\":\"a\",\"window\":\"12s\",\"min\":{\"property\":\"n\",\"<=\":1}}]},"
+    "{\"segmentId\":\"least\",\"criteria\":[{\"event\":\"a\",\"window\":\"12s\",\"min\":{\"property\":\"n\",\"<=\":1}}]"
+    "},"
     "{\"segmentId\":\"least_ever\",\"criteria\":[{\"event\":\"b\",\"min\":{\"property\":\"n\",\"<\":0}}],"
     " \"membershipDuration\":\"3s\"},"
-    "{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"b\",\"window\":\"12s\",\"max\":{\"property\":\"n\",\">=\":2}}]},"
+    "{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"b\",\"window\":\"12s\",\"max\":{\"property\":\"n\",\">=\":2}}]}"
+    ","
     "{\"segmentId\":\"most_ever\",\"criteria\":[{\"event\":\"*\",\"max\":{\"property\":\"n\",\"<\":3}}]},"
-    "{\"segmentId\":\"kinds\",\"criteria\":[{\"event\":\"*\",\"window\":\"8s\",\"distinct\":{\"property\":\"k\",\">=\":2}}]},"
+    "{\"segmentId\":\"kinds\",\"criteria\":[{\"event\":\"*\",\"window\":\"8s\",\"distinct\":{\"property\":\"k\",\">=\":"
+    "2}}]},"
     "{\"segmentId\":\"kinds_ever\",\"criteria\":[{\"event\":\"*\",\"distinct\":{\"property\":\"k\",\"=\":2}}],"
     " \"membershipDuration\":\"6s\"},"
     "{\"segmentId\":\"days_ever\",\"criteria\":[{\"event\":\"*\",\"distinct\":{\"period\":\"day\",\">=\":2}}]},"
@@ -50,22 +55,29 @@ static const char definitions[] =
     " \"within\":\"3s\"}],\"membershipDuration\":\"4s\"},"
     "{\"segmentId\":\"later\",\"criteria\":[{\"event\":\"a\",\"window\":\"4s\",\"condition\":\"no_b_after\"}],"
     " \"membershipDuration\":\"9s\"},"
-    "{\"segmentId\":\"later_same\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"*\"},\"within\":\"2s\","
+    "{\"segmentId\":\"later_same\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"*\"},\"within\":"
+    "\"2s\","
     " \"window\":\"20s\",\"orLater\":true,\"same\":[\"k\"]}]},"
     "{\"segmentId\":\"later_ever\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":[\"a\",\"c\"]},"
     " \"within\":\"2s\",\"orLater\":true}]},"
-    "{\"segmentId\":\"sequence\",\"criteria\":[{\"sequence\":[{\"event\":\"a\"},{\"event\":[\"a\",\"b\"]},{\"event\":\"c\"}],"
+    "{\"segmentId\":\"sequence\",\"criteria\":[{\"sequence\":[{\"event\":\"a\"},{\"event\":[\"a\",\"b\"]},{\"event\":"
+    "\"c\"}],"
     " \"within\":\"9s\",\"window\":\"6s\"}],\"membershipDuration\":\"4s\"},"
-    "{\"segmentId\":\"sequence_ever\",\"criteria\":[{\"sequence\":[{\"event\":\"b\"},{\"event\":\"a\"}],\"within\":\"3s\","
+    "{\"segmentId\":\"sequence_ever\",\"criteria\":[{\"sequence\":[{\"event\":\"b\"},{\"event\":\"a\"}],\"within\":"
+    "\"3s\","
     " \"same\":[\"k\"]}],\"membershipDuration\":\"7s\"},"
-    "{\"segmentId\":\"sequence_plain\",\"criteria\":[{\"sequence\":[{\"event\":\"c\"},{\"event\":\"c\"},{\"event\":\"b\"}],"
+    "{\"segmentId\":\"sequence_plain\",\"criteria\":[{\"sequence\":[{\"event\":\"c\"},{\"event\":\"c\"},{\"event\":"
+    "\"b\"}],"
     " \"within\":\"8s\"}]},"
-    "{\"segmentId\":\"trait\",\"criteria\":[{\"trait\":\"t\",\"=\":1}],\"exclude\":[{\"event\":\"c\",\"window\":\"3s\"}]},"
+    "{\"segmentId\":\"trait\",\"criteria\":[{\"trait\":\"t\",\"=\":1}],\"exclude\":[{\"event\":\"c\",\"window\":\"3s\"}"
+    "]},"
     "{\"segmentId\":\"age\",\"criteria\":[{\"trait\":\"since\",\"age\":{\">=\":\"5s\"}}],\"exclusionWindow\":\"4s\"},"
     "{\"segmentId\":\"until\",\"criteria\":[{\"trait\":\"since\",\"until\":{\"<\":\"6s\"}}]},"
-    "{\"segmentId\":\"none\",\"criteria\":[{\"not\":{\"event\":\"b\",\"window\":\"5s\"}}],\"membershipDuration\":\"8s\","
+    "{\"segmentId\":\"none\",\"criteria\":[{\"not\":{\"event\":\"b\",\"window\":\"5s\"}}],\"membershipDuration\":"
+    "\"8s\","
     " \"exclusionWindow\":\"3s\"},"
-    "{\"segmentId\":\"mixed\",\"criteria\":[{\"any\":[{\"segment\":\"later\"},{\"all\":[{\"not\":{\"segment\":\"few\"}},"
+    "{\"segmentId\":\"mixed\",\"criteria\":[{\"any\":[{\"segment\":\"later\"},{\"all\":[{\"not\":{\"segment\":\"few\"}}"
+    ","
     " {\"event\":\"a\",\"window\":\"11s\"}]}]}],\"exclude\":[{\"segment\":\"sums\"}],\"membershipDuration\":\"12s\"},"
     "{\"segmentId\":\"calendar\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"complete\":true},"
     " \"count\":{\">=\":2}}]}"
@@ -126,17 +138,18 @@ static void random_event(unsigned *seed, int number, char text[TEXT_SIZE])
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     static const char *const kinds[] = {"\"x\"", "\"y\"", "\"z\"", "null", "7"};
-    int64_t time_ms = INT64_C(1772323190000) + 500 * ((int64_t)number + next_random(seed, 12)) +
-                      (next_random(seed, 4) == 0);
+    int64_t time_ms =
+        INT64_C(1772323190000) + 500 * ((int64_t)number + next_random(seed, 12)) + (next_random(seed, 4) == 0);
     char id[48] = "";
 
     if (next_random(seed, 4) > 0) {
         (void)snprintf(id, sizeof id, "\"messageId\":\"m%u\",", next_random(seed, 1000));
     }
     if (next_random(seed, 5) == 0) {
-        (void)snprintf(text, TEXT_SIZE,
-                       "{\"type\":\"identify\",%s\"userId\":\"u\",\"timestamp\":%lld,\"traits\":{\"t\":%u,\"since\":%lld}}",
-                       id, (long long)time_ms, next_random(seed, 3), (long long)time_ms - 3000 + next_random(seed, 7000));
+        (void)snprintf(
+            text, TEXT_SIZE,
+            "{\"type\":\"identify\",%s\"userId\":\"u\",\"timestamp\":%lld,\"traits\":{\"t\":%u,\"since\":%lld}}", id,
+            (long long)time_ms, next_random(seed, 3), (long long)time_ms - 3000 + next_random(seed, 7000));
         return;
     }
     (void)snprintf(text, TEXT_SIZE,
@@ -157,19 +170,20 @@ static void expect_equal(struct world *world, struct user_state *carrying, const
     size_t skip = 0;
     size_t wanted;
 
-    ck_assert_ok(user_state_intervals(world->ruleset, carrying, segment, from, world->evaluation, &intervals, &count, &err));
+    ck_assert_ok(
+        user_state_intervals(world->ruleset, carrying, segment, from, world->evaluation, &intervals, &count, &err));
     ck_assert_uint_le(count, sizeof found / sizeof found[0]);
     memcpy(found, intervals, count * sizeof *found);
-    ck_assert_ok(user_state_history(world->ruleset, plain, segment, TIMESTAMP_NEVER, world->evaluation, &intervals, &wanted,
-                                    &err));
+    ck_assert_ok(user_state_history(world->ruleset, plain, segment, TIMESTAMP_NEVER, world->evaluation, &intervals,
+                                    &wanted, &err));
     while (skip < wanted && intervals[skip].left_at <= from) {
         skip++;
     }
-    ck_assert_msg(count == wanted - skip &&
-                      (count == 0 || memcmp(found, intervals + skip, count * sizeof *found) == 0),
+    ck_assert_msg(count == wanted - skip && (count == 0 || memcmp(found, intervals + skip, count * sizeof *found) == 0),
                   "seed %u, step %d, %s: %zu intervals from %lld, wanted %zu (first %lld-%lld, wanted %lld-%lld)", seed,
                   step, ruleset_definition(world->ruleset, segment)->segment_id.data, count, (long long)from,
-                  wanted - skip, count > 0 ? (long long)found[0].entered_at : 0, count > 0 ? (long long)found[0].left_at : 0,
+                  wanted - skip, count > 0 ? (long long)found[0].entered_at : 0,
+                  count > 0 ? (long long)found[0].left_at : 0,
                   wanted > skip ? (long long)intervals[skip].entered_at : 0,
                   wanted > skip ? (long long)intervals[skip].left_at : 0);
 }
@@ -237,7 +251,8 @@ START_TEST(untouched_segments_do_not_change)
                                                 &count, &err));
                 ck_assert_uint_le(count, 64);
                 ck_assert((touched >> s & 1) != 0 ||
-                          (count == counts[s] && (count == 0 || memcmp(intervals, before[s], count * sizeof *intervals) == 0)));
+                          (count == counts[s] &&
+                           (count == 0 || memcmp(intervals, before[s], count * sizeof *intervals) == 0)));
                 counts[s] = count;
                 memcpy(before[s], intervals, count * sizeof *intervals);
             }
@@ -325,26 +340,29 @@ START_TEST(copies_are_ignored_and_told_apart)
     /* Many ids, so that the table of ids takes over from looking at each. */
     for (int copy = 0; copy < 2; copy++) {
         for (int i = 0; i < 100; i++) {
-            (void)snprintf(text, sizeof text,
-                           "{\"type\":\"track\",\"messageId\":\"m%d\",\"userId\":\"u\",\"timestamp\":%d,\"event\":\"%s\"}", i,
-                           i * 1000, i % 3 == 0 ? "a" : "unheard");
+            (void)snprintf(
+                text, sizeof text,
+                "{\"type\":\"track\",\"messageId\":\"m%d\",\"userId\":\"u\",\"timestamp\":%d,\"event\":\"%s\"}", i,
+                i * 1000, i % 3 == 0 ? "a" : "unheard");
             ck_assert_ok(fold(&world, state, text, &result, NULL, &time_ms, &err));
             ck_assert_int_eq(result, copy == 0 ? FOLD_APPLIED : FOLD_COPY);
         }
     }
     ck_assert_uint_eq(user_state_event_count(state), 100);
-    ck_assert_ok(fold(&world, state,
-                      "{\"type\":\"track\",\"messageId\":\"m7\",\"userId\":\"u\",\"timestamp\":86407000,\"event\":\"b\"}",
-                      &result, NULL, &time_ms, &err));
+    ck_assert_ok(
+        fold(&world, state,
+             "{\"type\":\"track\",\"messageId\":\"m7\",\"userId\":\"u\",\"timestamp\":86407000,\"event\":\"b\"}",
+             &result, NULL, &time_ms, &err));
     ck_assert_int_eq(result, FOLD_COPY_DIFFERENT);
-    ck_assert_ok(fold(&world, state,
-                      "{\"type\":\"track\",\"messageId\":\"m7\",\"userId\":\"u\",\"timestamp\":86407001,\"event\":\"b\"}",
-                      &result, NULL, &time_ms, &err));
+    ck_assert_ok(
+        fold(&world, state,
+             "{\"type\":\"track\",\"messageId\":\"m7\",\"userId\":\"u\",\"timestamp\":86407001,\"event\":\"b\"}",
+             &result, NULL, &time_ms, &err));
     ck_assert_int_eq(result, FOLD_APPLIED);
     ck_assert_int_eq(user_state_known_since(state), 0);
     ck_assert_int_eq(user_state_newest(state), 86407001);
-    ck_assert_ok(fold(&world, state, "{\"type\":\"delete\",\"userId\":\"u\",\"timestamp\":-5}", &result, NULL, &time_ms,
-                      &err));
+    ck_assert_ok(
+        fold(&world, state, "{\"type\":\"delete\",\"userId\":\"u\",\"timestamp\":-5}", &result, NULL, &time_ms, &err));
     ck_assert_int_eq(result, FOLD_IGNORED);
     ck_assert_int_eq(user_state_known_since(state), 0);
     user_state_clear(state);
@@ -407,11 +425,16 @@ START_TEST(reach_is_bounded_only_where_it_can_be)
     ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("count"))), 7000);
     ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("sums"))), 16000);
     ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("strict"))), 23000);
-    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("ever"))), TIMESTAMP_NEVER);
-    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("none"))), TIMESTAMP_NEVER);
-    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("few"))), TIMESTAMP_NEVER);
-    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("trait"))), TIMESTAMP_NEVER);
-    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("mixed"))), TIMESTAMP_NEVER);
+    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("ever"))),
+                     TIMESTAMP_NEVER);
+    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("none"))),
+                     TIMESTAMP_NEVER);
+    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("few"))),
+                     TIMESTAMP_NEVER);
+    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("trait"))),
+                     TIMESTAMP_NEVER);
+    ck_assert_int_eq(ruleset_reach_ms(world.ruleset, segment_set_find(&world.set, SLICE_LITERAL("mixed"))),
+                     TIMESTAMP_NEVER);
     world_clear(&world);
 }
 END_TEST
