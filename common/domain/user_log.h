@@ -62,7 +62,7 @@ struct user_state {
     char *heap;
     size_t heap_size; /* a multiple of 8 */
     size_t heap_capacity;
-    uint32_t *ids;   /* open addressing over records with an id (record + 1; 0 = empty); NULL while there are few */
+    uint64_t *ids;   /* open addressing over records with an id: hash << 32 | record + 1, 0 = empty; NULL while few */
     size_t id_count; /* entries with an id */
     size_t id_capacity;
     int64_t *carried_until; /* by segment; INT64_MIN: nothing is carried. NULL until the first incremental evaluation */

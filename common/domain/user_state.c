@@ -128,8 +128,12 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
     }
     for (size_t slot = hash & (state->id_capacity - 1); state->ids[slot] != 0;
          slot = (slot + 1) & (state->id_capacity - 1)) {
-        const struct record *record = record_at(state, state->ids[slot] - 1);
+        const struct record *record;
 
+        if (state->ids[slot] >> 32 != hash) {
+            continue;
+        }
+        record = record_at(state, (uint32_t)state->ids[slot] - 1);
         if (is_copy(record, event, hash, ruleset->dedup_ms)) {
             return record;
         }
@@ -139,12 +143,13 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
 
 static void ids_insert(struct user_state *state, uint32_t record)
 {
-    size_t slot = record_at(state, record)->id_hash & (state->id_capacity - 1);
+    uint32_t hash = record_at(state, record)->id_hash;
+    size_t slot = hash & (state->id_capacity - 1);
 
     while (state->ids[slot] != 0) {
         slot = (slot + 1) & (state->id_capacity - 1);
     }
-    state->ids[slot] = record + 1;
+    state->ids[slot] = (uint64_t)hash << 32 | (record + 1);
 }
 
 /* Makes room for one more id in the table. */
@@ -152,7 +157,7 @@ static bool ids_reserve(const struct ruleset *ruleset, struct user_state *state,
 {
     size_t stride = entry_stride(ruleset);
     size_t capacity = state->id_capacity == 0 ? 4 * (size_t)IDS_LINEAR_MAX : state->id_capacity * 2;
-    uint32_t *ids;
+    uint64_t *ids;
 
     if (state->id_count < IDS_LINEAR_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity)) {
         return true;
