@@ -100,7 +100,8 @@ $(BUILD)/generated/sql_text.o: $(BUILD)/generated/sql_text.c
 .PHONY: check
 check: deps
 	deploy/check-layers
-	deploy/check-style --any-line-length
+	deploy/check-style
+	deploy/check-format
 
 .PHONY: format
 format:

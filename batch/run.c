@@ -186,9 +186,12 @@ const struct command batch_command_run = {
         "and abandoned otherwise. A segment that cannot be evaluated is marked failed (exit 1), the others go on.\n"
         "\n"
         "Without --as-of the run asks about the newest instant whose events have all been archived: the smallest\n"
-        "watermark of the lanes archived, as the stream would have it. A partition that 'load --kafka' read to its end\n"
-        "counts, with clock = wall, as advanced to the instant of that reading less time.watermark_bound; with clock =\n"
-        "event it is left out, and a lane read to its ends stands at its greatest event time less the bound. Where only\n"
+        "watermark of the lanes archived, as the stream would have it. A partition that 'load --kafka' read to its "
+        "end\n"
+        "counts, with clock = wall, as advanced to the instant of that reading less time.watermark_bound; with clock "
+        "=\n"
+        "event it is left out, and a lane read to its ends stands at its greatest event time less the bound. Where "
+        "only\n"
         "files were loaded: the greatest event time read.\n",
     .options = run_options,
     .run = run_command,

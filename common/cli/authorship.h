@@ -5,9 +5,9 @@
 enum { AUTHORSHIP_TEXT_SIZE = 256 };
 
 struct authorship {
-    char author[AUTHORSHIP_TEXT_SIZE]; /* never empty */
-    char commit_id
-        [AUTHORSHIP_TEXT_SIZE]; /* empty where there is none; "+changes" behind it where files differ from it */
+    char author[AUTHORSHIP_TEXT_SIZE];    /* never empty */
+    char commit_id[AUTHORSHIP_TEXT_SIZE]; /* empty where there is none; "+changes" behind it where files differ from it
+                                           */
 };
 
 /* Asks git about the folder (or the folder of the file), where there is git and a repository: the configured user,

@@ -25,9 +25,9 @@ enum value_type {
 
 struct value {
     enum value_type type;
-    bool boolean;       /* VALUE_BOOLEAN */
-    int64_t micros;     /* VALUE_NUMBER */
-    struct slice text;  /* VALUE_STRING: unescaped UTF-8; VALUE_COMPOUND: its JSON text. Borrowed. */
+    bool boolean;      /* VALUE_BOOLEAN */
+    int64_t micros;    /* VALUE_NUMBER */
+    struct slice text; /* VALUE_STRING: unescaped UTF-8; VALUE_COMPOUND: its JSON text. Borrowed. */
 };
 
 /* The total order of section 2: by type, then by value (false < true, numbers, strings bytewise; compounds by text). */

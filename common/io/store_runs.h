@@ -63,10 +63,10 @@ struct archive_range run_plan_range(const struct run_plan *plan, int32_t lane);
 /* Same coverage, loads and (segment, version) set; as_of is not compared. */
 bool run_plan_same(const struct run_plan *a, const struct run_plan *b);
 
-/* as_of by the input and the clock (reconciliation, section 1, "Run"): the smallest lane watermark of the input, where a
- * partition that was read to its end is idle as in the stream: with clock = wall it counts as advanced to the instant of
- * that reading (what came later is not in the input), with clock = event it is left out and a fully idle lane stands still.
- * Without lanes the greatest event time of the files; TIMESTAMP_ALWAYS when there is no event at all. */
+/* as_of by the input and the clock (reconciliation, section 1, "Run"): the smallest lane watermark of the input, where
+ * a partition that was read to its end is idle as in the stream: with clock = wall it counts as advanced to the instant
+ * of that reading (what came later is not in the input), with clock = event it is left out and a fully idle lane stands
+ * still. Without lanes the greatest event time of the files; TIMESTAMP_ALWAYS when there is no event at all. */
 int64_t run_plan_as_of(const struct run_plan *plan, bool clock_is_wall, int64_t bound_ms);
 
 /* Takes the lock that one batch run at a time holds for the life of the session; waits a few seconds. ERROR_USAGE when

@@ -62,8 +62,8 @@ bool run_plan_same(const struct run_plan *a, const struct run_plan *b)
     return true;
 }
 
-/* The lane's watermark, as the stream would have it after reading the same (watermark.h): the smallest over its partitions
- * that are not idle. TIMESTAMP_ALWAYS for a lane of which nothing has been read. */
+/* The lane's watermark, as the stream would have it after reading the same (watermark.h): the smallest over its
+ * partitions that are not idle. TIMESTAMP_ALWAYS for a lane of which nothing has been read. */
 static int64_t run_plan_watermark(const struct run_plan *plan, int32_t lane, bool clock_is_wall, int64_t bound_ms)
 {
     int64_t smallest = TIMESTAMP_NEVER;

@@ -2,8 +2,9 @@
  *
  * Customers with traits and consent, card transactions, logins, carts and purchases, over 30 days that end at a fixed
  * instant. Activity is heavy-tailed (a few customers do most), follows the hours of the day, and reaches the bank as it
- * does in life: 2 % of the lines come twice, 5 % out of order, one in a thousand a day late. The same seed gives the same
- * bytes on every machine: only integers are used. Four customers act out the demo's scenes: anna, ben, clara, dave. */
+ * does in life: 2 % of the lines come twice, 5 % out of order, one in a thousand a day late. The same seed gives the
+ * same bytes on every machine: only integers are used. Four customers act out the demo's scenes: anna, ben, clara,
+ * dave. */
 #include "common/base/buffer.h"
 #include "common/base/command.h"
 #include "common/base/memory.h"
@@ -106,9 +107,8 @@ static bool add_line(struct bank *bank, int64_t arrival_ms, struct error *err)
 {
     char *text;
 
-    if (!buffer_finish(&bank->text, "line", err) ||
-        !memory_grow(&bank->lines, &bank->line_capacity, bank->line_count, bank->line_max, sizeof *bank->lines, "lines",
-                     err)) {
+    if (!buffer_finish(&bank->text, "line", err) || !memory_grow(&bank->lines, &bank->line_capacity, bank->line_count,
+                                                                 bank->line_max, sizeof *bank->lines, "lines", err)) {
         return false;
     }
     text = memory_copy_text(buffer_slice(&bank->text));
@@ -130,8 +130,8 @@ static void begin_message(struct bank *bank, const char *type, const char *user,
 
     buffer_reset(&bank->text);
     buffer_append_format(&bank->text,
-                         "{\"type\":\"%s\",\"messageId\":\"m-%08" PRIu32 "\",\"userId\":\"%s\",\"timestamp\":\"%s\"", type,
-                         bank->message_number++, user, timestamp_text(time_ms, instant));
+                         "{\"type\":\"%s\",\"messageId\":\"m-%08" PRIu32 "\",\"userId\":\"%s\",\"timestamp\":\"%s\"",
+                         type, bank->message_number++, user, timestamp_text(time_ms, instant));
 }
 
 static bool add_identify(struct bank *bank, const char *user, int64_t time_ms, struct error *err)
@@ -143,8 +143,8 @@ static bool add_identify(struct bank *bank, const char *user, int64_t time_ms, s
 
     begin_message(bank, "identify", user, time_ms);
     buffer_append_format(&bank->text,
-                         ",\"traits\":{\"tier\":\"%s\",\"country\":\"%s\",\"age\":%" PRIu32 ",\"signup_at\":\"%s\"}}", tier,
-                         countries[pick(bank, 7)], 18 + pick(bank, 70), timestamp_text(signup_ms, signup));
+                         ",\"traits\":{\"tier\":\"%s\",\"country\":\"%s\",\"age\":%" PRIu32 ",\"signup_at\":\"%s\"}}",
+                         tier, countries[pick(bank, 7)], 18 + pick(bank, 70), timestamp_text(signup_ms, signup));
     return add_line(bank, arrival(bank, time_ms), err);
 }
 
@@ -153,9 +153,9 @@ static bool add_consent(struct bank *bank, const char *user, int64_t time_ms, bo
     char instant[TIMESTAMP_TEXT_SIZE];
 
     buffer_reset(&bank->text);
-    buffer_append_format(&bank->text,
-                         "{\"type\":\"consent\",\"userId\":\"%s\",\"timestamp\":\"%s\",\"purposes\":{\"marketing\":%s}}", user,
-                         timestamp_text(time_ms, instant), granted ? "true" : "false");
+    buffer_append_format(
+        &bank->text, "{\"type\":\"consent\",\"userId\":\"%s\",\"timestamp\":\"%s\",\"purposes\":{\"marketing\":%s}}",
+        user, timestamp_text(time_ms, instant), granted ? "true" : "false");
     return add_line(bank, time_ms, err);
 }
 
@@ -334,8 +334,8 @@ static bool add_activity(struct bank *bank, struct error *err)
         if (kind < 50) {
             added = add_transaction(bank, name, time_ms, err);
         } else if (kind < 80) {
-            added = add_track(bank, name, "login", time_ms, chance(bank, 700) ? "\"device\":\"phone\"" : "\"device\":\"web\"",
-                              err);
+            added = add_track(bank, name, "login", time_ms,
+                              chance(bank, 700) ? "\"device\":\"phone\"" : "\"device\":\"web\"", err);
         } else {
             added = add_cart(bank, name, time_ms, err);
         }
@@ -358,8 +358,8 @@ static int compare_lines(const void *a, const void *b)
 }
 
 /* Writes the lines with from_ms <= arrival < to_ms to DIRECTORY/name. */
-static bool write_lines(const struct bank *bank, const char *directory, const char *name, int64_t from_ms, int64_t to_ms,
-                        struct error *err)
+static bool write_lines(const struct bank *bank, const char *directory, const char *name, int64_t from_ms,
+                        int64_t to_ms, struct error *err)
 {
     char path[4096];
     FILE *file;
@@ -399,13 +399,15 @@ static bool run_bank(const struct command_line *line, struct error *err)
     bool done = false;
 
     if (customers < 1 || customers > 1000000 || events < 3 * customers || events > 20000000) {
-        return error_set(err, ERROR_USAGE, "--customers must be 1 to 1000000 and --events 3 to 20000000 / customers times that");
+        return error_set(err, ERROR_USAGE,
+                         "--customers must be 1 to 1000000 and --events 3 to 20000000 / customers times that");
     }
     bank.customer_count = (uint32_t)customers;
     bank.line_max = (size_t)events + 4; /* the last activity may add up to four lines */
     buffer_init(&bank.text, LINE_SIZE_MAX * 2);
     seed_random(&bank, (uint64_t)command_integer(line, "seed", 42));
-    if (!weigh_customers(&bank, err) || !add_customers(&bank, err) || !add_scenes(&bank, err) || !add_activity(&bank, err)) {
+    if (!weigh_customers(&bank, err) || !add_customers(&bank, err) || !add_scenes(&bank, err) ||
+        !add_activity(&bank, err)) {
         goto out;
     }
     qsort(bank.lines, bank.line_count, sizeof *bank.lines, compare_lines);

@@ -1,5 +1,5 @@
-/* The floor of the stream: a bare librdkafka consume loop over all partitions of a topic, from the beginning to the ends,
- * that looks at no message. Prints the number of messages. */
+/* The floor of the stream: a bare librdkafka consume loop over all partitions of a topic, from the beginning to the
+ * ends, that looks at no message. Prints the number of messages. */
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 #include <stdio.h>
