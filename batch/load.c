@@ -238,6 +238,9 @@ static bool load_command(const struct command_line *line, struct error *err)
     if (from_log && command_has(line, "map")) {
         return error_set(err, ERROR_USAGE, "--map is for files; messages in Kafka are JSON");
     }
+    if (command_integer(line, "max-messages", 1) < 1) {
+        return error_set(err, ERROR_USAGE, "--max-messages: expected 1 or more");
+    }
     if (!from_log && command_has(line, "max-messages")) {
         return error_set(err, ERROR_USAGE, "--max-messages goes with --kafka");
     }

@@ -75,19 +75,24 @@ static bool unknown_option(const struct command_line *line, struct slice name, s
 {
     const struct option *const tables[] = {current(line)->options, common_options,
                                            line->path.count == 1 ? program_options : NULL};
+    char siblings[ERROR_HINT_SIZE] = "";
+    size_t used = 0;
     struct nearest nearest;
 
     nearest_begin(&nearest, name);
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         for (const struct option *option = tables[t]; option != NULL && option->name != NULL; option++) {
+            int size = snprintf(siblings + used, sizeof siblings - used, "%s--%s", used > 0 ? ", " : "", option->name);
+
             nearest_offer(&nearest, option->name);
+            used += (size_t)size < sizeof siblings - used ? (size_t)size : 0;
         }
     }
     (void)error_set(err, ERROR_USAGE, "unknown option --%.*s", (int)(name.size < 64 ? name.size : 64), name.data);
     if (nearest.name != NULL) {
         return error_hint(err, "did you mean --%s?", nearest.name);
     }
-    return false;
+    return error_hint(err, "there are: %s", siblings);
 }
 
 /* Checks the value of an option and keeps its number. */
@@ -246,8 +251,8 @@ static bool check_complete(const struct command_line *line, struct error *err)
     char path[COMMAND_PATH_SIZE];
 
     if (command->subcommands != NULL) {
-        (void)error_set(err, ERROR_USAGE, "%s: a command is missing", command_path_text(&line->path, path));
-        return error_hint(err, "%s --help lists them", path);
+        (void)error_set(err, ERROR_USAGE, "a command is missing");
+        return error_hint(err, "%s --help lists them", command_path_text(&line->path, path));
     }
     for (const struct option *option = command->options; option != NULL && option->name != NULL; option++) {
         if (option->required && !command_has(line, option->name)) {
@@ -330,7 +335,8 @@ int command_main(const struct command *root, int argc, char **argv)
             (void)error_hint(&err, "%s --help", command_path_text(&line.path, path));
         }
         status = log_failure(root->name, &err);
-    } else if (!line_run(&line, &err)) {
+    } else if (!line_run(&line, &err) && !(command_stopping() && err.code == ERROR_UNREACHABLE)) {
+        /* Asked to stop while it waited for a server: that is an end as wished, not a failure. */
         status = log_failure(root->name, &err);
     }
     if (!output_check(stdout, &flush_err) && status == 0 && err.code == ERROR_NONE) {

@@ -35,13 +35,43 @@ bool log_shows(enum log_level level)
     return (int)level <= atomic_load_explicit(&level_shown, memory_order_relaxed);
 }
 
-/* What a server says may hold line ends and escape sequences; a log line must stay one line and harmless. */
+/* Bytes of the printable UTF-8 character beyond ASCII that begins here; 0 where there is none: a stray byte, a cut or
+ * overlong sequence, a surrogate, or a control character of the upper half, which some terminals obey. */
+static size_t character_size(const unsigned char *at)
+{
+    size_t size = at[0] >= 0xf0 && at[0] <= 0xf4  ? 4
+                  : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                  : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+                                                  : 0;
+
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90)) {
+        return 0;
+    }
+    return size;
+}
+
+/* What a server or a file says may hold line ends, escape sequences and broken text; a log line must stay one line and
+ * harmless. */
 static void make_harmless(char *text)
 {
-    for (char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+    char *at = text;
+
+    while (*at != '\0') {
+        unsigned char byte = (unsigned char)*at;
+        size_t size = byte < 0x80 ? 1 : character_size((unsigned char *)at);
+
+        if (byte < 0x20 || byte == 0x7f) {
             *at = ' ';
+        } else if (size == 0) {
+            *at = '?';
         }
+        at += size == 0 ? 1 : size;
     }
 }
 

@@ -258,6 +258,9 @@ static bool read_criterion(struct rule_reader *reader, int32_t token, const stru
 bool rule_read_criteria(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,
                         struct criterion **out, size_t *count_out)
 {
+    if (reader->document->tokens[token].count > RULE_CRITERION_MAX) {
+        return rule_fail(reader, place, "more than %d criteria", (int)RULE_CRITERION_MAX);
+    }
     return rule_read_array(reader, token, place, count_min, "criteria", sizeof(struct criterion), read_criterion, out,
                            count_out);
 }

@@ -84,7 +84,7 @@ bool rule_read_object(struct rule_reader *reader, int32_t token, const struct ru
                       const struct rule_form *form, void *target) MUST_CHECK;
 /* The array's elements one by one into a new array on the arena of `size`-byte elements, zeroed. Fewer than count_min
  * or more than RULE_ARRAY_MAX elements are an error. `what` names the elements. */
-enum { RULE_ARRAY_MAX = 100000 };
+enum { RULE_ARRAY_MAX = 100000, RULE_CRITERION_MAX = 10000 };
 typedef bool rule_element_read(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                                void *element);
 bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,

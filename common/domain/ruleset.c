@@ -5,7 +5,9 @@
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
 
-enum { RULESET_SIZE_MAX = 1 << 30, DEDUP_DEFAULT_MS = 24 * 60 * 60 * 1000 };
+/* Each condition has a bit in the others' sets, so their number is bounded: far above what people write, far below what
+ * hurts. */
+enum { SELECTOR_COUNT_MAX = 20000, RULESET_SIZE_MAX = 1 << 30, DEDUP_DEFAULT_MS = 24 * 60 * 60 * 1000 };
 
 /* An array on the ruleset's arena while it grows. */
 struct growing {
@@ -170,6 +172,11 @@ static bool intern(struct compiler *compiler, const struct selector *selector, u
 
     while (index < compiler->selectors.count && !selectors_equal(&selectors[index], selector)) {
         index++;
+    }
+    if (index == SELECTOR_COUNT_MAX) {
+        return error_set(compiler->err, ERROR_INPUT,
+                         "the definitions hold more than %d different conditions on events or traits",
+                         (int)SELECTOR_COUNT_MAX);
     }
     if (index == compiler->selectors.count && !append(compiler, &compiler->selectors, selector, sizeof *selector)) {
         return false;

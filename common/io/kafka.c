@@ -3,7 +3,9 @@
  * partitions. */
 #include "common/io/kafka.h"
 
+#include "common/base/command.h"
 #include "common/base/log.h"
+#include "common/base/timestamp.h"
 #include "common/io/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
@@ -149,12 +151,29 @@ bool kafka_client_error(rd_kafka_resp_err_t code, const char *what, struct error
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         return error_set(err, ERROR_USAGE, "could not %s: Kafka refuses: %s", what, rd_kafka_err2str(code));
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION: /* a name that no topic can have */
+        return error_set(err, ERROR_USAGE, "cannot %s: Kafka refuses: %s", what, rd_kafka_err2str(code));
     default:
         return error_set(err, ERROR_INTERNAL, "could not %s: Kafka: %s", what, rd_kafka_err2str(code));
     }
 }
 
 /* ---- topics ---- */
+
+/* Asks in slices, so that a signal ends the wait for a broker that does not answer. */
+static rd_kafka_resp_err_t metadata_ask(rd_kafka_t *client, rd_kafka_topic_t *topic,
+                                        const struct rd_kafka_metadata **metadata)
+{
+    enum { SLICE_MS = 500 };
+    int64_t begun_ms = timestamp_monotonic_ms();
+    rd_kafka_resp_err_t code;
+
+    do {
+        code = rd_kafka_metadata(client, 0, topic, metadata, SLICE_MS);
+    } while ((code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT) && !command_stopping() &&
+             timestamp_monotonic_ms() - begun_ms < KAFKA_TIMEOUT_MS);
+    return code;
+}
 
 static bool topic_check_one(rd_kafka_t *client, const char *name, int32_t partitions, bool *missing, struct error *err)
 {
@@ -167,7 +186,7 @@ static bool topic_check_one(rd_kafka_t *client, const char *name, int32_t partit
     if (topic == NULL) {
         return kafka_client_error(rd_kafka_last_error(), "look up a topic", err);
     }
-    code = rd_kafka_metadata(client, 0, topic, &metadata, KAFKA_TIMEOUT_MS);
+    code = metadata_ask(client, topic, &metadata);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_client_error(code, "look up a topic", err);
         goto out;

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KAFKA_TIMEOUT_MS = 15000, KAFKA_TOPIC_COUNT = 3 };
+enum { KAFKA_TIMEOUT_MS = 10000, KAFKA_TOPIC_COUNT = 3 };
 
 /* Partition, and so the lane, of a user id: murmur2 as Java's default partitioner has it. `count` > 0. */
 int32_t kafka_partition(struct slice key, int32_t count);

@@ -59,6 +59,8 @@ static bool failure_of_statement(const char *state, const char *text, const char
         error_set(err, ERROR_USAGE, "%s", text);
     } else if (state_is(state, "MU004")) {
         error_set(err, ERROR_INPUT, "%s", text);
+    } else if (state_is(state, "22021")) {
+        error_set(err, ERROR_INPUT, "text that is not UTF-8: %s", text);
     } else if (state_is(state, "53100")) {
         error_set(err, ERROR_INTERNAL, "the store's disk is full: %s", text);
     } else {

@@ -4,6 +4,7 @@
 #include "common/base/memory.h"
 #include "common/base/timestamp.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 enum {
     CONNECT_SECONDS = 2,
-    ANSWER_SECONDS = 10,
+    ANSWER_SECONDS = 5,
     QUEUE_MAX = 256,
     MEMBERSHIPS_MAX = 100000,
     NUMBER_SIZE = 24,
@@ -53,8 +54,13 @@ static const char script_text[] = "local under_way = redis.call('GET', KEYS[4])\
 
 static bool broken(const struct redis *redis, struct error *err)
 {
-    (void)error_set(err, ERROR_UNREACHABLE, "the connection to Redis broke: %s",
-                    redis->context->err != 0 ? redis->context->errstr : "no answer");
+    if (redis->context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        (void)error_set(err, ERROR_UNREACHABLE, "Redis did not answer within %d s", (int)ANSWER_SECONDS);
+    } else {
+        (void)error_set(err, ERROR_UNREACHABLE, "the connection to Redis broke: %s",
+                        redis->context->err != 0 ? redis->context->errstr : "no answer");
+    }
+    (void)error_hint(err, "is it running, and is redis.url (MUSTER_REDIS_URL) right?");
     return error_action(err, ERROR_RETRY);
 }
 

@@ -141,7 +141,8 @@ static bool read_header(struct source *source, struct error *err)
     if (!csv_parse(header.text, &source->record, &source->arena, err)) {
         return error_context(err, "%s:1", source_name(source));
     }
-    return mapping_bind(source->mapping, source->record.fields, source->record.field_count, err);
+    return mapping_bind(source->mapping, source->record.fields, source->record.field_count, err) ||
+           error_context(err, "%s:1", source_name(source));
 }
 
 bool source_open(const char *path, const struct source_options *options, struct source **out, struct error *err)

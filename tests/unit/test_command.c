@@ -180,7 +180,7 @@ START_TEST(mistakes_are_named)
 {
     expect_usage(RUN("stor"), "unknown command tool stor\nhint: did you mean store? There are: store");
     expect_usage(RUN("store", "lst"), "unknown command tool store lst\nhint: did you mean list? There are: list, fail");
-    expect_usage(RUN("store"), "tool store: a command is missing");
+    expect_usage(RUN("store"), "a command is missing\nhint: tool store --help lists them");
     expect_usage(RUN("store", "list"), "--name NAME is required");
     expect_usage(RUN("store", "list", "--name"), "--name needs a value: --name NAME");
     expect_usage(RUN("store", "list", "--name", "x", "--name", "y"), "--name is given twice");

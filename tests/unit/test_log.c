@@ -2,6 +2,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 Suite *log_suite(void);
@@ -24,6 +25,38 @@ START_TEST(a_line_has_time_level_and_program)
     ck_assert_ptr_eq(strstr(said, " error muster-test: first 1\n"), said + 24);
     ck_assert_ptr_nonnull(strstr(said, " warning muster-test: two lines [2J\n"));
     memory_free(said);
+}
+END_TEST
+
+START_TEST(broken_text_is_made_harmless)
+{
+    static const struct {
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        {"gr\xc3\xbc\xc3\x9f \xe7\x94\xa8 \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe7\x94\xa8 \xf0\x9f\x98\x80"},
+        {"stray \x80\xff", "stray ??"},
+        {"cut \xe7\x94", "cut ??"},
+        {"overlong \xc0\xaf \xe0\x80\xaf", "overlong ?? ???"},
+        {"surrogate \xed\xa0\x80", "surrogate ???"},
+        {"upper control \xc2\x9b", "upper control ??"},
+    };
+
+    log_open("muster-test", LOG_LEVEL_WARNING);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = ERROR_INIT;
+        struct unit_capture capture;
+        char expected[128];
+        char *said;
+
+        (void)error_set(&err, ERROR_INPUT, "%s", cases[i].text);
+        (void)snprintf(expected, sizeof expected, "muster-test: %s\n", cases[i].shown);
+        unit_capture_begin(&capture, STDERR_FILENO);
+        ck_assert_int_eq(log_failure("muster-test", &err), 4);
+        said = unit_capture_end(&capture);
+        ck_assert_str_eq(said, expected);
+        memory_free(said);
+    }
 }
 END_TEST
 
@@ -146,6 +179,7 @@ Suite *log_suite(void)
     TCase *tests = tcase_create("log");
 
     tcase_add_test(tests, a_line_has_time_level_and_program);
+    tcase_add_test(tests, broken_text_is_made_harmless);
     tcase_add_test(tests, levels_are_kept);
     tcase_add_test(tests, a_long_line_is_cut);
     tcase_add_test(tests, a_user_is_shown_as_a_digest);

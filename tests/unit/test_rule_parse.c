@@ -1,5 +1,7 @@
 /* The parser of definitions: what it accepts, and that every message names file, path and what was expected. */
+#include "common/base/buffer.h"
 #include "common/domain/rule_parse.h"
+#include "common/domain/rule_reader.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -789,6 +791,28 @@ START_TEST(every_failed_allocation_ends_cleanly)
 }
 END_TEST
 
+/* A machine wrote this: it is refused at once, with its path, instead of costing minutes and gigabytes later. */
+START_TEST(too_many_criteria_are_refused)
+{
+    struct error err = ERROR_INIT;
+    struct segment_set set;
+    struct buffer text;
+
+    buffer_init(&text, 1 << 20);
+    buffer_append_format(&text, "{\"segmentId\":\"a\",\"criteria\":[");
+    for (int i = 0; i <= RULE_CRITERION_MAX; i++) {
+        buffer_append_format(&text, "%s{\"event\":\"x%d\"}", i > 0 ? "," : "", i);
+    }
+    buffer_append_format(&text, "]}");
+    segment_set_init(&set);
+    ck_assert(!segment_set_add(&set, SLICE_LITERAL("f.json"), buffer_slice(&text), 0, &err));
+    ck_assert_int_eq(err.code, ERROR_INPUT);
+    ck_assert_str_eq(err.message, "f.json: $.criteria: more than 10000 criteria");
+    segment_set_clear(&set);
+    buffer_clear(&text);
+}
+END_TEST
+
 Suite *rule_parse_suite(void)
 {
     Suite *suite = suite_create("rule_parse");
@@ -810,6 +834,7 @@ Suite *rule_parse_suite(void)
     tcase_add_test(tests, unbounded_state_is_named);
     tcase_add_test(tests, long_chains_are_checked);
     tcase_add_test(tests, every_failed_allocation_ends_cleanly);
+    tcase_add_test(tests, too_many_criteria_are_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }
