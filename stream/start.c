@@ -107,6 +107,15 @@ static bool read_offsets(struct stream *stream, struct error *err)
                                       &lane->offset_end[topic], err)) {
                 return false;
             }
+            if (lane->offset_next[topic] > lane->offset_end[topic]) {
+                error_set(err, ERROR_INPUT,
+                          "topic %s, partition %d: offsets [%lld, %lld) were read before and are gone",
+                          stream->topics[topic], (int)lane->lane_no, (long long)lane->offset_end[topic],
+                          (long long)lane->offset_next[topic]);
+                return error_hint(err,
+                                  "the topic was made anew, or another cluster answers: the store belongs to the log "
+                                  "it has read");
+            }
         }
     }
     return true;
