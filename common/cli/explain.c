@@ -311,7 +311,8 @@ static bool explain_run(const struct command_line *line, struct error *err)
         !output_write(stdout, buffer_slice(&explanation.text), err)) {
         goto out;
     }
-    ok = explanation.member || error_set(err, ERROR_FOUND, "not a member of %s", explanation.segment);
+    /* The text has said so: only the exit status is left to tell. */
+    ok = explanation.member || error_set(err, ERROR_FOUND, "%s", "");
 
 out:
     buffer_clear(&explanation.text);
