@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
 work=$(mktemp -d /var/tmp/muster-batch-test.XXXXXX)
+chmod 755 "$work" # the servers may run as another user
 stack=${MUSTER_STACK_DIR:-$work/stack}
 passed=0
 failed=0

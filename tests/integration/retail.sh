@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 build=$1
 data=tests/data/retail
 work=$(mktemp -d /var/tmp/muster-retail.XXXXXX)
+chmod 755 "$work" # the servers may run as another user
 stack=${MUSTER_STACK_DIR:-$work/stack}
 passed=0
 failed=0
