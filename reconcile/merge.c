@@ -149,6 +149,35 @@ static bool batch_differs(const struct pass_item *item)
                                                     item->batch.valid_until != item->batch_stored.valid_until));
 }
 
+/* Writes the batch where another user might not fit into it. */
+static bool room_make(struct unit *unit, struct error *err)
+{
+    return (unit->batch->row_count < PASS_APPLY_MAX && unit->batch->history_count + 2 < PASS_APPLY_MAX) ||
+           record_flush(unit->reconciler, unit->batch, unit->counts, err);
+}
+
+/* A user who may not be a member. What a withdrawal ends, the store has ended in its transaction; but a version that
+ * needs another purpose than the one before, or one at all, finds members who never granted it: they are out from the
+ * switch on, and what was known of them under the other purpose does not count here. */
+static bool end_not_allowed(struct unit *unit, struct pass_item *item, struct error *err)
+{
+    struct merge_input input = unit->base;
+
+    if (!item->verdict.member) {
+        return true;
+    }
+    if (!room_make(unit, err)) {
+        return false;
+    }
+    input.allowed = false;
+    item->stream.present = false;
+    item->batch.verdict = BATCH_NONE;
+    item->grant_no = 0;
+    verdict_take(unit, item, merge_decide(&input));
+    record_row(unit->batch, unit->segment, unit->lane, item);
+    return true;
+}
+
 static bool decide(struct unit *unit, struct pass_item *item, struct error *err)
 {
     const struct pass_segment *segment = unit->segment;
@@ -158,7 +187,7 @@ static bool decide(struct unit *unit, struct pass_item *item, struct error *err)
     size_t folded = 0;
 
     if (!item->allowed) {
-        return true; /* the withdrawal has written what there is to write */
+        return end_not_allowed(unit, item, err);
     }
     unit->counts->decided++;
     if (segment->build_no == 0 || item->s_build_no != segment->build_no ||
@@ -168,8 +197,7 @@ static bool decide(struct unit *unit, struct pass_item *item, struct error *err)
     changed = item->version != segment->version->version || item->build_no != segment->build_no ||
               item->purpose_no != segment->version->purpose_no ||
               (unit->subject && item->verdict_grant_no != item->grant_no) || batch_differs(item);
-    if ((unit->batch->row_count >= PASS_APPLY_MAX || unit->batch->history_count + 2 >= PASS_APPLY_MAX) &&
-        !record_flush(unit->reconciler, unit->batch, unit->counts, err)) {
+    if (!room_make(unit, err)) {
         return false;
     }
     if (!fold(unit, item, &folded, err)) {

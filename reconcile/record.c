@@ -167,7 +167,7 @@ void record_row(struct record_batch *batch, const struct pass_segment *segment, 
     field_unless(out, segment->build_no, 0);
     field_unless(out, segment->run_no, 0);
     field_unless(out, segment->version->purpose_no, 0);
-    if (segment->version->purpose_no != 0) {
+    if (segment->version->purpose_no != 0 && item->grant_no != 0) {
         buffer_append_integer(out, item->grant_no);
     }
     buffer_append_text(out, ")\"");

@@ -216,5 +216,43 @@ check "without Redis the pass is done and an alert is open" gives "publication,r
 reconcile run
 check "which ends when it is back" gives 0 "SELECT count(*) FROM alerts WHERE state = 'raised' AND kind = 'publication'"
 
+# A version that needs another purpose, or one at all: who has not granted it is out when it takes over. Users 1 to 5 have.
+next_version() { # VERSION RUN PURPOSE_NO: evaluated by a run that finds users 1 to 400 where they may be found
+    sql -c "INSERT INTO definitions (segment_no, version, document, sha256, author, purpose_no, evaluation, merge)
+            VALUES (1, $1, '{\"segmentId\":\"cart\",\"criteria\":[{\"event\":\"add\"}]}', '\x00', 'test', $3, 'hybrid', 'streaming_first')" \
+        -c "INSERT INTO runs (as_of, snapshot_at, control_no, program)
+            VALUES (100000 + $2, clock_timestamp(), (SELECT control_no FROM control_head), 'test')" \
+        -c "SELECT batch_partition_create($2)" -c "INSERT INTO run_segments VALUES ($2, 1, $1, 'done')" \
+        -c "INSERT INTO run_coverage SELECT $2, t, l, 10 FROM generate_series(0, 2) t, generate_series(0, 3) l" \
+        -c "INSERT INTO batch_journal SELECT $2, 1, $1, u.user_no, u.lane, true, 50000 + u.user_no, NULL, $3::smallint, c.grant_no
+            FROM users u LEFT JOIN consent c ON c.user_no = u.user_no AND c.purpose_no = $3::smallint AND c.granted
+            WHERE u.user_no <= 400 AND ($3::smallint IS NULL OR c.grant_no IS NOT NULL)" \
+        -c "UPDATE runs SET state = 'activated', activated_at = clock_timestamp() WHERE run_no = $2" \
+        -c "SELECT control_append('run_activated', p_run_no => $2)" >/dev/null
+}
+fresh_store
+batch_side
+reconcile run
+sql -c "SELECT purpose_ensure('analytics', 'consent')" \
+    -c "SELECT consent_apply(ARRAY[1, 2, 3, 4, 5]::bigint[], array_fill('analytics'::text, ARRAY[5]), array_fill(true, ARRAY[5]),
+                             array_fill(2000::bigint, ARRAY[5]), array_fill(2000::bigint, ARRAY[5]), 'operator')" >/dev/null
+next_version 2 2 2
+reconcile run
+check "a version for another purpose keeps only who granted it" gives 5 "SELECT count(*) FROM members"
+check "in Redis too" serves 5 scard muster:s:cart
+check "and the history says so" gives "exited,f,consent_withdrawn,395" \
+    "SELECT change, member, decision, count(*) FROM history WHERE version = 2 AND NOT member GROUP BY 1, 2, 3"
+before=$(history | wc -l)
+reconcile run --all
+check "doing it again changes nothing" test "$(history | wc -l)" -eq "$before"
+next_version 3 3 NULL
+reconcile run
+check "a version that needs no consent has them all" gives 400 "SELECT count(*) FROM members"
+next_version 4 4 1
+sql -c "SELECT consent_apply(ARRAY[7::bigint], ARRAY['marketing'], ARRAY[false], ARRAY[110000], ARRAY[110000::bigint], 'operator')" >/dev/null
+check "a membership that needs no consent survives a withdrawal" gives 1 "SELECT count(*) FROM members WHERE user_no = 7"
+reconcile run
+check "until a version that needs it takes over" gives "0,399" "SELECT count(*) FILTER (WHERE user_no = 7), count(*) FROM members"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
