@@ -2,7 +2,10 @@
 
 #include "common/base/command.h"
 #include "common/base/log.h"
+#include "common/base/timestamp.h"
 #include "common/io/store.h"
+
+#include <time.h>
 
 enum {
     NUMBER_KEYS_SIZE_MAX = INT32_MAX,
@@ -130,12 +133,13 @@ static bool run_live(struct stream *stream, struct error *err)
     return true;
 }
 
-bool run_stream(const struct config *config, const struct run_options *options, struct error *err)
+/* From connecting to the end or the first error. *begun: it had read its lanes' states, so all that it needs is right.
+ */
+static bool run_once(const struct config *config, const struct run_options *options, bool *begun, struct error *err)
 {
     struct stream stream = {.config = NULL};
     bool done = false;
 
-    command_catch_signals();
     if (!open_stream(&stream, config, options, err)) {
         goto out;
     }
@@ -147,6 +151,7 @@ bool run_stream(const struct config *config, const struct run_options *options, 
         if (command_stopping()) {
             break;
         }
+        *begun = true;
         if (!settle_step(&stream, true, err) || !run_live(&stream, err)) {
             goto out;
         }
@@ -164,4 +169,52 @@ bool run_stream(const struct config *config, const struct run_options *options, 
 out:
     close_stream(&stream);
     return done;
+}
+
+/* Waits for the signal to stop, so long at most. */
+static void pause_ms(int64_t duration_ms)
+{
+    int64_t end_ms = timestamp_monotonic_ms() + duration_ms;
+
+    while (!command_stopping() && timestamp_monotonic_ms() < end_ms) {
+        const struct timespec slice = {.tv_nsec = 20 * 1000000};
+        (void)nanosleep(&slice, NULL);
+    }
+}
+
+/* A server that goes away under a running stream comes back: nothing of the step under way was written, so the stream
+ * begins anew from the store's progress. At the start, and with an end that somebody waits for, it is the caller's
+ * business. */
+bool run_stream(const struct config *config, const struct run_options *options, struct error *err)
+{
+    enum { PAUSE_MIN_MS = 250, PAUSE_MAX_MS = 5000 };
+    int64_t next_pause_ms = PAUSE_MIN_MS;
+    bool begun = false;
+    bool said = false;
+
+    command_catch_signals();
+    for (;;) {
+        struct error lost = ERROR_INIT;
+        bool again = false;
+
+        if (run_once(config, options, &again, &lost)) {
+            return true;
+        }
+        begun = begun || again;
+        if (!begun || options->until_ms != TIMESTAMP_NEVER ||
+            (lost.code != ERROR_UNREACHABLE && lost.action != ERROR_RETRY)) {
+            *err = lost;
+            return false;
+        }
+        if (again || !said) {
+            log_warning("%s; trying again", lost.message);
+            said = true;
+            next_pause_ms = PAUSE_MIN_MS;
+        }
+        pause_ms(next_pause_ms);
+        if (command_stopping()) {
+            return true;
+        }
+        next_pause_ms = next_pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : next_pause_ms * 2;
+    }
 }
