@@ -193,5 +193,21 @@ check "an unreachable store exits 3" eval \
     'MUSTER_STORE_CONNINFO="host=127.0.0.1 port=1 dbname=muster" exits 3 batch runs'
 check "a full disk exits 70" exits 70 eval '"$build/muster-batch" runs >/dev/full 2>"$work/err"'
 
+# ---- old records --------------------------------------------------------------------------------------------------
+
+fresh_store
+mkdir "$work/two"
+for id in one two; do
+    echo "{\"segmentId\":\"$id\",\"criteria\":[{\"event\":\"purchase\"}]}" >"$work/two/$id.json"
+done
+check "two segments" muster segments apply "$work/two"
+check "a load" batch load "$work/mixed.jsonl"
+check "a run of the first" batch run --segments one
+for _ in 1 2 3 4 5; do batch run --segments two; done
+check "its records stay while it is the newest that has the segment" gives 1,1 "SELECT count(*), count(DISTINCT run_no) FROM batch_records
+    JOIN segments USING (segment_no) WHERE segment_id = 'one'"
+check "older ones of the second go" gives 3 "SELECT count(DISTINCT run_no) FROM batch_records JOIN segments USING (segment_no)
+    WHERE segment_id = 'two'"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
