@@ -6,6 +6,7 @@
  * carried, and everything is found from the beginning: the same code with F = minus infinity, which is also what batch
  * runs. */
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/tally.h"
 
 #include <stdlib.h>
 
@@ -161,7 +162,11 @@ static void evaluate_node(struct evaluation *evaluation, const struct node *node
 
     switch (node->criterion->kind) {
     case CRITERION_EVENT:
-        evaluate_event(evaluation, node, leaf_marked, out);
+        if (node->plan.tally.used) {
+            evaluate_tally(evaluation, node, leaf_marked, out);
+        } else {
+            evaluate_event(evaluation, node, leaf_marked, out);
+        }
         return;
     case CRITERION_COMPARE:
         evaluate_compare(evaluation, node, leaf_marked, out);

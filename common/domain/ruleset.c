@@ -4,6 +4,7 @@
 #include "common/base/timestamp.h"
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
+#include "common/domain/tally.h"
 
 /* Each condition has a bit in the others' sets, so their number is bounded: far above what people write, far below what
  * hurts. */
@@ -362,13 +363,24 @@ static bool compile_compare(struct compiler *compiler, const struct criterion *c
            compile_criterion(compiler, criterion->right, &node->children[1]);
 }
 
-/* The depth of criteria is bounded by the parser. */
-/* Whether the past of the criterion can be summed up: it has no window to be looked through. Absences with orLater and
- * `same` cannot: each value would need its own sum. */
+/* Two measures are compared instant by instant: with a window there is nothing to be summed up. */
+static void sweep_children(struct node *node)
+{
+    for (size_t i = 0; i < node->child_count; i++) {
+        struct node *child = &node->children[i];
+
+        child->plan.tally.used = false;
+        child->carry = child->plan.window->kind == RULE_WINDOW_NONE ? child->carry : RULESET_NONE;
+    }
+}
+
+/* Whether the past of the criterion can be summed up: it has no window to be looked through, or its window can be
+ * tallied. Absences with orLater and `same` cannot: each value would need its own sum. */
 static bool sums_up(const struct criterion *criterion)
 {
     switch (criterion->kind) {
     case CRITERION_EVENT:
+        return criterion->window.kind == RULE_WINDOW_NONE || tally_suits(&criterion->measure);
     case CRITERION_SEQUENCE:
         return criterion->window.kind == RULE_WINDOW_NONE;
     case CRITERION_ABSENCE:
@@ -378,6 +390,18 @@ static bool sums_up(const struct criterion *criterion)
     }
 }
 
+static bool compile_event(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    if (!compile_measure(compiler, criterion, &node->plan)) {
+        return false;
+    }
+    if (tally_suits(&criterion->measure)) {
+        tally_compile(&node->plan);
+    }
+    return true;
+}
+
+/* The depth of criteria is bounded by the parser. */
 static bool compile_criterion(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     struct segment_plan *segment = &compiler->ruleset->segments[compiler->segment];
@@ -386,9 +410,13 @@ static bool compile_criterion(struct compiler *compiler, const struct criterion 
     node->carry = sums_up(criterion) ? segment->summary_count++ : RULESET_NONE;
     switch (criterion->kind) {
     case CRITERION_EVENT:
-        return compile_measure(compiler, criterion, &node->plan);
+        return compile_event(compiler, criterion, node);
     case CRITERION_COMPARE:
-        return compile_compare(compiler, criterion, node);
+        if (!compile_compare(compiler, criterion, node)) {
+            return false;
+        }
+        sweep_children(node);
+        return true;
     case CRITERION_ABSENCE:
         return compile_absence(compiler, criterion, node);
     case CRITERION_SEQUENCE:

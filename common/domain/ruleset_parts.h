@@ -58,6 +58,14 @@ struct shape {
 
 enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT = UINT16_MAX };
 
+/* How a count or sum is kept from one evaluation to the next (tally.c). */
+struct tally_plan {
+    bool used;
+    bool one_bound; /* holds where the amount is at least `bound`, or opposite */
+    bool opposite;
+    int128 bound; /* micros */
+};
+
 /* An event measure: the counting events and what is taken of them. */
 struct measure_plan {
     const struct rule_window *window;
@@ -66,6 +74,7 @@ struct measure_plan {
     const struct zone *period_zone; /* of distinct periods */
     uint32_t selector;
     uint32_t column; /* RULESET_NONE where none is read */
+    struct tally_plan tally;
 };
 
 /* A criterion, compiled. */

@@ -39,18 +39,33 @@ struct carry {
     int64_t blocked_until; /* by the exclusion window; INT64_MIN where not */
 };
 
-/* A criterion without a window, summed up over its events with time <= at. */
+/* A criterion summed up as of an instant: one without a window over its events until then, one with a window over those
+ * that count then. */
 struct summary {
     int128 sum;
+    union {
+        struct {
+            int64_t count; /* counting events; of an absence or sequence: 1 where it holds */
+            int64_t numeric_count;
+            int64_t extreme; /* min, max */
+            int64_t distinct_count;
+            int64_t first_ms;
+            int64_t last_ms;
+            uint32_t record; /* latest, earliest: the entry whose value is chosen */
+            uint32_t shape;
+        };
+        struct { /* tally.c: places in the log are times; what the selector took up to them ... */
+            int128 turn_sum;
+            int64_t turn_ms;    /* ... is not in turn_sum, which all that counts later adds up to */
+            int64_t left_ms;    /* ... has ceased to count */
+            int64_t passed_ms;  /* ... has begun to count */
+            uint32_t turn_hint; /* indexes of the first entries behind, unless entries came late */
+            uint32_t low_hint;
+            uint32_t high_hint;
+            bool negative;
+        };
+    };
     int64_t at_ms; /* INT64_MIN: nothing is summed up */
-    int64_t count; /* counting events; of an absence or sequence: 1 where it holds */
-    int64_t numeric_count;
-    int64_t extreme; /* min, max */
-    int64_t distinct_count;
-    int64_t first_ms;
-    int64_t last_ms;
-    uint32_t record; /* latest, earliest: the entry whose value is chosen */
-    uint32_t shape;
 };
 
 struct user_state {
