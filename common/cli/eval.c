@@ -3,6 +3,7 @@
 #include "common/base/memory.h"
 #include "common/base/output.h"
 #include "common/cli/commands.h"
+#include "common/cli/eval_batch.h"
 #include "common/cli/eval_users.h"
 #include "common/domain/rule_parse.h"
 #include "common/io/definition_files.h"
@@ -18,8 +19,13 @@ struct eval {
     struct segment_set set;
     struct zone_files zones;
     struct ruleset *ruleset;
-    struct eval_users users;
+    struct eval_options options;
+    struct eval_batch batch;
+    struct eval_users users; /* with options.stream, instead of the batch */
+    struct eval_rows rows;
+    int64_t newest; /* greatest event time; TIMESTAMP_ALWAYS before the first */
     uint64_t line_count;
+    uint64_t event_count;
     uint64_t refused[QUARANTINE_MAPPING + 1];
     uint64_t refused_count;
     int64_t cpu_begin_ns;
@@ -83,9 +89,37 @@ static bool read_definitions(struct eval *eval, struct error *err)
 
 /* ---- events ---- */
 
-static void report(const struct source *source, const struct source_item *item, const char *what, const char *detail)
+static void report(const char *name, int64_t line, const char *what, const char *detail)
 {
-    fprintf(stderr, "%s:%" PRId64 ": %s: %s\n", source_name(source), item->line, what, detail);
+    fprintf(stderr, "%s:%" PRId64 ": %s: %s\n", name, line, what, detail);
+}
+
+static void report_copy(const char *name, int64_t line)
+{
+    report(name, line, "copy", "the messageId is known with other content; this one is ignored");
+}
+
+static bool take_event(struct eval *eval, const struct source *source, const struct source_item *item,
+                       struct error *err)
+{
+    const struct event *event = &item->event;
+    bool different;
+
+    if ((event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE) && !eval->options.consent) {
+        return true;
+    }
+    eval->event_count++;
+    eval->newest = event->time_ms > eval->newest ? event->time_ms : eval->newest;
+    if (!eval->options.stream) {
+        return eval_batch_add(&eval->batch, event, item->line, err);
+    }
+    if (!eval_users_fold(&eval->users, event, &different, err)) {
+        return false;
+    }
+    if (different) {
+        report_copy(source_name(source), item->line);
+    }
+    return true;
 }
 
 static bool read_events(struct eval *eval, struct error *err)
@@ -94,7 +128,6 @@ static bool read_events(struct eval *eval, struct error *err)
     struct source *source = NULL;
     struct source_item item;
     bool done = false;
-    bool different;
 
     if (!source_open(command_text(eval->line, "events"), &options, &source, err)) {
         return false;
@@ -110,20 +143,40 @@ static bool read_events(struct eval *eval, struct error *err)
         if (item.kind == SOURCE_REFUSED) {
             eval->refused[item.reason]++;
             eval->refused_count++;
-            report(source, &item, quarantine_reason_name(item.reason), item.detail);
+            report(source_name(source), item.line, quarantine_reason_name(item.reason), item.detail);
             continue;
         }
-        if (!eval_users_fold(&eval->users, &item.event, &different, err)) {
+        if (!take_event(eval, source, &item, err)) {
             goto out;
-        }
-        if (different) {
-            report(source, &item, "copy", "the messageId is known with other content; this one is ignored");
         }
     }
     done = true;
 out:
     source_close(source);
     return done;
+}
+
+/* The batch engine finds copies when all is read. */
+static bool find_rows(struct eval *eval, struct error *err)
+{
+    const char *path = command_text(eval->line, "events");
+    int64_t at = command_instant(eval->line, "as-of", eval->newest);
+    struct piles_counts counts;
+
+    if (!eval_rows_init(&eval->rows, eval->ruleset, &eval->options, at, err)) {
+        return false;
+    }
+    if (eval->options.stream) {
+        return eval_users_rows(&eval->users, &eval->rows, err) && eval_rows_arrange(&eval->rows, err);
+    }
+    if (!eval_batch_rows(&eval->batch, &eval->rows, err)) {
+        return false;
+    }
+    counts = piles_counts(eval->batch.piles);
+    for (uint64_t i = 0; i < counts.copy_different_count; i++) {
+        report_copy(strcmp(path, "-") == 0 ? "standard input" : path, counts.lines_different[i]);
+    }
+    return eval_rows_arrange(&eval->rows, err);
 }
 
 /* ---- output ---- */
@@ -145,15 +198,19 @@ static struct slice instant_cell(int64_t ms, char text[TIMESTAMP_TEXT_SIZE])
 }
 
 static bool print_segment(const struct eval *eval, struct output *output, const struct definition *definition,
-                          const struct eval_rows *rows, struct error *err)
+                          struct error *err)
 {
-    for (size_t i = 0; i < rows->count; i++) {
-        const struct eval_row *row = &rows->items[i];
+    const struct eval_rows *rows = &eval->rows;
+    size_t count;
+    const struct eval_row *found = eval_rows_of(rows, (size_t)(definition - eval->set.definitions), &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct eval_row *row = &found[i];
         char entered[TIMESTAMP_TEXT_SIZE];
         char left[TIMESTAMP_TEXT_SIZE];
         const struct slice cells[] = {
             definition->segment_id,
-            eval->users.users[row->user].id,
+            rows->users[row->user].id,
             instant_cell(row->interval.entered_at, entered),
             instant_cell(row->interval.left_at, left),
         };
@@ -165,8 +222,7 @@ static bool print_segment(const struct eval *eval, struct output *output, const 
     return true;
 }
 
-static bool print_rows(const struct eval *eval, enum output_format format, const struct eval_rows *rows,
-                       struct error *err)
+static bool print_rows(const struct eval *eval, enum output_format format, struct error *err)
 {
     const char *columns[] = {"segment", "user", "entered_at",
                              command_has(eval->line, "intervals") ? "left_at" : "valid_until"};
@@ -186,7 +242,7 @@ static bool print_rows(const struct eval *eval, enum output_format format, const
         goto out;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!print_segment(eval, output, order[i], &rows[order[i] - eval->set.definitions], err)) {
+        if (!print_segment(eval, output, order[i], err)) {
             output_abort(output);
             goto out;
         }
@@ -197,36 +253,24 @@ out:
     return done;
 }
 
-static bool print(struct eval *eval, enum output_format format, struct error *err)
-{
-    size_t count = ruleset_segment_count(eval->ruleset);
-    struct eval_rows *rows = memory_allocate_zeroed(count, sizeof *rows);
-    int64_t at = command_instant(eval->line, "as-of", eval->users.newest);
-    bool done = false;
-
-    if (rows == NULL) {
-        return error_no_memory(err, "rows");
-    }
-    if (!eval_users_rows(&eval->users, at, rows, err) || !print_rows(eval, format, rows, err)) {
-        goto out;
-    }
-    done = true;
-out:
-    for (size_t i = 0; i < count; i++) {
-        memory_free(rows[i].items);
-    }
-    memory_free(rows);
-    return done;
-}
-
 static void print_stats(const struct eval *eval)
 {
+    struct piles_counts counts = {
+        .user_count = eval->users.count,
+        .copy_count = eval->users.copy_count,
+        .copy_different_count = eval->users.copy_different_count,
+    };
     double seconds = (double)(timestamp_cpu_ns() - eval->cpu_begin_ns) / 1e9;
 
-    fprintf(stderr, "lines %" PRIu64 ", events %" PRIu64 ", users %zu\n", eval->line_count, eval->users.event_count,
-            eval->users.count);
-    fprintf(stderr, "copies %" PRIu64 ", with other content %" PRIu64 "\n", eval->users.copy_count,
-            eval->users.copy_different_count);
+    if (eval->options.stream) {
+        counts.size = eval_users_size(&eval->users);
+    } else {
+        counts = piles_counts(eval->batch.piles);
+    }
+    fprintf(stderr, "lines %" PRIu64 ", events %" PRIu64 ", users %zu\n", eval->line_count, eval->event_count,
+            counts.user_count);
+    fprintf(stderr, "copies %" PRIu64 ", with other content %" PRIu64 "\n", counts.copy_count,
+            counts.copy_different_count);
     fprintf(stderr, "quarantined %" PRIu64 "\n", eval->refused_count);
     for (int reason = 1; reason <= QUARANTINE_MAPPING; reason++) {
         if (eval->refused[reason] > 0) {
@@ -234,7 +278,8 @@ static void print_stats(const struct eval *eval)
                     eval->refused[reason]);
         }
     }
-    fprintf(stderr, "state %zu bytes\n", eval_users_size(&eval->users));
+    fprintf(stderr, "state %zu bytes, %zu per user\n", counts.size,
+            counts.user_count > 0 ? counts.size / counts.user_count : 0);
     fprintf(stderr, "cpu %.3f s, %.0f lines/s\n", seconds, seconds > 0 ? (double)eval->line_count / seconds : 0.0);
 }
 
@@ -251,7 +296,7 @@ static bool parse_engine(const struct command_line *line, bool *stream, struct e
 
 static bool evaluate(struct eval *eval, enum output_format format, struct error *err)
 {
-    if (!read_events(eval, err) || !print(eval, format, err)) {
+    if (!read_events(eval, err) || !find_rows(eval, err) || !print_rows(eval, format, err)) {
         return false;
     }
     if (command_has(eval->line, "stats")) {
@@ -267,23 +312,25 @@ static bool evaluate(struct eval *eval, enum output_format format, struct error 
 
 static bool run(const struct command_line *line, struct error *err)
 {
-    struct eval eval = {.line = line, .cpu_begin_ns = timestamp_cpu_ns()};
-    struct eval_options options = {
-        .intervals = command_has(line, "intervals"),
-        .consent = command_has(line, "consent"),
-    };
+    struct eval eval = {.line = line, .newest = TIMESTAMP_ALWAYS, .cpu_begin_ns = timestamp_cpu_ns()};
     enum output_format format;
     bool done;
 
-    if (!parse_engine(line, &options.stream, err) ||
+    eval.options.intervals = command_has(line, "intervals");
+    eval.options.consent = command_has(line, "consent");
+    if (!parse_engine(line, &eval.options.stream, err) ||
         !output_format_parse(command_text(line, "format"), OUTPUT_CSV, &format, err) ||
-        !command_config(line, &options.config, err)) {
+        !command_config(line, &eval.options.config, err)) {
         return false;
     }
     segment_set_init(&eval.set);
     zone_files_init(&eval.zones);
-    done = read_definitions(&eval, err) && eval_users_init(&eval.users, eval.ruleset, &options, err) &&
+    done = read_definitions(&eval, err) &&
+           (eval.options.stream ? eval_users_init(&eval.users, eval.ruleset, &eval.options, err)
+                                : eval_batch_init(&eval.batch, eval.ruleset, &eval.options, err)) &&
            evaluate(&eval, format, err);
+    eval_rows_clear(&eval.rows);
+    eval_batch_clear(&eval.batch);
     eval_users_clear(&eval.users);
     ruleset_free(eval.ruleset);
     zone_files_clear(&eval.zones);

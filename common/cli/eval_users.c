@@ -2,9 +2,7 @@
 
 #include "common/base/memory.h"
 
-#include <stdlib.h>
-
-enum { USER_COUNT_MAX = 1 << 30, ROW_COUNT_MAX = 1 << 30 };
+enum { USER_COUNT_MAX = 1 << 30, INTERVAL_COUNT_MAX = 1 << 30 };
 
 #define IDS_SIZE_MAX ((size_t)1 << 36)
 
@@ -18,7 +16,7 @@ struct eval_history {
 bool eval_users_init(struct eval_users *users, const struct ruleset *ruleset, const struct eval_options *options,
                      struct error *err)
 {
-    *users = (struct eval_users){.ruleset = ruleset, .options = *options, .newest = TIMESTAMP_ALWAYS};
+    *users = (struct eval_users){.ruleset = ruleset, .options = *options};
     arena_init(&users->arena, IDS_SIZE_MAX);
     hash_map_init(&users->map, USER_COUNT_MAX);
     users->touched = memory_allocate_zeroed((ruleset_segment_count(ruleset) + 63) / 64, sizeof *users->touched);
@@ -79,7 +77,7 @@ static bool find_user(struct eval_users *users, struct slice id, struct eval_use
     return true;
 }
 
-/* ---- the stream engine: each event changes M from its own time on ---- */
+/* ---- each event changes M from its own time on ---- */
 
 static bool update_history(struct eval_users *users, struct eval_user *user, size_t segment, int64_t from,
                            struct error *err)
@@ -95,7 +93,7 @@ static bool update_history(struct eval_users *users, struct eval_user *user, siz
         history->count--;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!memory_grow(&history->intervals, &history->capacity, history->count, ROW_COUNT_MAX,
+        if (!memory_grow(&history->intervals, &history->capacity, history->count, INTERVAL_COUNT_MAX,
                          sizeof *history->intervals, "intervals", err)) {
             return false;
         }
@@ -137,57 +135,23 @@ bool eval_users_fold(struct eval_users *users, const struct event *event, bool *
     if ((event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE) && !users->options.consent) {
         return true;
     }
-    users->event_count++;
     if (!find_user(users, event->user, &user, err) ||
         (users->options.consent && !consent_history_fold(&user->consent, event, &users->arena, err)) ||
-        !user_state_fold(users->ruleset, user->state, event, users->evaluation, &result,
-                         users->options.stream ? users->touched : NULL, err)) {
+        !user_state_fold(users->ruleset, user->state, event, users->evaluation, &result, users->touched, err)) {
         return false;
     }
-    users->newest = event->time_ms > users->newest ? event->time_ms : users->newest;
     *different = result == FOLD_COPY_DIFFERENT;
     users->copy_different_count += *different;
     users->copy_count += result == FOLD_COPY || *different;
-    return !users->options.stream || result != FOLD_APPLIED || follow(users, user, event->time_ms, err);
+    return result != FOLD_APPLIED || follow(users, user, event->time_ms, err);
 }
 
 /* ---- rows ---- */
 
-static bool add_row(const struct eval_users *users, size_t segment, uint32_t user, struct interval interval, int64_t at,
-                    struct eval_rows *rows, struct error *err)
-{
-    const struct definition *definition = ruleset_definition(users->ruleset, segment);
-    int64_t end = interval.left_at;
-
-    do {
-        struct interval part = {.entered_at = interval.entered_at, .left_at = end};
-
-        if (users->options.consent && consent_concerns(definition)) {
-            bool allowed = consent_default(definition, users->options.config);
-
-            if (!consent_narrow(&users->users[user].consent, definition, allowed, at, &part)) {
-                return true;
-            }
-        }
-        interval.entered_at = part.left_at;
-        if (part.entered_at > at || (!users->options.intervals && part.left_at <= at)) {
-            continue;
-        }
-        if (!memory_grow(&rows->items, &rows->capacity, rows->count, ROW_COUNT_MAX, sizeof *rows->items, "rows", err)) {
-            return false;
-        }
-        if (users->options.intervals && part.left_at > at) {
-            part.left_at = TIMESTAMP_NEVER;
-        }
-        rows->items[rows->count++] = (struct eval_row){.user = user, .interval = part};
-    } while (interval.entered_at < end && interval.entered_at <= at);
-    return true;
-}
-
 /* Segments that depend on other users exist at one instant only, whichever the engine. */
-static bool rows_ranked(struct eval_users *users, uint32_t index, int64_t at, struct eval_rows *rows, struct error *err)
+static bool rows_ranked(struct eval_users *users, struct user_state *state, struct eval_rows *rows, struct error *err)
 {
-    struct user_state *state = users->users[index].state;
+    struct interval interval = {.entered_at = rows->at, .left_at = TIMESTAMP_NEVER};
 
     for (size_t segment = 0; segment < ruleset_segment_count(users->ruleset); segment++) {
         struct membership membership;
@@ -195,33 +159,27 @@ static bool rows_ranked(struct eval_users *users, uint32_t index, int64_t at, st
         if (!ruleset_definition(users->ruleset, segment)->needs_percentile) {
             continue;
         }
-        if (!user_state_membership(users->ruleset, state, segment, at, users->evaluation, &membership, err)) {
-            return false;
-        }
-        if (membership.member &&
-            !add_row(users, segment, index, (struct interval){.entered_at = at, .left_at = TIMESTAMP_NEVER}, at,
-                     &rows[segment], err)) {
+        if (!user_state_membership(users->ruleset, state, segment, rows->at, users->evaluation, &membership, err) ||
+            (membership.member && !eval_rows_add(rows, segment, interval, err))) {
             return false;
         }
     }
     return true;
 }
 
-/* From the intervals that the stream engine kept, where it has seen nothing later than `at`. */
-static bool rows_kept(struct eval_users *users, uint32_t index, int64_t at, struct eval_rows *rows, struct error *err)
+/* From the intervals that were kept, where nothing later than the instant asked about was seen. */
+static bool rows_kept(struct eval_users *users, const struct eval_user *user, struct eval_rows *rows, struct error *err)
 {
-    const struct eval_user *user = &users->users[index];
-
     for (size_t segment = 0; segment < ruleset_segment_count(users->ruleset); segment++) {
         const struct eval_history *history = &user->histories[segment];
 
         for (size_t i = 0; i < history->count; i++) {
-            if (!add_row(users, segment, index, history->intervals[i], at, &rows[segment], err)) {
+            if (!eval_rows_add(rows, segment, history->intervals[i], err)) {
                 return false;
             }
         }
     }
-    return rows_ranked(users, index, at, rows, err);
+    return rows_ranked(users, user->state, rows, err);
 }
 
 static bool rank(struct eval_users *users, int64_t at, struct error *err)
@@ -241,87 +199,22 @@ static bool rank(struct eval_users *users, int64_t at, struct error *err)
     return ranks_finish(users->ranks, err);
 }
 
-static bool rows_computed(struct eval_users *users, uint32_t index, int64_t at, struct membership *memberships,
-                          struct eval_rows *rows, struct error *err)
+bool eval_users_rows(struct eval_users *users, struct eval_rows *rows, struct error *err)
 {
-    struct user_state *state = users->users[index].state;
-    size_t segment_count = ruleset_segment_count(users->ruleset);
-
-    if (!users->options.intervals) {
-        if (!user_state_memberships(users->ruleset, state, at, users->evaluation, memberships, err)) {
-            return false;
-        }
-        for (size_t segment = 0; segment < segment_count; segment++) {
-            const struct membership *membership = &memberships[segment];
-            struct interval interval = {.entered_at = membership->entered_at, .left_at = membership->valid_until};
-
-            if (membership->member && !add_row(users, segment, index, interval, at, &rows[segment], err)) {
-                return false;
-            }
-        }
-        return true;
+    if (!rank(users, rows->at, err)) {
+        return false;
     }
-    for (size_t segment = 0; segment < segment_count; segment++) {
-        const struct interval *intervals;
-        size_t count;
+    for (size_t i = 0; i < users->count; i++) {
+        const struct eval_user *user = &users->users[i];
+        bool kept = user->histories != NULL && user_state_newest(user->state) <= rows->at;
 
-        if (!user_state_history(users->ruleset, state, segment, at, users->evaluation, &intervals, &count, err)) {
+        eval_rows_user(rows, user->id, &user->consent);
+        if (!(kept ? rows_kept(users, user, rows, err)
+                   : eval_rows_compute(rows, user->state, users->evaluation, err))) {
             return false;
-        }
-        for (size_t i = 0; i < count; i++) {
-            if (!add_row(users, segment, index, intervals[i], at, &rows[segment], err)) {
-                return false;
-            }
         }
     }
     return true;
-}
-
-struct ordered {
-    struct slice id;
-    uint32_t index;
-};
-
-static int compare_ordered(const void *left, const void *right)
-{
-    const struct ordered *a = left;
-    const struct ordered *b = right;
-
-    return slice_compare(a->id, b->id);
-}
-
-bool eval_users_rows(struct eval_users *users, int64_t at, struct eval_rows *rows, struct error *err)
-{
-    size_t segment_count = ruleset_segment_count(users->ruleset);
-    struct ordered *order = memory_allocate_zeroed(users->count, sizeof *order);
-    struct membership *memberships = memory_allocate_zeroed(segment_count, sizeof *memberships);
-    bool done = false;
-
-    if (order == NULL || memberships == NULL) {
-        (void)error_no_memory(err, "rows");
-        goto out;
-    }
-    if (!rank(users, at, err)) {
-        goto out;
-    }
-    for (size_t i = 0; i < users->count; i++) {
-        order[i] = (struct ordered){.id = users->users[i].id, .index = (uint32_t)i};
-    }
-    qsort(order, users->count, sizeof *order, compare_ordered);
-    for (size_t i = 0; i < users->count; i++) {
-        const struct eval_user *user = &users->users[order[i].index];
-        bool kept = users->options.stream && user->histories != NULL && user_state_newest(user->state) <= at;
-
-        if (!(kept ? rows_kept(users, order[i].index, at, rows, err)
-                   : rows_computed(users, order[i].index, at, memberships, rows, err))) {
-            goto out;
-        }
-    }
-    done = true;
-out:
-    memory_free(order);
-    memory_free(memberships);
-    return done;
 }
 
 size_t eval_users_size(const struct eval_users *users)

@@ -1,38 +1,15 @@
-/* `muster eval`: the users of the input, their states, and the rows that come out. */
+/* `muster eval --engine stream`: the users of the input and their states, event by event. */
 #ifndef MUSTER_CLI_EVAL_USERS_H
 #define MUSTER_CLI_EVAL_USERS_H
 
-#include "common/base/config.h"
 #include "common/base/hash.h"
-#include "common/cli/eval_consent.h"
-#include "common/domain/percentile.h"
-#include "common/domain/ruleset.h"
-#include "common/domain/user_state.h"
-
-/* One row to print. */
-struct eval_row {
-    uint32_t user; /* index */
-    struct interval interval;
-};
-
-struct eval_rows {
-    struct eval_row *items;
-    size_t count;
-    size_t capacity;
-};
+#include "common/cli/eval_rows.h"
 
 struct eval_user {
     struct slice id;
     struct user_state *state;
-    struct eval_history *histories; /* stream, --intervals: by segment */
+    struct eval_history *histories; /* by segment; NULL before the first event */
     struct consent_history consent;
-};
-
-struct eval_options {
-    bool stream; /* through the incremental path, event by event */
-    bool intervals;
-    bool consent;
-    const struct config *config; /* with consent: the default of each purpose */
 };
 
 struct eval_users {
@@ -46,8 +23,6 @@ struct eval_users {
     size_t capacity;
     uint64_t *touched;
     struct ranks *ranks; /* where a definition has a percentile */
-    int64_t newest;      /* greatest event time; TIMESTAMP_ALWAYS before the first */
-    uint64_t event_count;
     uint64_t copy_count;
     uint64_t copy_different_count;
 };
@@ -61,9 +36,8 @@ void eval_users_clear(struct eval_users *users);
 bool eval_users_fold(struct eval_users *users, const struct event *event, bool *different,
                      struct error *err) MUST_CHECK;
 
-/* The rows of all segments as of `at`: `rows` has one list per segment, each in the order of the user ids. The caller
- * frees the lists' items. */
-bool eval_users_rows(struct eval_users *users, int64_t at, struct eval_rows *rows, struct error *err) MUST_CHECK;
+/* Adds all rows as of rows->at. */
+bool eval_users_rows(struct eval_users *users, struct eval_rows *rows, struct error *err) MUST_CHECK;
 
 size_t eval_users_size(const struct eval_users *users);
 

@@ -1,8 +1,8 @@
 /* The log of one user's events: folding, copies, order. Evaluation is in evaluate.c. */
 #include "common/domain/user_state.h"
 
-#include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/fact.h"
 
 enum { IDS_LINEAR_MAX = 16, ENTRY_COUNT_MAX = 1 << 30 };
 
@@ -102,25 +102,25 @@ static const struct record *record_at(const struct user_state *state, uint32_t r
     return (const struct record *)(const void *)(state->heap + (size_t)record * 8);
 }
 
-static bool is_copy(const struct record *record, const struct event *event, uint32_t hash, int64_t dedup_ms)
+static bool is_copy(const struct record *record, const struct fact *fact, int64_t dedup_ms)
 {
-    int64_t apart =
-        record->time_ms > event->time_ms ? record->time_ms - event->time_ms : event->time_ms - record->time_ms;
+    int64_t apart = record->time_ms > fact->time_ms ? record->time_ms - fact->time_ms : fact->time_ms - record->time_ms;
 
-    return record->has_id && record->id_hash == hash && apart <= dedup_ms &&
-           slice_equal(record_id(record), event->message_id);
+    return record->has_id && record->id_hash == fact->id_hash && apart <= dedup_ms &&
+           slice_equal(record_id(record), fact->id);
 }
 
 static const struct record *find_copy(const struct ruleset *ruleset, const struct user_state *state,
-                                      const struct event *event, uint32_t hash)
+                                      const struct fact *fact)
 {
+    uint32_t hash = fact->id_hash;
     size_t stride = entry_stride(ruleset);
 
     if (state->ids == NULL) {
         for (size_t i = state->entry_count; i-- > 0;) {
             const struct record *record = entry_record(state, entry_at(state, stride, i));
 
-            if (is_copy(record, event, hash, ruleset->dedup_ms)) {
+            if (is_copy(record, fact, ruleset->dedup_ms)) {
                 return record;
             }
         }
@@ -134,7 +134,7 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
             continue;
         }
         record = record_at(state, (uint32_t)state->ids[slot] - 1);
-        if (is_copy(record, event, hash, ruleset->dedup_ms)) {
+        if (is_copy(record, fact, ruleset->dedup_ms)) {
             return record;
         }
     }
@@ -179,163 +179,67 @@ static bool ids_reserve(const struct ruleset *ruleset, struct user_state *state,
     return true;
 }
 
-/* ---- what of the event is kept ---- */
-
-static uint64_t hash_token(const struct event *event, int32_t token, uint64_t seed)
-{
-    return token == JSON_ABSENT ? seed : hash_bytes(json_raw(event->document, token), seed);
-}
-
-/* What the event says; copies whose text differs only in form count as different: better one report too many. */
-static uint64_t hash_content(const struct event *event, uint64_t seed)
-{
-    uint64_t hash = hash_integer((uint64_t)event->time_ms, seed + (uint64_t)event->kind);
-
-    hash = hash_bytes(event->name, hash);
-    hash = hash_token(event, event->properties, hash);
-    hash = hash_token(event, event->traits, hash);
-    return hash_token(event, event->page_name, hash);
-}
-
-/* Reads what the shape's rules need of the event into evaluation->values. */
-static bool read_values(struct evaluation *evaluation, const struct shape *shape, const struct event *event,
-                        struct error *err)
-{
-    const struct ruleset *ruleset = evaluation->ruleset;
-
-    for (size_t i = 0; i < shape->source_count; i++) {
-        uint32_t index = shape->sources[i];
-        const struct rule_source *source = &ruleset->sources[index];
-        struct value *value = &evaluation->values[index];
-        bool read;
-
-        if (event->kind == EVENT_IDENTIFY) {
-            int32_t token = event->traits == JSON_ABSENT
-                                ? JSON_ABSENT
-                                : json_path(event->document, event->traits, source->keys, source->key_count);
-
-            read = json_value(event->document, token, &evaluation->arena, value, NULL);
-        } else {
-            read = event_property(event, source->keys, source->key_count, &evaluation->arena, value, NULL);
-        }
-        if (!read) {
-            return error_no_memory(err, "an event's properties");
-        }
-    }
-    return true;
-}
-
-static bool selector_holds(struct evaluation *evaluation, const struct selector *selector, const struct event *event)
-{
-    if (selector->trait) {
-        return event->traits != JSON_ABSENT &&
-               json_member(event->document, event->traits, selector->key) != JSON_ABSENT;
-    }
-    for (size_t i = 0; i < selector->predicate_count; i++) {
-        const struct predicate *predicate = &selector->predicates[i];
-
-        if (!comparison_value(predicate->comparison, &evaluation->values[predicate->source], &evaluation->scratch)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Fills evaluation->mask; returns whether any selector takes the event. */
-static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event,
-                  uint64_t *touched)
-{
-    const struct ruleset *ruleset = evaluation->ruleset;
-    bool any = false;
-
-    for (size_t i = 0; i < ruleset->selector_words; i++) {
-        evaluation->mask[i] = 0;
-    }
-    for (size_t i = 0; i < shape->selector_count; i++) {
-        const struct selector *selector = &ruleset->selectors[shape->selectors[i]];
-
-        if (!selector_holds(evaluation, selector, event)) {
-            continue;
-        }
-        bit_set(evaluation->mask, shape->selectors[i]);
-        any = true;
-        for (size_t k = 0; touched != NULL && k < ruleset->segment_words; k++) {
-            touched[k] |= selector->segments[k];
-        }
-    }
-    return any;
-}
-
-static struct value column_value(const struct evaluation *evaluation, const struct rule_column *column)
-{
-    struct value value = evaluation->values[column->source];
-    const struct value *factor;
-
-    if (column->factor == RULESET_NONE) {
-        return value;
-    }
-    factor = &evaluation->values[column->factor];
-    if (value.type != VALUE_NUMBER || factor->type != VALUE_NUMBER ||
-        !decimal_multiply(value.micros, factor->micros, &value.micros)) {
-        value = (struct value){.type = VALUE_MISSING};
-    }
-    return value;
-}
+/* ---- what is kept ---- */
 
 static bool value_has_text(const struct value *value)
 {
     return value->type == VALUE_STRING || value->type == VALUE_COMPOUND;
 }
 
-/* Bytes the event's record needs; without slots where no selector takes it. */
-static size_t record_size(const struct evaluation *evaluation, const struct shape *shape, const struct event *event,
-                          bool matched)
+/* Bytes the fact's record needs; without slots where no selector takes it. */
+static size_t record_size(const struct shape *shape, const struct fact *fact)
 {
-    size_t size = sizeof(struct record) + (event->has_message_id ? padded(event->message_id.size) : 0);
+    size_t size = sizeof(struct record) + padded(fact->id.size);
 
-    for (size_t i = 0; matched && i < shape->column_count; i++) {
-        struct value value = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
+    for (size_t i = 0; fact->matched && i < shape->column_count; i++) {
+        const struct value *value = &fact->values[i];
 
-        size += sizeof(struct slot) + (value_has_text(&value) ? padded(value.text.size) : 0);
+        size += sizeof(struct slot) + (value_has_text(value) ? padded(value->text.size) : 0);
     }
     return size;
 }
 
-static void write_slots(const struct evaluation *evaluation, const struct shape *shape, char *record, char *slots)
+static void write_slots(const struct shape *shape, const struct value *values, char *record, char *slots)
 {
     char *text = slots + shape->column_count * sizeof(struct slot);
 
     for (size_t i = 0; i < shape->column_count; i++) {
-        struct value value = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
-        struct slot slot = {.type = (uint8_t)value.type};
+        const struct value *value = &values[i];
+        struct slot slot = {.type = (uint8_t)value->type};
 
-        if (value.type == VALUE_NUMBER) {
-            slot.number = value.micros;
-        } else if (value.type == VALUE_BOOLEAN) {
-            slot.number = value.boolean;
-        } else if (value_has_text(&value)) {
+        if (value->type == VALUE_NUMBER) {
+            slot.number = value->micros;
+        } else if (value->type == VALUE_BOOLEAN) {
+            slot.number = value->boolean;
+        } else if (value_has_text(value)) {
             slot.number = text - record;
-            slot.size = (uint32_t)value.text.size;
-            if (value.text.size > 0) {
-                memcpy(text, value.text.data, value.text.size);
+            slot.size = (uint32_t)value->text.size;
+            if (value->text.size > 0) {
+                memcpy(text, value->text.data, value->text.size);
             }
-            text += padded(value.text.size);
+            text += padded(value->text.size);
         }
         memcpy(slots + i * sizeof slot, &slot, sizeof slot);
     }
 }
 
-static void write_record(const struct evaluation *evaluation, const struct shape *shape, const struct event *event,
-                         const struct record *head, bool matched, char *out)
+static void write_record(const struct shape *shape, const struct fact *fact, char *out)
 {
-    char *behind = out + sizeof *head;
+    struct record head = {
+        .time_ms = fact->time_ms,
+        .content = fact->content,
+        .id_hash = fact->id_hash,
+        .id_size = (uint16_t)fact->id.size,
+        .has_id = fact->has_id,
+    };
+    char *behind = out + sizeof head;
 
-    memcpy(out, head, sizeof *head);
-    if (head->id_size > 0) {
-        memcpy(behind, event->message_id.data, head->id_size);
+    memcpy(out, &head, sizeof head);
+    if (fact->id.size > 0) {
+        memcpy(behind, fact->id.data, fact->id.size);
     }
-    if (matched) {
-        write_slots(evaluation, shape, out, behind + padded(head->id_size));
+    if (fact->matched) {
+        write_slots(shape, fact->values, out, behind + padded(fact->id.size));
     }
 }
 
@@ -364,18 +268,18 @@ static bool reserve(char **data, size_t *capacity, size_t wanted, size_t first, 
     return true;
 }
 
-/* Where the event belongs: by time, then message id, a missing one first. */
-static size_t entry_place(const struct ruleset *ruleset, const struct user_state *state, const struct event *event)
+/* Where the fact belongs: by time, then message id, a missing one first. */
+static size_t entry_place(const struct ruleset *ruleset, const struct user_state *state, const struct fact *fact)
 {
     size_t stride = entry_stride(ruleset);
-    size_t place = user_log_count_until(ruleset, state, event->time_ms);
+    size_t place = user_log_count_until(ruleset, state, fact->time_ms);
 
     while (place > 0) {
         const struct entry *before = entry_at(state, stride, place - 1);
         const struct record *record = entry_record(state, before);
 
-        if (before->time_ms < event->time_ms || !record->has_id ||
-            (event->has_message_id && slice_compare(record_id(record), event->message_id) <= 0)) {
+        if (before->time_ms < fact->time_ms || !record->has_id ||
+            (fact->has_id && slice_compare(record_id(record), fact->id) <= 0)) {
             break;
         }
         place--;
@@ -383,24 +287,23 @@ static size_t entry_place(const struct ruleset *ruleset, const struct user_state
     return place;
 }
 
-static bool keep(struct evaluation *evaluation, struct user_state *state, const struct shape *shape,
-                 const struct event *event, const struct record *head, bool matched, struct error *err)
+static bool keep(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact, struct error *err)
 {
-    const struct ruleset *ruleset = evaluation->ruleset;
+    const struct shape *shape = &ruleset->shapes[fact->shape];
     size_t stride = entry_stride(ruleset);
-    size_t size = record_size(evaluation, shape, event, matched);
-    size_t place = entry_place(ruleset, state, event);
-    struct entry entry = {.time_ms = event->time_ms, .shape = (uint32_t)(shape - ruleset->shapes)};
+    size_t size = record_size(shape, fact);
+    size_t place = entry_place(ruleset, state, fact);
+    struct entry entry = {.time_ms = fact->time_ms, .shape = fact->shape};
     char *target;
 
     if (!reserve(&state->entries, &state->entry_capacity, (state->entry_count + 1) * stride, 4 * stride,
                  (size_t)ENTRY_COUNT_MAX * stride, err) ||
         !reserve(&state->heap, &state->heap_capacity, state->heap_size + size, 256, HEAP_SIZE_MAX, err) ||
-        (head->has_id && !ids_reserve(ruleset, state, err))) {
+        (fact->has_id && !ids_reserve(ruleset, state, err))) {
         return false;
     }
     entry.record = (uint32_t)(state->heap_size / 8);
-    write_record(evaluation, shape, event, head, matched, state->heap + state->heap_size);
+    write_record(shape, fact, state->heap + state->heap_size);
     state->heap_size += size;
     target = state->entries + place * stride;
     if (place < state->entry_count) {
@@ -408,10 +311,10 @@ static bool keep(struct evaluation *evaluation, struct user_state *state, const 
     }
     memcpy(target, &entry, sizeof entry);
     if (ruleset->selector_words > 0) {
-        memcpy(target + sizeof entry, evaluation->mask, ruleset->selector_words * sizeof(uint64_t));
+        memcpy(target + sizeof entry, fact->mask, ruleset->selector_words * sizeof(uint64_t));
     }
     state->entry_count++;
-    if (head->has_id) {
+    if (fact->has_id) {
         state->id_count++;
         if (state->ids != NULL) {
             ids_insert(state, entry.record);
@@ -443,51 +346,63 @@ static void drop_carries(const struct ruleset *ruleset, struct user_state *state
     }
 }
 
+bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact,
+                       enum fold_result *result, struct error *err)
+{
+    bool earlier = fact->time_ms < state->known_since;
+
+    if (fact->has_id) {
+        const struct record *kept = find_copy(ruleset, state, fact);
+
+        if (kept != NULL) {
+            *result = kept->content == fact->content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
+            return true;
+        }
+    }
+    if ((fact->matched || fact->has_id) && !keep(ruleset, state, fact, err)) {
+        return false;
+    }
+    if (fact->matched || earlier) {
+        drop_carries(ruleset, state, fact->mask, fact->time_ms, earlier);
+    }
+    state->known_since = earlier ? fact->time_ms : state->known_since;
+    state->newest = fact->time_ms > state->newest ? fact->time_ms : state->newest;
+    *result = FOLD_APPLIED;
+    return true;
+}
+
+/* The segments that an event with this mask can change; all of them where it makes the user known earlier. */
+static void touch(const struct ruleset *ruleset, const uint64_t *mask, bool all, uint64_t *touched)
+{
+    for (size_t i = 0; all && i < ruleset->segment_count; i++) {
+        bit_set(touched, i);
+    }
+    for (size_t word = 0; !all && word < ruleset->selector_words; word++) {
+        for (uint64_t bits = mask[word]; bits != 0; bits &= bits - 1) {
+            const struct selector *selector = &ruleset->selectors[word * 64 + (size_t)__builtin_ctzll(bits)];
+
+            for (size_t k = 0; k < ruleset->segment_words; k++) {
+                touched[k] |= selector->segments[k];
+            }
+        }
+    }
+}
+
 bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched, struct error *err)
 {
-    const struct shape *shape;
-    struct record head = {.time_ms = event->time_ms, .has_id = event->has_message_id};
     bool earlier = event->time_ms < state->known_since;
-    bool matched;
+    struct fact fact;
 
     if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
         *result = FOLD_IGNORED;
         return true;
     }
-    head.content = hash_content(event, ruleset->seed);
-    if (event->has_message_id) {
-        const struct record *kept;
-
-        head.id_size = (uint16_t)event->message_id.size;
-        head.id_hash = (uint32_t)hash_bytes(event->message_id, ruleset->seed);
-        kept = find_copy(ruleset, state, event, head.id_hash);
-        if (kept != NULL) {
-            *result = kept->content == head.content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
-            return true;
-        }
-    }
-    arena_reset(&evaluation->arena);
-    shape = event->kind == EVENT_IDENTIFY ? &ruleset->shapes[SHAPE_IDENTIFY] : ruleset_shape(ruleset, event->name);
-    if (!read_values(evaluation, shape, event, err)) {
+    if (!fact_take(ruleset, event, evaluation, &fact, err) || !user_state_absorb(ruleset, state, &fact, result, err)) {
         return false;
     }
-    evaluation->scratch.failed = false;
-    matched = match(evaluation, shape, event, touched);
-    if (evaluation->scratch.failed) {
-        return error_no_memory(err, "an event's properties");
+    if (*result == FOLD_APPLIED && touched != NULL) {
+        touch(ruleset, fact.mask, earlier, touched);
     }
-    if ((matched || event->has_message_id) && !keep(evaluation, state, shape, event, &head, matched, err)) {
-        return false;
-    }
-    if (matched || earlier) {
-        drop_carries(ruleset, state, evaluation->mask, event->time_ms, earlier);
-    }
-    for (size_t i = 0; earlier && touched != NULL && i < ruleset->segment_count; i++) {
-        bit_set(touched, i);
-    }
-    state->known_since = earlier ? event->time_ms : state->known_since;
-    state->newest = event->time_ms > state->newest ? event->time_ms : state->newest;
-    *result = FOLD_APPLIED;
     return true;
 }

@@ -1,0 +1,142 @@
+#include "common/domain/fact.h"
+
+#include "common/domain/decimal.h"
+#include "common/domain/evaluation_parts.h"
+
+static uint64_t hash_token(const struct event *event, int32_t token, uint64_t seed)
+{
+    return token == JSON_ABSENT ? seed : hash_bytes(json_raw(event->document, token), seed);
+}
+
+/* What the event says; copies whose text differs only in form count as different: better one report too many. */
+static uint64_t hash_content(const struct event *event, uint64_t seed)
+{
+    uint64_t hash = hash_integer((uint64_t)event->time_ms, seed + (uint64_t)event->kind);
+
+    hash = hash_bytes(event->name, hash);
+    hash = hash_token(event, event->properties, hash);
+    hash = hash_token(event, event->traits, hash);
+    return hash_token(event, event->page_name, hash);
+}
+
+/* Reads what the shape's rules need of the event into evaluation->values. */
+static bool read_values(struct evaluation *evaluation, const struct shape *shape, const struct event *event,
+                        struct error *err)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+
+    for (size_t i = 0; i < shape->source_count; i++) {
+        uint32_t index = shape->sources[i];
+        const struct rule_source *source = &ruleset->sources[index];
+        struct value *value = &evaluation->values[index];
+        bool read;
+
+        if (event->kind == EVENT_IDENTIFY) {
+            int32_t token = event->traits == JSON_ABSENT
+                                ? JSON_ABSENT
+                                : json_path(event->document, event->traits, source->keys, source->key_count);
+
+            read = json_value(event->document, token, &evaluation->arena, value, NULL);
+        } else {
+            read = event_property(event, source->keys, source->key_count, &evaluation->arena, value, NULL);
+        }
+        if (!read) {
+            return error_no_memory(err, "an event's properties");
+        }
+    }
+    return true;
+}
+
+static bool selector_holds(struct evaluation *evaluation, const struct selector *selector, const struct event *event)
+{
+    if (selector->trait) {
+        return event->traits != JSON_ABSENT &&
+               json_member(event->document, event->traits, selector->key) != JSON_ABSENT;
+    }
+    for (size_t i = 0; i < selector->predicate_count; i++) {
+        const struct predicate *predicate = &selector->predicates[i];
+
+        if (!comparison_value(predicate->comparison, &evaluation->values[predicate->source], &evaluation->scratch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Fills evaluation->mask; returns whether any selector takes the event. */
+static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    bool any = false;
+
+    for (size_t i = 0; i < ruleset->selector_words; i++) {
+        evaluation->mask[i] = 0;
+    }
+    for (size_t i = 0; i < shape->selector_count; i++) {
+        const struct selector *selector = &ruleset->selectors[shape->selectors[i]];
+
+        if (!selector_holds(evaluation, selector, event)) {
+            continue;
+        }
+        bit_set(evaluation->mask, shape->selectors[i]);
+        any = true;
+    }
+    return any;
+}
+
+static struct value column_value(const struct evaluation *evaluation, const struct rule_column *column)
+{
+    struct value value = evaluation->values[column->source];
+    const struct value *factor;
+
+    if (column->factor == RULESET_NONE) {
+        return value;
+    }
+    factor = &evaluation->values[column->factor];
+    if (value.type != VALUE_NUMBER || factor->type != VALUE_NUMBER ||
+        !decimal_multiply(value.micros, factor->micros, &value.micros)) {
+        value = (struct value){.type = VALUE_MISSING};
+    }
+    return value;
+}
+
+static bool take_values(struct evaluation *evaluation, const struct shape *shape, struct fact *fact)
+{
+    struct value *values = arena_allocate(&evaluation->arena, shape->column_count * sizeof *values);
+
+    if (values == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < shape->column_count; i++) {
+        values[i] = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
+    }
+    fact->values = values;
+    return true;
+}
+
+bool fact_take(const struct ruleset *ruleset, const struct event *event, struct evaluation *evaluation,
+               struct fact *out, struct error *err)
+{
+    const struct shape *shape =
+        event->kind == EVENT_IDENTIFY ? &ruleset->shapes[SHAPE_IDENTIFY] : ruleset_shape(ruleset, event->name);
+
+    *out = (struct fact){.time_ms = event->time_ms,
+                         .shape = (uint32_t)(shape - ruleset->shapes),
+                         .mask = evaluation->mask};
+    if (event->has_message_id) {
+        out->has_id = true;
+        out->id = event->message_id;
+        out->id_hash = fact_id_hash(ruleset, event->message_id);
+        out->content = hash_content(event, ruleset->seed);
+    }
+    arena_reset(&evaluation->arena);
+    if (!read_values(evaluation, shape, event, err)) {
+        return false;
+    }
+    evaluation->scratch.failed = false;
+    out->matched = match(evaluation, shape, event);
+    if (evaluation->scratch.failed || (out->matched && !take_values(evaluation, shape, out))) {
+        return error_no_memory(err, "an event's properties");
+    }
+    return true;
+}

@@ -1,0 +1,366 @@
+#include "common/domain/pile.h"
+
+#include "common/domain/pile_pack.h"
+
+#include <stdlib.h>
+
+enum {
+    PILE_BITS = 9, /* as many piles as have their ends in the cache while they are written */
+    PILE_COUNT = 1 << PILE_BITS,
+    CHUNK_SIZE_MIN = 512,
+    CHUNK_SIZE_MAX = 1 << 16,
+    FACT_COUNT_MAX = 1 << 30, /* of one pile */
+    LINE_COUNT_MAX = 1 << 30,
+};
+
+#define TEXT_SIZE_MAX ((size_t)1 << 38)
+#define NO_FACT UINT32_MAX
+
+struct chunk {
+    struct chunk *newer;
+    size_t size; /* bytes in data */
+    size_t used;
+    unsigned char data[];
+};
+
+/* The first cache line is all that writing needs, the last chunk's end apart. */
+struct pile {
+    unsigned char *next;
+    unsigned char *end;
+    struct pack_before before;
+    struct chunk *oldest;
+    struct chunk *newest;
+    size_t fact_count;
+};
+
+/* ---- what a pile is unpacked into; used again for the next ---- */
+
+struct unpacked {
+    struct packed packed;
+    uint32_t newer; /* the same user's next fact, or NO_FACT */
+};
+
+struct pile_user {
+    struct slice id;
+    uint64_t hash;
+    uint32_t oldest;
+    uint32_t newest;
+};
+
+struct table {
+    struct arena arena; /* ids */
+    struct unpacked *facts;
+    size_t fact_capacity;
+    struct pile_user *users;
+    size_t user_count;
+    size_t user_capacity;
+    uint32_t *slots; /* open addressing: user + 1, 0 = empty */
+    size_t slot_count;
+};
+
+struct piles {
+    const struct ruleset *ruleset;
+    struct pile piles[PILE_COUNT];
+    struct table table;
+    struct user_state *state;
+    uint64_t *mask;
+    struct value *values;
+    int64_t *lines; /* of copies with other content */
+    size_t line_capacity;
+    struct piles_counts counts;
+    bool counted; /* by the first visit to all users */
+};
+
+bool piles_new(const struct ruleset *ruleset, struct piles **out, struct error *err)
+{
+    struct piles *piles = memory_allocate_zeroed(1, sizeof *piles);
+
+    if (piles == NULL) {
+        return error_no_memory(err, "events");
+    }
+    piles->ruleset = ruleset;
+    arena_init(&piles->table.arena, TEXT_SIZE_MAX);
+    piles->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *piles->mask);
+    piles->values = memory_allocate_zeroed(ruleset->column_count, sizeof *piles->values);
+    if (piles->mask == NULL || piles->values == NULL || !user_state_new(ruleset, &piles->state, err)) {
+        piles_free(piles);
+        return error_no_memory(err, "events");
+    }
+    *out = piles;
+    return true;
+}
+
+static void empty(struct pile *pile)
+{
+    for (struct chunk *chunk = pile->oldest; chunk != NULL;) {
+        struct chunk *newer = chunk->newer;
+
+        memory_free(chunk);
+        chunk = newer;
+    }
+    *pile = (struct pile){0};
+}
+
+void piles_free(struct piles *piles)
+{
+    if (piles == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < PILE_COUNT; i++) {
+        empty(&piles->piles[i]);
+    }
+    arena_clear(&piles->table.arena);
+    memory_free(piles->table.facts);
+    memory_free(piles->table.users);
+    memory_free(piles->table.slots);
+    user_state_free(piles->state);
+    memory_free(piles->mask);
+    memory_free(piles->values);
+    memory_free(piles->lines);
+    memory_free(piles);
+}
+
+/* ---- adding ---- */
+
+/* A new chunk with at least `size` bytes: twice the one before, so that little is left empty. */
+static bool add_chunk(struct piles *piles, struct pile *pile, size_t size, struct error *err)
+{
+    size_t wanted = pile->newest == NULL ? CHUNK_SIZE_MIN : (sizeof *pile->newest + pile->newest->size) * 2;
+    struct chunk *chunk;
+
+    wanted = wanted > CHUNK_SIZE_MAX ? CHUNK_SIZE_MAX : wanted;
+    wanted = wanted < sizeof *chunk + size ? sizeof *chunk + size : wanted;
+    chunk = memory_allocate(wanted);
+    if (chunk == NULL) {
+        return error_no_memory(err, "events");
+    }
+    chunk->newer = NULL;
+    chunk->size = wanted - sizeof *chunk;
+    chunk->used = 0;
+    if (pile->newest == NULL) {
+        pile->oldest = chunk;
+    } else {
+        pile->newest->used = (size_t)(pile->next - pile->newest->data);
+        pile->newest->newer = chunk;
+    }
+    pile->newest = chunk;
+    pile->next = chunk->data;
+    pile->end = chunk->data + chunk->size;
+    piles->counts.size += wanted;
+    return true;
+}
+
+bool piles_add(struct piles *piles, const struct event *event, int64_t line, struct evaluation *evaluation,
+               struct error *err)
+{
+    const struct ruleset *ruleset = piles->ruleset;
+    struct pile *pile = &piles->piles[hash_bytes(event->user, ruleset->seed) >> (64 - PILE_BITS)];
+    const struct shape *shape;
+    struct fact fact;
+    size_t bound;
+
+    if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
+        return true;
+    }
+    if (!fact_take(ruleset, event, evaluation, &fact, err)) {
+        return false;
+    }
+    shape = &ruleset->shapes[fact.shape];
+    bound = pack_bound(shape, event->user, &fact);
+    if ((size_t)(pile->end - pile->next) < bound && !add_chunk(piles, pile, bound, err)) {
+        return false;
+    }
+    if (pile->fact_count >= FACT_COUNT_MAX) {
+        return error_set(err, ERROR_INTERNAL, "too many events: at most %d for one part of the users", FACT_COUNT_MAX);
+    }
+    pile->next = pack_write(shape, event->user, &fact, line, &pile->before, pile->next);
+    pile->fact_count++;
+    return true;
+}
+
+/* ---- unpacking ---- */
+
+static bool reserve_table(struct table *table, const struct pile *pile, struct error *err)
+{
+    size_t slot_count = 64;
+
+    while (slot_count < pile->fact_count * 2) {
+        slot_count *= 2;
+    }
+    if (pile->fact_count > table->fact_capacity) {
+        memory_free(table->facts);
+        table->fact_capacity = 0;
+        table->facts = memory_allocate_zeroed(pile->fact_count, sizeof *table->facts);
+        if (table->facts == NULL) {
+            return error_no_memory(err, "events");
+        }
+        table->fact_capacity = pile->fact_count;
+    }
+    if (slot_count > table->slot_count) {
+        memory_free(table->slots);
+        table->slot_count = 0;
+        table->slots = memory_allocate(slot_count * sizeof *table->slots);
+        if (table->slots == NULL) {
+            return error_no_memory(err, "users");
+        }
+        table->slot_count = slot_count;
+    }
+    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+    table->user_count = 0;
+    arena_reset(&table->arena);
+    return true;
+}
+
+/* The user with that id, added where it is new. */
+static bool find_user(struct table *table, struct slice id, uint64_t hash, struct pile_user **out, struct error *err)
+{
+    size_t slot = (size_t)hash & (table->slot_count - 1);
+
+    for (; table->slots[slot] != 0; slot = (slot + 1) & (table->slot_count - 1)) {
+        *out = &table->users[table->slots[slot] - 1];
+        if ((*out)->hash == hash && slice_equal((*out)->id, id)) {
+            return true;
+        }
+    }
+    if (!memory_grow(&table->users, &table->user_capacity, table->user_count, FACT_COUNT_MAX, sizeof *table->users,
+                     "users", err)) {
+        return false;
+    }
+    *out = &table->users[table->user_count];
+    **out = (struct pile_user){.hash = hash, .oldest = NO_FACT, .newest = NO_FACT};
+    if (!arena_copy(&table->arena, id, &(*out)->id)) {
+        return error_no_memory(err, "users");
+    }
+    table->slots[slot] = (uint32_t)++table->user_count;
+    return true;
+}
+
+static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct pack_before *before, uint32_t *index,
+                         struct error *err)
+{
+    struct table *table = &piles->table;
+    const unsigned char *end = chunk->data + chunk->used;
+    char user_id[EVENT_ID_SIZE_MAX];
+    char message_id[EVENT_ID_SIZE_MAX];
+
+    for (const unsigned char *at = chunk->data; at < end;) {
+        struct unpacked *fact = &table->facts[*index];
+        struct pile_user *user;
+
+        at = pack_read(at, before, user_id, message_id, &fact->packed);
+        fact->newer = NO_FACT;
+        if (!find_user(table, fact->packed.user, hash_bytes(fact->packed.user, piles->ruleset->seed), &user, err)) {
+            return false;
+        }
+        if (fact->packed.has_id && !arena_copy(&table->arena, fact->packed.id, &fact->packed.id)) {
+            return error_no_memory(err, "message ids");
+        }
+        if (user->newest == NO_FACT) {
+            user->oldest = *index;
+        } else {
+            table->facts[user->newest].newer = *index;
+        }
+        user->newest = *index;
+        ++*index;
+    }
+    return true;
+}
+
+static bool unpack(struct piles *piles, struct pile *pile, struct error *err)
+{
+    struct pack_before before = {0};
+    uint32_t index = 0;
+
+    if (pile->newest != NULL) {
+        pile->newest->used = (size_t)(pile->next - pile->newest->data);
+    }
+    if (!reserve_table(&piles->table, pile, err)) {
+        return false;
+    }
+    for (const struct chunk *chunk = pile->oldest; chunk != NULL; chunk = chunk->newer) {
+        if (!unpack_chunk(piles, chunk, &before, &index, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- visiting ---- */
+
+static bool count_copy(struct piles *piles, enum fold_result result, int64_t line, struct error *err)
+{
+    if (piles->counted || (result != FOLD_COPY && result != FOLD_COPY_DIFFERENT)) {
+        return true;
+    }
+    piles->counts.copy_count++;
+    if (result == FOLD_COPY) {
+        return true;
+    }
+    if (!memory_grow(&piles->lines, &piles->line_capacity, piles->counts.copy_different_count, LINE_COUNT_MAX,
+                     sizeof *piles->lines, "copies with other content", err)) {
+        return false;
+    }
+    piles->lines[piles->counts.copy_different_count++] = line;
+    return true;
+}
+
+static bool visit_user(struct piles *piles, const struct pile_user *user, piles_visit *visit, void *context,
+                       struct error *err)
+{
+    const struct unpacked *facts = piles->table.facts;
+
+    user_state_clear(piles->state);
+    for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
+        enum fold_result result = FOLD_NONE;
+        struct fact fact;
+
+        pack_read_rest(piles->ruleset, &facts[i].packed, piles->mask, piles->values, &fact);
+        if (!user_state_absorb(piles->ruleset, piles->state, &fact, &result, err) ||
+            !count_copy(piles, result, facts[i].packed.line, err)) {
+            return false;
+        }
+    }
+    piles->counts.user_count += !piles->counted;
+    return visit(context, user->id, piles->state, err);
+}
+
+static int compare_lines(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+bool piles_each(struct piles *piles, bool last, piles_visit *visit, void *context, struct error *err)
+{
+    for (size_t i = 0; i < PILE_COUNT; i++) {
+        if (piles->piles[i].fact_count == 0) {
+            continue;
+        }
+        if (!unpack(piles, &piles->piles[i], err)) {
+            return false;
+        }
+        for (size_t k = 0; k < piles->table.user_count; k++) {
+            if (!visit_user(piles, &piles->table.users[k], visit, context, err)) {
+                return false;
+            }
+        }
+        if (last) {
+            empty(&piles->piles[i]);
+        }
+    }
+    if (piles->counts.copy_different_count > 1) {
+        qsort(piles->lines, piles->counts.copy_different_count, sizeof *piles->lines, compare_lines);
+    }
+    piles->counted = true;
+    return true;
+}
+
+struct piles_counts piles_counts(const struct piles *piles)
+{
+    struct piles_counts counts = piles->counts;
+
+    counts.lines_different = piles->lines;
+    return counts;
+}

@@ -1,0 +1,294 @@
+#include "common/domain/pile_pack.h"
+
+enum {
+    SHARED_MAX = 15,      /* bytes that a text can share with the one before */
+    LONG_TEXT = 0xff,     /* instead of both sizes in one byte: the sizes follow */
+    LONG_REST = 0xff,     /* instead of the rest's size: four bytes of it follow */
+    VARINT_SIZE_MAX = 10, /* bytes of a 64-bit number */
+    FIXED_SIZE_MAX = 96,  /* flags, sizes, times, content, shape */
+};
+
+/* A value's first byte holds its type and how a number is written: most have no more than two decimals. */
+enum { TYPE_MASK = 7, NUMBER_MICROS = 0 << 3, NUMBER_CENTS = 1 << 3, BOOLEAN_TRUE = 1 << 3 };
+enum { MICROS_PER_CENT = 10000 };
+
+/* ---- numbers and texts ---- */
+
+static inline unsigned char *put_number(unsigned char *out, uint64_t number)
+{
+    while (number >= 0x80) {
+        *out++ = (unsigned char)(number | 0x80);
+        number >>= 7;
+    }
+    *out++ = (unsigned char)number;
+    return out;
+}
+
+static inline const unsigned char *take_number(const unsigned char *at, uint64_t *number)
+{
+    unsigned shift = 0;
+
+    *number = 0;
+    while (*at >= 0x80) {
+        *number |= (uint64_t)(*at++ & 0x7f) << shift;
+        shift += 7;
+    }
+    *number |= (uint64_t)*at++ << shift;
+    return at;
+}
+
+/* Small in either direction: 0, -1, 1, -2 ... */
+static inline uint64_t folded(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+}
+
+static inline int64_t unfolded(uint64_t number)
+{
+    return (int64_t)(number >> 1 ^ (~(number & 1) + 1));
+}
+
+static void head_of(struct slice text, char head[PACK_HEAD_SIZE])
+{
+    size_t size = text.size < PACK_HEAD_SIZE ? text.size : PACK_HEAD_SIZE;
+
+    memset(head, 0, PACK_HEAD_SIZE);
+    memcpy(head, text.data, size);
+}
+
+/* The first byte in which two heads differ; `size` at most. */
+static size_t shared(const char *a, const char *b, size_t size)
+{
+    size_t count = 0;
+
+    size = size < SHARED_MAX ? size : SHARED_MAX;
+    while (count < size && a[count] == b[count]) {
+        count++;
+    }
+    return count;
+}
+
+/* What the text shares with `before` is left out; `before` becomes the text. */
+static unsigned char *put_id(unsigned char *out, struct slice text, char before[PACK_HEAD_SIZE])
+{
+    char head[PACK_HEAD_SIZE];
+    size_t front;
+    size_t rest;
+
+    head_of(text, head);
+    front = shared(head, before, text.size);
+    rest = text.size - front;
+    if (rest < SHARED_MAX) {
+        *out++ = (unsigned char)(front << 4 | rest);
+    } else {
+        *out++ = LONG_TEXT;
+        *out++ = (unsigned char)front;
+        out = put_number(out, rest);
+    }
+    memcpy(out, text.data + front, rest);
+    memcpy(before, head, PACK_HEAD_SIZE);
+    return out + rest;
+}
+
+static const unsigned char *take_id(const unsigned char *at, char before[PACK_HEAD_SIZE], char *into, struct slice *out)
+{
+    size_t front = *at >> 4;
+    uint64_t rest = *at & 15;
+
+    if (*at++ == LONG_TEXT) {
+        front = *at++;
+        at = take_number(at, &rest);
+    }
+    memcpy(into, before, front);
+    memcpy(into + front, at, rest);
+    *out = slice_of(into, front + rest);
+    head_of(*out, before);
+    return at + rest;
+}
+
+/* ---- values ---- */
+
+static unsigned char *put_value(unsigned char *out, const struct value *value)
+{
+    switch (value->type) {
+    case VALUE_BOOLEAN:
+        *out++ = (unsigned char)(VALUE_BOOLEAN | (value->boolean ? BOOLEAN_TRUE : 0));
+        return out;
+    case VALUE_NUMBER:
+        if (value->micros % MICROS_PER_CENT == 0) {
+            *out++ = VALUE_NUMBER | NUMBER_CENTS;
+            return put_number(out, folded(value->micros / MICROS_PER_CENT));
+        }
+        *out++ = VALUE_NUMBER | NUMBER_MICROS;
+        return put_number(out, folded(value->micros));
+    case VALUE_STRING:
+    case VALUE_COMPOUND:
+        *out++ = (unsigned char)value->type;
+        out = put_number(out, value->text.size);
+        if (value->text.size > 0) {
+            memcpy(out, value->text.data, value->text.size);
+        }
+        return out + value->text.size;
+    case VALUE_MISSING:
+    default:
+        *out++ = VALUE_MISSING;
+        return out;
+    }
+}
+
+static const unsigned char *take_value(const unsigned char *at, struct value *out)
+{
+    unsigned first = *at++;
+    uint64_t number;
+
+    *out = (struct value){.type = (enum value_type)(first & TYPE_MASK)};
+    switch (out->type) {
+    case VALUE_BOOLEAN:
+        out->boolean = (first & BOOLEAN_TRUE) != 0;
+        break;
+    case VALUE_NUMBER:
+        at = take_number(at, &number);
+        out->micros = unfolded(number) * ((first & NUMBER_CENTS) != 0 ? MICROS_PER_CENT : 1);
+        break;
+    case VALUE_STRING:
+    case VALUE_COMPOUND:
+        at = take_number(at, &number);
+        out->text = slice_of((const char *)at, number);
+        at += number;
+        break;
+    case VALUE_MISSING:
+    default:
+        break;
+    }
+    return at;
+}
+
+/* ---- facts ---- */
+
+size_t pack_bound(const struct shape *shape, struct slice user, const struct fact *fact)
+{
+    size_t size = FIXED_SIZE_MAX + user.size + fact->id.size;
+
+    if (fact->matched) {
+        size += shape->selector_count / 8 + shape->column_count * (1 + VARINT_SIZE_MAX);
+        for (size_t i = 0; i < shape->column_count; i++) {
+            size += fact->values[i].text.size;
+        }
+    }
+    return size;
+}
+
+/* The shape, and where a selector took the fact: one bit for each that the shape tests, and the values. */
+static unsigned char *put_rest(const struct shape *shape, const struct fact *fact, unsigned char *out)
+{
+    size_t mask_size = (shape->selector_count + 7) / 8;
+
+    out = put_number(out, (uint64_t)fact->shape << 1 | fact->matched);
+    if (!fact->matched) {
+        return out;
+    }
+    memset(out, 0, mask_size);
+    for (size_t i = 0; i < shape->selector_count; i++) {
+        out[i / 8] = (unsigned char)(out[i / 8] | bit_is_set(fact->mask, shape->selectors[i]) << i % 8);
+    }
+    out += mask_size;
+    for (size_t i = 0; i < shape->column_count; i++) {
+        out = put_value(out, &fact->values[i]);
+    }
+    return out;
+}
+
+unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
+                          struct pack_before *before, unsigned char *out)
+{
+    unsigned char *end;
+    uint32_t size;
+
+    out = put_id(out, user, before->user);
+    out = put_number(out, folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
+    before->time_ms = fact->time_ms;
+    if (fact->has_id) {
+        uint32_t content = (uint32_t)fact->content;
+
+        out = put_id(out, fact->id, before->id);
+        memcpy(out, &content, sizeof content);
+        out = put_number(out + sizeof content, (uint64_t)(line - before->line));
+        before->line = line;
+    }
+    end = put_rest(shape, fact, out + 1);
+    size = (uint32_t)(end - out - 1);
+    if (size < LONG_REST) {
+        *out = (unsigned char)size;
+        return end;
+    }
+    memmove(out + 1 + sizeof size, out + 1, size);
+    *out = LONG_REST;
+    memcpy(out + 1, &size, sizeof size);
+    return end + sizeof size;
+}
+
+const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, char *id,
+                               struct packed *out)
+{
+    uint64_t number;
+    uint32_t size;
+
+    *out = (struct packed){0};
+    at = take_id(at, before->user, user, &out->user);
+    at = take_number(at, &number);
+    out->has_id = (number & 1) != 0;
+    before->time_ms += unfolded(number >> 1);
+    out->time_ms = before->time_ms;
+    if (out->has_id) {
+        uint32_t content;
+
+        at = take_id(at, before->id, id, &out->id);
+        memcpy(&content, at, sizeof content);
+        out->content = content;
+        at = take_number(at + sizeof content, &number);
+        before->line += (int64_t)number;
+        out->line = before->line;
+    }
+    size = *at++;
+    if (size == LONG_REST) {
+        memcpy(&size, at, sizeof size);
+        at += sizeof size;
+    }
+    out->rest = at;
+    return at + size;
+}
+
+void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, uint64_t *mask, struct value *values,
+                    struct fact *out)
+{
+    const unsigned char *at = packed->rest;
+    const struct shape *shape;
+    uint64_t number;
+
+    at = take_number(at, &number);
+    *out = (struct fact){
+        .time_ms = packed->time_ms,
+        .content = packed->content,
+        .id = packed->id,
+        .id_hash = packed->has_id ? fact_id_hash(ruleset, packed->id) : 0,
+        .shape = (uint32_t)(number >> 1),
+        .has_id = packed->has_id,
+        .matched = (number & 1) != 0,
+        .mask = mask,
+        .values = values,
+    };
+    memset(mask, 0, ruleset->selector_words * sizeof *mask);
+    if (!out->matched) {
+        return;
+    }
+    shape = &ruleset->shapes[out->shape];
+    for (size_t i = 0; i < shape->selector_count; i++) {
+        if ((at[i / 8] >> i % 8 & 1) != 0) {
+            bit_set(mask, shape->selectors[i]);
+        }
+    }
+    at += (shape->selector_count + 7) / 8;
+    for (size_t i = 0; i < shape->column_count; i++) {
+        at = take_value(at, &values[i]);
+    }
+}
