@@ -380,6 +380,7 @@ static bool measure_segment(struct measuring *measuring, struct error *err)
         if (!measure_lane(measuring, index, err)) {
             return false;
         }
+        publish_tick(measuring->reconciler);
     }
     return store_measurement(measuring, false, err) && store_measurement(measuring, true, err) &&
            alert_check(measuring, err);
@@ -393,8 +394,9 @@ bool divergence_measure(struct reconciler *reconciler, const struct pass_world *
         const struct pass_segment *segment = &world->segments[index];
         struct measuring measuring = {.reconciler = reconciler, .world = world, .segment = segment};
 
-        if (segment->version == NULL || segment->version->evaluation != EVALUATION_HYBRID || segment->run_no == 0) {
-            continue;
+        if (segment->version == NULL || segment->version->evaluation != EVALUATION_HYBRID || segment->run_no == 0 ||
+            world->runs[segment->version->run_index].run_no != segment->run_no) {
+            continue; /* nothing to compare, or a run that the next pass puts in force */
         }
         measuring.run = &world->runs[segment->version->run_index];
         pass_items_init(&measuring.items);

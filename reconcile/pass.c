@@ -245,7 +245,7 @@ static bool pass_merge(struct pass *pass, struct error *err)
     return pass->counts->stopped || state_move(pass, err);
 }
 
-bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *counts, struct error *err)
+bool pass_run(struct reconciler *reconciler, struct pass_counts *counts, struct error *err)
 {
     struct pass pass = {.reconciler = reconciler, .counts = counts};
     bool ok = false;
@@ -259,11 +259,6 @@ bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *c
     }
     ok = pass_merge(&pass, err);
     pg_abort(reconciler->read);
-    if (ok && !counts->stopped && (measure || counts->new_run)) {
-        ok = pg_begin(reconciler->read, "ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
-             divergence_measure(reconciler, &pass.world, err);
-        pg_abort(reconciler->read);
-    }
     ok = ok && seal_history(reconciler, counts, err);
 out:
     memory_free(pass.due);
@@ -273,5 +268,18 @@ out:
     record_clear(&pass.batch);
     pass_items_clear(&pass.items);
     pass_world_clear(&pass.world);
+    return ok;
+}
+
+bool pass_measure(struct reconciler *reconciler, struct error *err)
+{
+    struct pass_world world;
+    bool ok;
+
+    pass_world_init(&world);
+    ok = pg_begin(reconciler->read, "ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+         align_load(reconciler, &world, err) && divergence_measure(reconciler, &world, err);
+    pg_abort(reconciler->read);
+    pass_world_clear(&world);
     return ok;
 }

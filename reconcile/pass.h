@@ -8,6 +8,8 @@
  *   seal     close the history rows of the pass with a block
  *   publish  bring the serving layer up to the sealed rows
  *
+ * Divergence is measured after that, when it is time to.
+ *
  * A pass reads everything in one REPEATABLE READ snapshot on one connection and writes on another, which also holds the
  * advisory lock: a reconciler that lost its lock has lost its connection and can write nothing. A crash anywhere leaves
  * a state from which the next pass comes to the same result: what a user's row has folded is written with the row,
@@ -290,6 +292,8 @@ bool freshness_check(struct reconciler *reconciler, struct error *err) MUST_CHEC
 bool reconciler_open(const struct config *config, int64_t lock_wait_ms, struct reconciler *out,
                      struct error *err) MUST_CHECK;
 void reconciler_close(struct reconciler *reconciler);
-bool pass_run(struct reconciler *reconciler, bool measure, struct pass_counts *counts, struct error *err) MUST_CHECK;
+bool pass_run(struct reconciler *reconciler, struct pass_counts *counts, struct error *err) MUST_CHECK;
+/* Measures divergence in a snapshot of its own: after publication, which must not wait for it. */
+bool pass_measure(struct reconciler *reconciler, struct error *err) MUST_CHECK;
 
 #endif

@@ -43,7 +43,7 @@ static bool run(const struct command_line *line, struct error *err)
         return false;
     }
     reconciler.forced = command_has(line, "all");
-    ok = pass_run(&reconciler, true, &counts, err);
+    ok = pass_run(&reconciler, &counts, err);
     if (ok && !command_has(line, "no-publish")) {
         struct error publish_err = ERROR_INIT;
 
@@ -56,7 +56,7 @@ static bool run(const struct command_line *line, struct error *err)
             }
         }
     }
-    ok = ok && summary_print(&counts, err);
+    ok = ok && pass_measure(&reconciler, err) && summary_print(&counts, err);
     reconciler_close(&reconciler);
     return ok;
 }

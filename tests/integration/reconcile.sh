@@ -208,6 +208,20 @@ check "a lost connection is made again" within 5000 serves 400000 hget muster:u:
 kill -TERM "$watch_pid"
 check "SIGTERM ends it with exit status 0" wait "$watch_pid"
 watch_pid=
+measured=$(sql -c "SELECT max(divergence_no) FROM divergence")
+stream_records "u.user_no = 593" 7 true 160000 160000 400000 17
+sql -c "BEGIN" -c "LOCK TABLE divergence IN SHARE MODE" -c "SELECT pg_sleep(4)" -c "COMMIT" >/dev/null &
+lock_pid=$!
+check "measuring divergence is held up" within 2000 gives 1 \
+    "SELECT count(*) FROM pg_locks WHERE relation = 'divergence'::regclass AND mode = 'ShareLock' AND granted"
+"$build/muster-reconcile" watch >"$work/watch.log" 2>&1 &
+watch_pid=$!
+check "publication does not wait for it" within 2500 serves 400000 hget muster:u:u0593 cart
+wait "$lock_pid"
+check "it is measured all the same" within 3000 gives t "SELECT max(divergence_no) > $measured FROM divergence"
+kill -TERM "$watch_pid"
+check "SIGTERM ends it again" wait "$watch_pid"
+watch_pid=
 check "with the ledger unbroken" gives t "SELECT bool_and(b.previous_hash = p.hash) FROM blocks b JOIN blocks p ON p.block_no = b.block_no - 1"
 
 MUSTER_REDIS_URL=redis://127.0.0.1:1/0 reconcile run
