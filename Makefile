@@ -38,6 +38,7 @@ muster-stream_SOURCES := $(wildcard stream/*.c)
 muster-reconcile_SOURCES := $(wildcard reconcile/*.c)
 muster-bank_SOURCES := $(wildcard deploy/demo/*.c)
 FLOORS := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/floor_*.c))
+ORACLE_SOURCES := $(wildcard tests/oracle/*.c)
 TEST_SOURCES := $(sort $(wildcard tests/unit/*.c))
 TEST_SUITES := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 
@@ -123,13 +124,17 @@ $(BUILD)/unit-tests: $(call object,$(TEST_SOURCES)) $(BUILD)/generated/suites.o 
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CHECK_LIBS) $(LIBS)
 
+$(BUILD)/oracle: $(call object,$(ORACLE_SOURCES)) $(LIBRARY)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 .PHONY: unit
 unit: $(BUILD)/unit-tests
 	$(BUILD)/unit-tests $(SUITE)
 
 # What the tests of one build folder need.
 .PHONY: test-programs
-test-programs: all $(BUILD)/unit-tests
+test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle
 
 .PHONY: test test-long
 test: deps

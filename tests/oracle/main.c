@@ -1,0 +1,286 @@
+/* oracle: holds the product's evaluator against a literal interpreter of the segment language.
+ *
+ *   oracle random CASES [SEED]                              random cases; a case that differs is shrunk and printed
+ *   oracle replay FILE...                                   cases that were kept (tests/oracle/cases)
+ *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
+ *
+ * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
+#include "tests/oracle/interpreter.h"
+#include "tests/oracle/shrink.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SAID_SIZE_MAX = 1 << 20, DIFFERENCES_MAX = 10, STATUS_USAGE = 2, STATUS_INPUT = 4 };
+
+#define ARENA_SIZE_MAX ((size_t)1 << 32)
+
+static void print_case(const struct oracle_case *test)
+{
+    printf("%.*s\n%" PRIu64, (int)test->definitions.size, test->definitions.data, test->seed);
+    for (int i = 0; i < CASE_INSTANTS; i++) {
+        printf(" %" PRId64, test->instants[i]);
+    }
+    printf("\n");
+    for (size_t i = 0; i < test->line_count; i++) {
+        printf("%.*s\n", (int)test->lines[i].size, test->lines[i].data);
+    }
+}
+
+/* True where both agree. */
+static bool run_case(struct arena *arena, struct zone_files *zones, struct oracle_case *test, bool shrink,
+                     const char *name)
+{
+    struct buffer said;
+    enum compare_result result;
+
+    buffer_init(&said, SAID_SIZE_MAX);
+    result = compare_case(arena, zones, test, &said);
+    if (result != COMPARE_EQUAL) {
+        if (shrink && result != COMPARE_REFUSED) {
+            shrink_case(arena, zones, test, result);
+            buffer_reset(&said);
+            (void)compare_case(arena, zones, test, &said);
+        }
+        printf("FAILED %s: %s", name, buffer_text(&said));
+        if (shrink) {
+            print_case(test);
+        }
+        (void)fflush(stdout);
+    }
+    buffer_clear(&said);
+    return result == COMPARE_EQUAL;
+}
+
+static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
+{
+    uint64_t passed = 0;
+    uint64_t failed = 0;
+    struct arena arena;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    printf("%" PRIu64 " cases, seed %" PRIu64 "\n", count, seed);
+    for (uint64_t i = 0; i < count && failed < DIFFERENCES_MAX; i++) {
+        char name[64];
+        struct oracle_case test;
+
+        arena_reset(&arena);
+        test = generate_case(&arena, seed + i);
+        (void)snprintf(name, sizeof name, "seed %" PRIu64, seed + i);
+        if (run_case(&arena, zones, &test, true, name)) {
+            passed++;
+        } else {
+            failed++;
+        }
+    }
+    arena_clear(&arena);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
+    return failed > 0;
+}
+
+/* ---- files ---- */
+
+static struct slice read_text(struct arena *arena, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text;
+    long size;
+
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
+        fprintf(stderr, "oracle: could not read %s\n", path);
+        exit(STATUS_INPUT);
+    }
+    text = take(arena, (size_t)size + 1, 1);
+    if (fread(text, 1, (size_t)size, file) != (size_t)size) {
+        fprintf(stderr, "oracle: could not read %s\n", path);
+        exit(STATUS_INPUT);
+    }
+    (void)fclose(file);
+    return slice_of(text, (size_t)size);
+}
+
+static struct slice *split_lines(struct arena *arena, struct slice text, size_t *count)
+{
+    struct slice *lines;
+    size_t begin = 0;
+    size_t lines_max = 1;
+
+    for (size_t i = 0; i < text.size; i++) {
+        lines_max += text.data[i] == '\n';
+    }
+    lines = take(arena, lines_max, sizeof *lines);
+    *count = 0;
+    for (size_t i = 0; i <= text.size; i++) {
+        if (i == text.size ? begin < i : text.data[i] == '\n') {
+            lines[(*count)++] = slice_of(text.data + begin, i - begin);
+            begin = i + 1;
+        }
+    }
+    return lines;
+}
+
+static bool replay(struct zone_files *zones, const char *path)
+{
+    struct arena arena;
+    struct oracle_case test = {0};
+    struct slice *lines;
+    size_t count;
+    const char *at;
+    bool passed = false;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    lines = split_lines(&arena, read_text(&arena, path), &count);
+    if (count < 2) {
+        fprintf(stderr, "oracle: %s is no case\n", path);
+        goto out;
+    }
+    test.definitions = lines[0];
+    at = lines[1].data;
+    test.seed = strtoull(at, (char **)&at, 10);
+    for (int i = 0; i < CASE_INSTANTS; i++) {
+        test.instants[i] = strtoll(at, (char **)&at, 10);
+    }
+    test.lines = lines + 2;
+    test.line_count = count - 2;
+    passed = run_case(&arena, zones, &test, false, path);
+out:
+    arena_clear(&arena);
+    return passed;
+}
+
+static int run_replay(struct zone_files *zones, char **paths, int count)
+{
+    int failed = 0;
+
+    for (int i = 0; i < count; i++) {
+        failed += !replay(zones, paths[i]);
+    }
+    printf("%d passed, %d failed\n", count - failed, failed);
+    return failed > 0;
+}
+
+/* ---- the interpreter alone ---- */
+
+static int compare_by_segment(const void *left, const void *right)
+{
+    const struct segment *const *a = left;
+    const struct segment *const *b = right;
+
+    return slice_compare((*a)->id, (*b)->id);
+}
+
+static int compare_people(const void *left, const void *right)
+{
+    const struct person *a = left;
+    const struct person *b = right;
+
+    return slice_compare(a->id, b->id);
+}
+
+static void print_cell(struct slice text)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < text.size; i++) {
+        quoted = quoted || strchr(",\"\r\n", text.data[i]) != NULL;
+    }
+    (void)fputs(quoted ? "\"" : "", stdout);
+    for (size_t i = 0; i < text.size; i++) {
+        (void)fputs(quoted && text.data[i] == '"' ? "\"" : "", stdout);
+        (void)putchar(text.data[i]);
+    }
+    (void)fputs(quoted ? "\"" : "", stdout);
+}
+
+static void print_stays(const struct world *world, const struct segment *segment, size_t person, int64_t at,
+                        bool intervals)
+{
+    const struct stays *stays = &world->stays[person * world->segment_count + (size_t)(segment - world->segments)];
+
+    for (size_t i = 0; i < stays->count; i++) {
+        const struct stay *stay = &stays->items[i];
+        char text[40];
+
+        if (stay->entered > at || (!intervals && stay->left <= at)) {
+            continue;
+        }
+        print_cell(segment->id);
+        (void)putchar(',');
+        print_cell(world->people[person].id);
+        printf(",%s,", calendar_text(stay->entered, text));
+        if (stay->left != INTERPRETER_OPEN && (!intervals || stay->left <= at)) {
+            printf("%s", calendar_text(stay->left, text));
+        }
+        (void)putchar('\n');
+    }
+}
+
+/* A timestamp, epoch milliseconds, or "newest". */
+static int64_t instant_asked(const struct world *world, const char *text)
+{
+    int64_t at = INT64_MIN;
+
+    if (calendar_instant(slice_from(text), &at)) {
+        return at;
+    }
+    if (strcmp(text, "newest") != 0) {
+        return strtoll(text, NULL, 10);
+    }
+    for (size_t i = 0; i < world->person_count; i++) {
+        const struct person *person = &world->people[i];
+
+        at = person->messages[person->count - 1].time > at ? person->messages[person->count - 1].time : at;
+    }
+    return at;
+}
+
+static int run_eval(char **arguments, bool intervals)
+{
+    struct arena arena;
+    struct world *world;
+    struct segment **order;
+    struct slice *lines;
+    size_t count;
+    int64_t at;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    lines = split_lines(&arena, read_text(&arena, arguments[1]), &count);
+    world = world_new(&arena, read_text(&arena, arguments[0]), lines, count);
+    at = instant_asked(world, arguments[2]);
+    qsort(world->people, world->person_count, sizeof *world->people, compare_people);
+    world_evaluate(world, at);
+    order = take(&arena, world->segment_count, sizeof(struct segment *));
+    for (size_t i = 0; i < world->segment_count; i++) {
+        order[i] = &world->segments[i];
+    }
+    qsort(order, world->segment_count, sizeof(struct segment *), compare_by_segment);
+    printf("segment,user,entered_at,%s\n", intervals ? "left_at" : "valid_until");
+    for (size_t i = 0; i < world->segment_count; i++) {
+        for (size_t person = 0; person < world->person_count; person++) {
+            print_stays(world, order[i], person, at, intervals);
+        }
+    }
+    arena_clear(&arena);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct zone_files zones;
+    int status = STATUS_USAGE;
+
+    zone_files_init(&zones);
+    if (argc >= 3 && strcmp(argv[1], "random") == 0) {
+        status = run_random(&zones, strtoull(argv[2], NULL, 10), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+    } else if (argc >= 3 && strcmp(argv[1], "replay") == 0) {
+        status = run_replay(&zones, argv + 2, argc - 2);
+    } else if (argc >= 5 && strcmp(argv[1], "eval") == 0) {
+        status = run_eval(argv + 2, argc > 5);
+    } else {
+        fputs("usage: oracle random CASES [SEED] | replay FILE... | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
+              stderr);
+    }
+    zone_files_clear(&zones);
+    return status;
+}
