@@ -126,8 +126,8 @@ static void evaluate_reference(struct evaluation *evaluation, const struct node 
 
 /* Marks count in every branch, so all children are evaluated where they are wanted; otherwise a constant one decides.
  */
-static void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all,
-                              bool marked, struct timeline *out)
+void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all, bool marked,
+                       struct timeline *out)
 {
     *out = (struct timeline){.initial = all};
     for (size_t i = 0; i < count; i++) {
@@ -377,6 +377,13 @@ static void evaluate_segment(struct evaluation *evaluation, size_t segment, cons
     }
 }
 
+void evaluate_segment_anew(struct evaluation *evaluation, size_t segment)
+{
+    struct carry ignored;
+
+    evaluate_segment(evaluation, segment, &carry_none, TIMESTAMP_ALWAYS, &ignored);
+}
+
 /* ---- calls ---- */
 
 void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from)
@@ -432,7 +439,7 @@ static void evaluate_closure(struct evaluation *evaluation, const struct user_st
     }
 }
 
-static struct membership membership_of(const struct answer *answer, int64_t at)
+struct membership membership_of(const struct answer *answer, int64_t at)
 {
     struct membership membership = {.valid_until = TIMESTAMP_NEVER, .excluded = answer->excluded};
 
@@ -452,20 +459,6 @@ bool user_state_membership(const struct ruleset *ruleset, struct user_state *sta
     (void)ruleset;
     evaluate_closure(evaluation, state, segment, at, at, TIMESTAMP_ALWAYS);
     *out = membership_of(&evaluation->answers[segment], at);
-    return evaluation_finish(evaluation, err);
-}
-
-bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
-                            struct evaluation *evaluation, struct membership *out, struct error *err)
-{
-    evaluation_begin(evaluation, state, at, TIMESTAMP_ALWAYS);
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        size_t segment = ruleset->set->evaluation_order[i];
-        struct carry ignored;
-
-        evaluate_segment(evaluation, segment, &carry_none, TIMESTAMP_ALWAYS, &ignored);
-        out[segment] = membership_of(&evaluation->answers[segment], at);
-    }
     return evaluation_finish(evaluation, err);
 }
 

@@ -89,6 +89,13 @@ void evaluate_percentile(struct evaluation *evaluation, const struct node *node,
 /* The value of the node's trait after the first `count` entries; missing where none sets it. */
 struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count);
 
+/* The truth of criteria from F on: of all of them, or of any. */
+void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all, bool marked,
+                       struct timeline *out);
+/* M of a segment from the beginning, into evaluation->answers; what it refers to must be there, and F be INT64_MIN. */
+void evaluate_segment_anew(struct evaluation *evaluation, size_t segment);
+struct membership membership_of(const struct answer *answer, int64_t at);
+
 /* Begin and end of one call: `at` bounds the events, `from` is F. False where something failed in between. */
 void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from);
 bool evaluation_finish(const struct evaluation *evaluation, struct error *err) MUST_CHECK;

@@ -223,6 +223,51 @@ START_TEST(what_is_carried_equals_what_is_found_anew)
 }
 END_TEST
 
+/* At instants around the events: on them, just before, and where windows and durations end. */
+START_TEST(all_segments_at_once_equal_each_by_itself)
+{
+    struct error err = ERROR_INIT;
+    struct world world;
+    unsigned members = 0;
+    unsigned excluded = 0;
+
+    ck_assert_ok(world_init(&world, &err));
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        unsigned seed = round * 31;
+        struct user_state *state;
+
+        ck_assert_ok(user_state_new(world.ruleset, &state, &err));
+        for (int i = 0; i < EVENTS; i++) {
+            struct membership all[SEGMENTS_MAX];
+            enum fold_result result;
+            char text[TEXT_SIZE];
+            int64_t time_ms;
+            int64_t at;
+
+            random_event(&seed, i, text);
+            ck_assert_ok(fold(&world, state, text, &result, NULL, &time_ms, &err));
+            at = time_ms + (int64_t)next_random(&seed, 30) * 500 - next_random(&seed, 2);
+            ck_assert_ok(user_state_memberships(world.ruleset, state, at, world.evaluation, all, &err));
+            for (size_t s = 0; s < ruleset_segment_count(world.ruleset); s++) {
+                struct membership one;
+
+                ck_assert_ok(user_state_membership(world.ruleset, state, s, at, world.evaluation, &one, &err));
+                ck_assert_msg(all[s].member == one.member && all[s].excluded == one.excluded &&
+                                  (!one.member ||
+                                   (all[s].entered_at == one.entered_at && all[s].valid_until == one.valid_until)),
+                              "seed %u, step %d, %s", round, i, ruleset_definition(world.ruleset, s)->segment_id.data);
+                members += one.member;
+                excluded += one.excluded;
+            }
+        }
+        user_state_free(state);
+    }
+    ck_assert_uint_gt(members, 0);
+    ck_assert_uint_gt(excluded, 0);
+    world_clear(&world);
+}
+END_TEST
+
 START_TEST(untouched_segments_do_not_change)
 {
     struct error err = ERROR_INIT;
@@ -446,6 +491,7 @@ Suite *user_state_suite(void)
 
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, what_is_carried_equals_what_is_found_anew);
+    tcase_add_test(tests, all_segments_at_once_equal_each_by_itself);
     tcase_add_test(tests, untouched_segments_do_not_change);
     tcase_add_test(tests, order_does_not_matter_and_the_past_is_that_of_its_events);
     tcase_add_test(tests, copies_are_ignored_and_told_apart);
