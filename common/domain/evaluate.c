@@ -420,7 +420,8 @@ static void evaluate_closure(struct evaluation *evaluation, const struct user_st
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
     int64_t carried_until = state->carried_until == NULL ? TIMESTAMP_ALWAYS : state->carried_until[segment];
     size_t summary = 0;
-    bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && carried_until <= at;
+    /* What was summed up knows of all events held then: of no use where the newest of them do not count. */
+    bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && user_state_newest(state) <= at;
 
     evaluation_begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
     evaluation->carry_at = carry_at;

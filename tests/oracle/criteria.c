@@ -116,7 +116,7 @@ static bool take_steps(const struct subject *subject, const struct rule *rule, s
 /* ---- absences ---- */
 
 /* Whether a `b` other than event `a` comes from a.t up to `until`. */
-static bool ended(const struct subject *subject, const struct rule *rule, size_t a, int64_t until)
+bool absence_ended(const struct subject *subject, const struct rule *rule, size_t a, int64_t until)
 {
     const struct message *begin = &subject->messages[a];
 
@@ -136,7 +136,7 @@ bool absence_holds(const struct subject *subject, const struct rule *rule, size_
     int64_t time = subject->messages[a].time;
 
     return span_counts(&rule->spans[a], at) && time + rule->within_ms <= at &&
-           !ended(subject, rule, a, rule->or_later ? at : time + rule->within_ms);
+           !absence_ended(subject, rule, a, rule->or_later ? at : time + rule->within_ms);
 }
 
 /* ---- preparing the rules for a user ---- */

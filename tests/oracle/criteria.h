@@ -21,6 +21,8 @@ void criterion_prepare(const struct subject *subject, struct rule *rule);
 bool criterion_holds(const struct subject *subject, const struct rule *rule, int64_t at);
 
 bool span_counts(const struct span *span, int64_t at);
+/* Whether a `b` other than event `a` comes from a.t up to `until`. */
+bool absence_ended(const struct subject *subject, const struct rule *rule, size_t a, int64_t until);
 /* Whether the absence that begins with event `a` holds. */
 bool absence_holds(const struct subject *subject, const struct rule *rule, size_t a, int64_t at);
 /* The trait's value at an instant, as an instant itself; false where it is none. */

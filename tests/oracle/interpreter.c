@@ -175,7 +175,8 @@ static void add_happenings(const struct subject *subject, const struct rule *rul
             if (rule->window.unit != CALENDAR_NONE && at < span->from) {
                 at = span->from;
             }
-            if (!absence_holds(subject, rule, i, at)) {
+            /* No b until then: one after `within` ends no strict absence, but this one does not mature. */
+            if (!absence_holds(subject, rule, i, at) || absence_ended(subject, rule, i, at)) {
                 continue;
             }
         }
