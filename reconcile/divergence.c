@@ -59,6 +59,12 @@ static void comparable_check(struct measuring *measuring)
             measuring->comparable = false;
             return;
         }
+        if (measuring->segment->version->complete_from[index] > measuring->run->as_of && measuring->comparable) {
+            (void)snprintf(measuring->reason, sizeof measuring->reason,
+                           "the stream was not complete yet in lane %zu at the instant of run %" PRId64, index,
+                           measuring->run->run_no);
+            measuring->comparable = false;
+        }
         if (!marker.covered && measuring->comparable) {
             (void)snprintf(measuring->reason, sizeof measuring->reason,
                            "lane %zu has not passed all that run %" PRId64 " read", index, measuring->run->run_no);

@@ -146,6 +146,14 @@ check "a lane that covers the run decides by its silence" gives "stream_covers,f
 stream_covers,t,300" "SELECT decision, member, count(*) FROM audience GROUP BY 1, 2 ORDER BY 1, 2"
 check "each deciding record has its row" gives 400 "SELECT count(*) FROM history WHERE build_no = 1 AND step IS NOT NULL"
 check "what was served follows" serves 300 scard muster:s:cart
+check "both sides can be compared at the run's instant" gives "t,400,350,100" \
+    "SELECT comparable, batch_members, stream_members, only_batch FROM divergence WHERE kind = 'aligned' ORDER BY divergence_no DESC LIMIT 1"
+sql -c "UPDATE build_lanes SET complete_from = 100001 WHERE lane = 2"
+reconcile run
+check "but not where the stream was complete only later" gives "f,the stream was not complete yet in lane 2 at the instant of run 1" \
+    "SELECT comparable, reason FROM divergence WHERE kind = 'aligned' ORDER BY divergence_no DESC LIMIT 1"
+sql -c "UPDATE build_lanes SET complete_from = NULL"
+reconcile run
 history >"$work/history-whole"
 audience >"$work/audience-whole"
 
