@@ -140,6 +140,28 @@ static bool consent_apply_one(struct pg *pg, struct consent_change *change, stru
     return true;
 }
 
+/* A misspelt purpose must not pass for a withdrawal: only what the configuration, a definition or a message has named
+ * is taken. */
+static bool purpose_check(struct pg *pg, const char *purpose, struct error *err)
+{
+    PGresult *result = NULL;
+    struct pg_value value = pg_text(slice_from(purpose));
+    bool known;
+
+    if (!pg_query(pg, sql_purpose_known, &value, 1, &result, err)) {
+        return false;
+    }
+    known = PQgetvalue(result, 0, 0)[0] == 't';
+    if (!known) {
+        error_set(err, ERROR_USAGE, "nothing names the purpose \"%.64s\"", purpose);
+        error_hint(
+            err, "there are: %s; a definition, a message or [consent] of the settings the store is made with names one",
+            PQgetvalue(result, 0, 1));
+    }
+    PQclear(result);
+    return known;
+}
+
 static bool consent_set_run(const struct command_line *line, struct error *err)
 {
     const char *purpose = command_argument(line, 1);
@@ -163,7 +185,7 @@ static bool consent_set_run(const struct command_line *line, struct error *err)
         goto out;
     }
     change.changed_at_ms = command_instant(line, "at", change.changed_at_ms);
-    if (!user_make(config, pg, command_argument(line, 0), &change.user_no, err) ||
+    if (!purpose_check(pg, purpose, err) || !user_make(config, pg, command_argument(line, 0), &change.user_no, err) ||
         !consent_apply_one(pg, &change, err)) {
         goto out;
     }

@@ -287,17 +287,40 @@ static enum quarantine_reason take_object(struct decoder *decoder, enum field fi
     return QUARANTINE_NONE;
 }
 
+/* A name that the store cannot hold would stop every reader of the log for good, and so would thousands of them. */
+enum { PURPOSE_COUNT_MAX = 256 };
+
+static enum quarantine_reason check_purpose(struct decoder *decoder, uint32_t key)
+{
+    struct slice name;
+
+    if (!string_at(decoder, key, &name)) {
+        decoder->no_memory = true;
+        return QUARANTINE_NONE;
+    }
+    return check_id(decoder, name, decoder->document->tokens[key].escaped, "the name of a purpose",
+                    QUARANTINE_PURPOSES);
+}
+
 static enum quarantine_reason take_purposes(struct decoder *decoder, int32_t *out)
 {
     const struct json_token *tokens = decoder->document->tokens;
     int32_t object = decoder->fields[FIELD_PURPOSES];
+    enum quarantine_reason wrong;
 
     if (type_at(decoder, object) != JSON_OBJECT) {
         return refuse(decoder, QUARANTINE_PURPOSES, "purposes is no object");
     }
+    if (tokens[object].count > PURPOSE_COUNT_MAX) {
+        return refuse(decoder, QUARANTINE_PURPOSES, "more than 256 purposes");
+    }
     for (uint32_t key = (uint32_t)object + 1; key < tokens[object].end_token; key = tokens[key + 1].end_token) {
         if (tokens[key + 1].type != JSON_TRUE && tokens[key + 1].type != JSON_FALSE) {
             return refuse(decoder, QUARANTINE_PURPOSES, "a purpose is neither true nor false");
+        }
+        wrong = check_purpose(decoder, key);
+        if (wrong != QUARANTINE_NONE || decoder->no_memory) {
+            return wrong;
         }
     }
     *out = object;

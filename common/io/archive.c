@@ -170,7 +170,7 @@ bool archive_progress_advance(struct pg *pg, const struct archive_progress *prog
     advanced = PQntuples(result) == 1;
     PQclear(result);
     if (!advanced) {
-        error_set(err, ERROR_INTERNAL, "another process archives topic %d partition %" PRId32 " at the same time",
+        error_set(err, ERROR_FOUND, "another process archives topic %d partition %" PRId32 " at the same time",
                   (int)progress->topic_no, progress->lane);
         return error_hint(err, "nothing of this step was written; run one load at a time");
     }

@@ -66,7 +66,7 @@ bool archive_load_advance(struct pg *pg, struct archive_load *load, const struct
     advanced = PQntuples(result) == 1;
     PQclear(result);
     if (!advanced) {
-        error_set(err, ERROR_INTERNAL, "load %" PRId32 ": another process loads the same file", load->load_no);
+        error_set(err, ERROR_FOUND, "load %" PRId32 ": another process loads the same file", load->load_no);
         return error_hint(err, "nothing of this step was written; run one load of a file at a time");
     }
     load->line_next = step->line_next;

@@ -118,7 +118,7 @@ bool store_runs_step_end(struct pg *pg, int64_t run_no, enum run_step step, int3
         return error_context(err, "step %s", run_step_name(step));
     }
     if (!hit) {
-        return error_set(err, ERROR_INTERNAL, "run %" PRId64 ": step %s was ended by another process", run_no,
+        return error_set(err, ERROR_FOUND, "run %" PRId64 ": step %s was ended by another process", run_no,
                          run_step_name(step));
     }
     return true;

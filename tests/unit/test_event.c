@@ -122,6 +122,8 @@ static const struct {
     {"{\"type\":\"consent\"," REST ",\"purposes\":[true]}", QUARANTINE_PURPOSES},
     {"{\"type\":\"consent\"," REST ",\"purposes\":{\"a\":true,\"b\":1}}", QUARANTINE_PURPOSES},
     {"{\"type\":\"consent\"," REST ",\"purposes\":{\"a\":null}}", QUARANTINE_PURPOSES},
+    {"{\"type\":\"consent\"," REST ",\"purposes\":{\"\":true}}", QUARANTINE_PURPOSES},
+    {"{\"type\":\"consent\"," REST ",\"purposes\":{\"a\":true,\"b\\u0000\":true}}", QUARANTINE_PURPOSES},
     {"{\"type\":\"consent\"," REST ",\"purposes\":{\"a\":\"true\"}}", QUARANTINE_PURPOSES},
     /* CloudEvents */
     {"{" CLOUD "}", QUARANTINE_NONE},
