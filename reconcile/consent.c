@@ -3,6 +3,9 @@
  * the store, and this is where it is taken up again. */
 #include "reconcile/pass.h"
 
+#include "common/base/log.h"
+
+#include <inttypes.h>
 #include <limits.h>
 
 enum { CONCERNED_MAX = INT_MAX };
@@ -42,5 +45,21 @@ bool consent_concerned(struct reconciler *reconciler, const struct pass_world *w
     PQclear(result);
     *out = concerned;
     *out_count = count;
+    return true;
+}
+
+bool consent_sweep(struct reconciler *reconciler, struct error *err)
+{
+    PGresult *result = NULL;
+    int64_t count;
+
+    if (!pg_query(reconciler->write, "SELECT records_sweep()", NULL, 0, &result, err)) {
+        return error_context(err, "could not remove the records whose consent has ended");
+    }
+    count = pg_integer_at(result, 0, 0, 0);
+    PQclear(result);
+    if (count > 0) {
+        log_info("%" PRId64 " records removed whose consent has ended", count);
+    }
     return true;
 }

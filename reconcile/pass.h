@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PASS_TOPICS = 3, PASS_LANES_MAX = 4096, PASS_SEGMENTS_MAX = 100000, PASS_APPLY_MAX = 1000 };
+enum { PASS_TOPICS = 3, PASS_LANES_MAX = 4096, PASS_APPLY_MAX = 1000 };
 
 /* PostgreSQL's binary timestamps count from 2000-01-01. */
 #define PASS_EPOCH_2000_US INT64_C(946684800000000)
@@ -241,6 +241,9 @@ struct pass_concerned {
 };
 bool consent_concerned(struct reconciler *reconciler, const struct pass_world *world, struct pass_concerned **out,
                        size_t *out_count, struct error *err) MUST_CHECK;
+
+/* Removes pipeline records that can no longer be read, since the grant they rest on has ended. */
+bool consent_sweep(struct reconciler *reconciler, struct error *err) MUST_CHECK;
 
 /* loads: evidence of users into items; `whole`: everyone of the (segment, lane), else those in items already. */
 bool evidence_load(struct reconciler *reconciler, const struct pass_world *world, const struct pass_segment *segment,

@@ -56,7 +56,7 @@ static bool run(const struct command_line *line, struct error *err)
             }
         }
     }
-    ok = ok && pass_measure(&reconciler, err) && summary_print(&counts, err);
+    ok = ok && pass_measure(&reconciler, err) && consent_sweep(&reconciler, err) && summary_print(&counts, err);
     reconciler_close(&reconciler);
     return ok;
 }
@@ -73,10 +73,11 @@ const struct command command_run = {
     .summary = "one pass: align, merge, consent, record, seal, publish",
     .help = "Decides about everyone whom new records, runs, builds, consent or time concern, writes effective "
             "membership and\n"
-            "history, seals a block and brings Redis up to date. A second pass over the same records changes nothing.\n"
-            "Exit status 1: another reconciler is at work. Where Redis is down the pass is done all the same: the "
-            "removals and\n"
-            "changes wait, and an alert is raised.",
+            "history, seals a block, brings Redis up to date, and removes records whose consent has ended. A second pass "
+            "over the\n"
+            "same records changes nothing. Exit status 1: another reconciler is at work. Where Redis is down the pass "
+            "is done all\n"
+            "the same: the removals and changes wait, and an alert is raised.",
     .options = options,
     .run = run,
 };

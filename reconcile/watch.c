@@ -16,6 +16,7 @@ enum {
     LOCK_WAIT_MS = 2000,
     PASS_PAUSE_MAX_MS = 1000,
     MEASURE_PAUSE_MS = 60000,
+    SWEEP_PAUSE_MS = 3600000,
     FRESHNESS_PAUSE_MS = 1000,
     REDIS_PAUSE_MS = 1000,
     BACKOFF_MIN_MS = 100,
@@ -32,6 +33,7 @@ struct watch {
     int64_t passed_ms; /* monotonic instants */
     int64_t measured_ms;
     int64_t measure_pause_ms;
+    int64_t swept_ms;
     int64_t freshness_ms;
     int64_t redis_tried_ms;
     int64_t probe; /* what the cursors looked like at the last pass */
@@ -148,6 +150,26 @@ static bool measure(struct watch *watch, struct error *err)
     return true;
 }
 
+/* Once an hour; what cannot be removed now is unreadable all the same, and waits for the next time. */
+static bool sweep(struct watch *watch, int64_t now_ms, struct error *err)
+{
+    struct error sweep_err = ERROR_INIT;
+
+    if (watch->swept_ms != 0 && now_ms - watch->swept_ms < SWEEP_PAUSE_MS) {
+        return true;
+    }
+    watch->swept_ms = now_ms;
+    if (consent_sweep(&watch->reconciler, &sweep_err)) {
+        return true;
+    }
+    if (sweep_err.code == ERROR_UNREACHABLE) {
+        *err = sweep_err;
+        return false;
+    }
+    log_warning("%s", sweep_err.message);
+    return true;
+}
+
 static bool pass(struct watch *watch, int64_t now_ms, struct error *err)
 {
     struct pass_counts counts;
@@ -158,7 +180,10 @@ static bool pass(struct watch *watch, int64_t now_ms, struct error *err)
     }
     watch->passed_ms = now_ms;
     pass_log(&counts);
-    return counts.stopped || !(due || counts.new_run) || measure(watch, err);
+    if (!counts.stopped && (due || counts.new_run) && !measure(watch, err)) {
+        return false;
+    }
+    return counts.stopped || sweep(watch, now_ms, err);
 }
 
 /* One turn: a pass where there is cause for one, then wait for the store to say something. */

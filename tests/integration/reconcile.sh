@@ -227,6 +227,9 @@ watch_pid=$!
 check "publication does not wait for it" within 2500 serves 400000 hget muster:u:u0593 cart
 wait "$lock_pid"
 check "it is measured all the same" within 3000 gives t "SELECT max(divergence_no) > $measured FROM divergence"
+check "records whose grant has ended are swept" within 3000 gives 0 \
+    "SELECT count(*) FROM journal JOIN consent USING (user_no, purpose_no) WHERE NOT granted OR journal.grant_no <> consent.grant_no"
+check "some were" gives t "SELECT sum(row_count) > 0 FROM dropped_records WHERE source = 'sweep'"
 kill -TERM "$watch_pid"
 check "SIGTERM ends it again" wait "$watch_pid"
 watch_pid=
