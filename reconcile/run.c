@@ -71,13 +71,12 @@ const struct command command_run = {
     .name = "run",
     .arguments = "",
     .summary = "one pass: align, merge, consent, record, seal, publish",
-    .help = "Decides about everyone whom new records, runs, builds, consent or time concern, writes effective "
-            "membership and\n"
-            "history, seals a block, brings Redis up to date, and removes records whose consent has ended. A "
-            "second pass\n"
-            "over the same records changes nothing. Exit status 1: another reconciler is at work. Where Redis is down the pass "
-            "is done all\n"
-            "the same: the removals and changes wait, and an alert is raised.",
+    .help =
+        "Decides about everyone whom new records, runs, builds, consent or time concern, writes effective membership "
+        "and\n"
+        "history, seals a block, brings Redis up to date, and removes records whose consent has ended. A second pass\n"
+        "over the same records changes nothing. Exit status 1: another reconciler is at work. Where Redis is down the\n"
+        "pass is done all the same: the removals and changes wait, and an alert is raised.",
     .options = options,
     .run = run,
 };
