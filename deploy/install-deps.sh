@@ -9,6 +9,7 @@ packages=(
     clang-format-14                                                        # make check
     postgresql redis-server                              # local stack: store, serving
     openjdk-17-jre-headless maven                                          # local stack: Kafka and its jars
+    kcat jq                                              # tests
     tzdata util-linux procps gzip
 )
 

@@ -38,7 +38,7 @@ exits() { # STATUS COMMAND...: the command ends with that status
     "$@" || status=$?
     [ "$status" -eq "$wanted" ]
 }
-says() { cat "$work/out" "$work/err" | grep -q -- "$1"; }
+says() { grep -q -- "$1" "$work/out" "$work/err"; }
 silent() { ! says "$1"; }
 as() { # ROLE SQL...: each statement in a session of that role
     local role=$1 statements=(-c "SET search_path = muster, pg_temp") statement
