@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { LOAD_LOG_ITEMS_MAX = 1000, LOAD_LOG_WAIT_MS = 1000, LOAD_LOG_SILENCE_MAX_MS = 60000 };
+enum { LOAD_LOG_ITEMS_MAX = 1000, LOAD_LOG_WAIT_MS = 1000, LOAD_LOG_SILENCE_MAX_MS = 60000, LOAD_LOG_TRIES = 5 };
 
 struct log_partition {
     struct archive_progress progress; /* read so far */
@@ -238,10 +238,18 @@ static bool log_loader_advance(void *context, struct error *err)
     return true;
 }
 
+/* A stream that applies the same changes of consent at the same time may be in the way (a deadlock, a lock held for
+ * long): nothing of the step was written, so it is done again. */
 static bool log_loader_write(struct log_loader *log, struct error *err)
 {
-    if (!loader_write(&log->loader, log_loader_advance, NULL, log, err)) {
-        return false;
+    int attempt = 1;
+
+    while (!loader_write(&log->loader, log_loader_advance, NULL, log, err)) {
+        if (err->action != ERROR_RETRY || err->code == ERROR_UNREACHABLE || attempt++ == LOAD_LOG_TRIES) {
+            return false;
+        }
+        log_warning("%s; trying again", err->message);
+        *err = (struct error)ERROR_INIT;
     }
     for (size_t i = 0; i < log->partition_count; i++) {
         log->partitions[i].changed = false;

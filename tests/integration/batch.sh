@@ -133,6 +133,38 @@ check "a log that is not the archive's is refused" exits 4 batch load --kafka
 check "it names topic and partition" says "$topic-events partition 1 ends at offset"
 sql "UPDATE archive_progress SET offset_next = offset_next - 5 WHERE topic_no = 0 AND lane = 1"
 
+# A stream that applies changes of the same user holds one of the loader's locks and waits for another: the store gives up the
+# loader's transaction, since it looks for deadlocks sooner there.
+check "a user is known" muster consent set ned profiling granted --at 2026-01-01
+cat >"$work/consent.jsonl" <<'LINES'
+{"type":"consent","userId":"ned","timestamp":"2026-01-03T10:00:00Z","purposes":{"marketing":false}}
+{"type":"delete","userId":"ned","timestamp":"2026-01-04T10:00:00Z"}
+LINES
+check "who withdraws and leaves" muster produce --topic "$topic-consent" "$work/consent.jsonl"
+psql -q -X "${MUSTER_STORE_ADMIN_CONNINFO/user=muster_owner/user=postgres}" >"$work/deadlock" 2>&1 <<'SQL' &
+SET search_path = muster;
+SET deadlock_timeout = '30s';
+DO $$ BEGIN
+    PERFORM FROM consent JOIN purposes USING (purpose_no) WHERE purpose = 'profiling'
+        AND user_no = (SELECT user_no FROM user_ids WHERE user_id = 'ned') FOR UPDATE OF consent;
+    FOR i IN 1 .. 200 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'muster_batch' AND wait_event_type = 'Lock');
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    UPDATE control_head SET control_no = control_no;
+END $$;
+SQL
+sleep 0.5
+check "a load that the store gives up tries again" batch load --kafka
+wait $! || cat "$work/deadlock"
+check "it says so" says "deadlock detected.*trying again"
+check "each change is there once" gives "marketing,load,t
+marketing,delete,f
+profiling,operator,t
+profiling,delete,t" "SELECT purpose, source, effective FROM consent_changes JOIN purposes USING (purpose_no)
+    JOIN user_ids USING (user_no) WHERE user_id = 'ned' ORDER BY purpose, changed_at"
+
 # ---- runs ---------------------------------------------------------------------------------------------------------
 
 mkdir "$work/segments"
