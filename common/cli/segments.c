@@ -132,6 +132,31 @@ static const struct option show_options[] = {
     {.name = NULL},
 };
 
+static const struct option sql_options[] = {
+    {.name = "dialect", .kind = OPTION_TEXT, .value = "NAME", .help = "postgres (default), duckdb or spark"},
+    {.name = "segments",
+     .kind = OPTION_TEXT,
+     .value = "FILE_OR_DIR",
+     .help = "definitions: a file, or a folder's *.json (default: the store's newest)"},
+    {.name = "as-of",
+     .kind = OPTION_INSTANT,
+     .value = "T",
+     .help = "write the instant asked about instead of the parameter as_of"},
+    {.name = "table", .kind = OPTION_TEXT, .value = "NAME", .help = "the event table (default muster_events)"},
+    {.name = NULL},
+};
+
+static const struct option sql_tables_options[] = {
+    {.name = "dialect", .kind = OPTION_TEXT, .value = "NAME", .help = "postgres (default), duckdb or spark"},
+    {.name = NULL},
+};
+
+static const struct option sql_events_options[] = {
+    {.name = "dialect", .kind = OPTION_TEXT, .value = "NAME", .help = "postgres (default), duckdb or spark"},
+    {.name = "map", .kind = OPTION_TEXT, .value = "M", .help = "FILE is CSV; M says how its columns become messages"},
+    {.name = NULL},
+};
+
 static const struct command segments_commands[] = {
     {.name = "validate",
      .arguments = "FILE_OR_DIR",
@@ -166,6 +191,30 @@ static const struct command segments_commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = segments_show},
+    {.name = "sql",
+     .arguments = "SEGMENT",
+     .summary = "the definition as a query that yields the same members",
+     .help = "Prints a query over the event table (schemas/event-table.md) whose rows are the members at :as_of "
+             "(milliseconds;\n"
+             "$as_of for DuckDB), before consent. What SQL cannot express sensibly is refused by name (exit 4).\n\n"
+             "  muster segments sql win_back --segments segments/ | psql -v as_of=1778580000000\n",
+     .options = sql_options,
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = segments_sql},
+    {.name = "sql-tables",
+     .arguments = "",
+     .summary = "the tables that the queries of sql read, and the query that removes copies of messages",
+     .options = sql_tables_options,
+     .run = segments_sql_tables},
+    {.name = "sql-events",
+     .arguments = "FILE",
+     .summary = "messages as CSV rows of the table muster_messages",
+     .help = "FILE has JSON lines (- for standard input), or CSV with --map. An empty cell is NULL, texts are quoted.",
+     .options = sql_events_options,
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = segments_sql_events},
     {.name = NULL},
 };
 

@@ -10,5 +10,11 @@ bool segments_apply(const struct command_line *line, struct error *err) MUST_CHE
 bool segments_list(const struct command_line *line, struct error *err) MUST_CHECK;
 /* show SEGMENT; ERROR_USAGE when there is no such segment or version */
 bool segments_show(const struct command_line *line, struct error *err) MUST_CHECK;
+/* sql SEGMENT; ERROR_INPUT where a form of it has no SQL */
+bool segments_sql(const struct command_line *line, struct error *err) MUST_CHECK;
+/* sql-tables */
+bool segments_sql_tables(const struct command_line *line, struct error *err) MUST_CHECK;
+/* sql-events FILE */
+bool segments_sql_events(const struct command_line *line, struct error *err) MUST_CHECK;
 
 #endif
