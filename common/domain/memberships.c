@@ -1,9 +1,11 @@
 /* All segments of one user at one instant: what batch asks.
  *
  * Most users are in few segments, and to see that somebody is in none takes no more than the criteria's truth at that
- * one instant. So that is looked at first. Only the segments that hold then, and those where the past decides (a
- * duration, an exclusion window), are evaluated from the beginning, for since when and until when they hold. */
+ * one instant, and mostly no more than that what it takes has not happened lately. So that is looked at first. Only the
+ * segments that hold then, and those where the past decides (a duration, an exclusion window), are evaluated from the
+ * beginning, for since when and until when they hold. */
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/ruleset_needs.h"
 
 enum verdict {
     VERDICT_NONE = 0,
@@ -16,7 +18,8 @@ enum verdict {
 static struct interval always = {.entered_at = INT64_MIN, .left_at = TIMESTAMP_NEVER};
 
 /* The verdict at evaluation->at, which is F as well. Leaves the answer for those that refer to it. */
-static enum verdict look(struct evaluation *evaluation, size_t segment, const unsigned char *verdicts)
+static enum verdict look(struct evaluation *evaluation, size_t segment, const int64_t *newest_ms,
+                         const unsigned char *verdicts)
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
     const struct definition *definition = plan->definition;
@@ -24,6 +27,9 @@ static enum verdict look(struct evaluation *evaluation, size_t segment, const un
     struct timeline holds;
 
     *answer = (struct answer){0};
+    if (evaluation->known_since == TIMESTAMP_NEVER || !ruleset_needs_met(plan, evaluation->at, newest_ms)) {
+        return VERDICT_OUT;
+    }
     if (definition->mode == MODE_STICKY) {
         return VERDICT_OPEN;
     }
@@ -76,28 +82,46 @@ static void evaluate_rest(struct evaluation *evaluation, const unsigned char *ve
     }
 }
 
+/* By selector the time of its newest event. Times ascend in the log. */
+static int64_t *find_newest(struct evaluation *evaluation)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    int64_t *newest_ms = evaluation_allocate(evaluation, ruleset->selector_count, sizeof *newest_ms);
+
+    for (size_t i = 0; newest_ms != NULL && i < ruleset->selector_count; i++) {
+        newest_ms[i] = INT64_MIN;
+    }
+    for (size_t i = 0; newest_ms != NULL && i < evaluation->entry_count; i++) {
+        const struct entry *entry = evaluation_entry(evaluation, i);
+
+        for (size_t word = 0; word < ruleset->selector_words; word++) {
+            for (uint64_t bits = entry->mask[word]; bits != 0; bits &= bits - 1) {
+                newest_ms[word * 64 + (size_t)__builtin_ctzll(bits)] = entry->time_ms;
+            }
+        }
+    }
+    return newest_ms;
+}
+
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err)
 {
     unsigned char *verdicts;
     unsigned char *wanted;
+    int64_t *newest_ms;
     size_t out_count = 0;
 
     evaluation_begin(evaluation, state, at, at);
+    newest_ms = find_newest(evaluation);
     verdicts = evaluation_allocate(evaluation, 2 * ruleset->segment_count, 1);
-    if (verdicts == NULL) {
+    if (newest_ms == NULL || verdicts == NULL) {
         return evaluation_finish(evaluation, err);
     }
     wanted = verdicts + ruleset->segment_count;
     for (size_t i = 0; i < ruleset->segment_count; i++) {
         size_t segment = ruleset->set->evaluation_order[i];
 
-        if (evaluation->known_since == TIMESTAMP_NEVER) {
-            evaluation->answers[segment] = (struct answer){0};
-            verdicts[segment] = VERDICT_OUT;
-        } else {
-            verdicts[segment] = (unsigned char)look(evaluation, segment, verdicts);
-        }
+        verdicts[segment] = (unsigned char)look(evaluation, segment, newest_ms, verdicts);
         out_count += verdicts[segment] == VERDICT_OUT;
         out[segment] =
             (struct membership){.excluded = evaluation->answers[segment].excluded, .valid_until = TIMESTAMP_NEVER};

@@ -2,6 +2,7 @@
 #include "common/domain/ruleset.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/ruleset_needs.h"
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
 #include "common/domain/tally.h"
@@ -699,7 +700,8 @@ static bool compile(struct compiler *compiler)
     ruleset->percentile_count = compiler->percentiles.count;
     ruleset->selector_words = (ruleset->selector_count + 63) / 64;
     ruleset->column_words = (ruleset->column_count + 63) / 64;
-    return compile_bits(compiler) && compile_shapes(compiler);
+    return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) && compile_bits(compiler) &&
+           compile_shapes(compiler);
 }
 
 bool ruleset_new(const struct segment_set *set, const struct ruleset_options *options, struct ruleset **out,

@@ -92,8 +92,18 @@ struct node {
     uint32_t carry;      /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
 };
 
+/* Without an event of the selector in the last reach_ms, or of one of the alternatives behind it, the segment does not
+ * hold. */
+struct need {
+    int64_t reach_ms;
+    uint32_t selector;
+    uint32_t next; /* index behind the alternatives */
+};
+
 struct segment_plan {
     const struct definition *definition;
+    struct need *needs; /* all must be met */
+    size_t need_count;
     struct node *criteria;
     struct node *exclude;
     uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */

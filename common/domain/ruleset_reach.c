@@ -72,6 +72,11 @@ static bool empty_may_be(const struct criterion *criterion, bool wanted)
     }
 }
 
+bool criterion_may_hold_empty(const struct criterion *criterion)
+{
+    return empty_may_be(criterion, true);
+}
+
 static int64_t criterion_reach(const struct ruleset *ruleset, const struct criterion *criterion)
 {
     int64_t reach = 0;
