@@ -57,6 +57,7 @@ help:
 	    'make test             unit tests (also under sanitizers), conformance, integration, kills' \
 	    'make test-long        the same with more kills and the full data sets' \
 	    'make unit             unit tests alone; SUITE=name runs one of them' \
+	    'make fuzz             each fuzz target for 10 minutes (FUZZ_SECONDS=); needs clang, which it installs' \
 	    'make check            layers, style, format' \
 	    'make format           reformat all C files' \
 	    'make bench            speed as a ratio to a floor measured in the same run' \
@@ -139,12 +140,14 @@ test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle
 .PHONY: test test-long
 test: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
+	    build-address-undefined/fuzz-replay
 	tests/run-all $(BUILD)
 
 test-long: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
+	    build-address-undefined/fuzz-replay
 	tests/run-all --long $(BUILD)
 
 .PHONY: bench
@@ -155,6 +158,28 @@ bench: deps
 $(addprefix $(BUILD)/,$(FLOORS)): $(BUILD)/%: tests/bench/%.c
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIBS)
+
+# --- fuzzing
+
+# The pure layers alone: nothing a server says is fuzzed here. fuzz-replay runs a corpus without libFuzzer.
+FUZZ_COMMON := $(call object,$(wildcard common/base/*.c common/domain/*.c))
+FUZZ_TARGETS := $(call object,$(filter-out %/libfuzzer.c %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_CLANG := clang-14
+FUZZ_SANITIZE := fuzzer-no-link,address,undefined
+
+$(BUILD)/fuzz-replay: $(FUZZ_TARGETS) $(BUILD)/tests/fuzz/replay.o $(FUZZ_COMMON)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/fuzz-libfuzzer: $(FUZZ_TARGETS) $(BUILD)/tests/fuzz/libfuzzer.o $(FUZZ_COMMON)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+.PHONY: fuzz
+fuzz: deps
+	deploy/install-deps.sh --fuzz
+	$(Q)$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(FUZZ_CLANG) CFLAGS=-Wno-for-loop-analysis SANITIZE=$(FUZZ_SANITIZE) build/fuzz/fuzz-libfuzzer
+	tests/fuzz/run --fuzz build/fuzz
 
 # --- demo
 

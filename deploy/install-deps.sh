@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building, testing and the demo need, and only those that are missing.
-# Needs root or sudo; without either it prints the one command to run and exits 2.
+# Needs root or sudo; without either it prints the one command to run and exits 2. --fuzz: what `make fuzz` needs as
+# well, which nothing else does.
 set -euo pipefail
 
 packages=(
@@ -12,6 +13,9 @@ packages=(
     kcat jq                                              # tests
     tzdata util-linux procps gzip
 )
+if [ "${1:-}" = --fuzz ]; then
+    packages+=(clang-14 libclang-rt-14-dev)
+fi
 
 # A JDK of another origin, or Maven unpacked by hand, serves as well: do not install what is already there.
 have_command() {
