@@ -380,13 +380,43 @@ static bool load_markers(struct reconciler *reconciler, struct pass_world *world
     return true;
 }
 
+/* The stream feeds the build of the newest version alone. Once a newer one has begun beside the build in force, the lanes'
+ * progress is no longer that build's: it keeps what it had come to cover, and comes to cover nothing more. */
+static void hold_superseded(struct pass_world *world)
+{
+    for (size_t index = 0; index < world->version_count; index++) {
+        const struct pass_version *newer = &world->versions[index];
+        struct pass_segment *segment = segment_find(world, newer->segment_no);
+        struct pass_version *version = NULL;
+
+        if (segment != NULL && segment->version != NULL) {
+            version = version_find(world, segment->segment_no, segment->version->version);
+        }
+        if (version == NULL || newer->build_no == 0 || newer->version <= version->version) {
+            continue;
+        }
+        for (size_t lane = 0; lane < world->lane_count; lane++) {
+            const struct pass_marker *marker = &segment->markers[lane];
+            bool held = version->run_index == SIZE_MAX ? marker->complete : marker->covered;
+
+            if (marker->build_no != segment->build_no || !held) {
+                version->complete_from[lane] = TIMESTAMP_NEVER;
+            }
+        }
+    }
+}
+
 bool align_load(struct reconciler *reconciler, struct pass_world *world, struct error *err)
 {
     world->now_ms = timestamp_now();
-    return load_lanes(reconciler, world, err) && load_progress(reconciler, world, err) &&
-           load_versions(reconciler, world, err) && load_builds(reconciler, world, err) &&
-           load_runs(reconciler, world, err) && load_state(reconciler, world, err) &&
-           load_in_force(reconciler, world, err) && load_markers(reconciler, world, err);
+    if (!load_lanes(reconciler, world, err) || !load_progress(reconciler, world, err) ||
+        !load_versions(reconciler, world, err) || !load_builds(reconciler, world, err) ||
+        !load_runs(reconciler, world, err) || !load_state(reconciler, world, err) ||
+        !load_in_force(reconciler, world, err) || !load_markers(reconciler, world, err)) {
+        return false;
+    }
+    hold_superseded(world);
+    return true;
 }
 
 /* ---- what a lane has seen ---------------------------------------------------------------------------------------- */

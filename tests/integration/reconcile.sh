@@ -279,5 +279,21 @@ check "a membership that needs no consent survives a withdrawal" gives 1 "SELECT
 reconcile run
 check "until a version that needs it takes over" gives "0,399" "SELECT count(*) FILTER (WHERE user_no = 7), count(*) FROM members"
 
+# A version is pending while its build catches up: the stream feeds that one alone, so the old build's silence says nothing new.
+fresh_store
+batch_side
+stream_side
+sql -c "UPDATE lane_progress SET offset_next = CASE lane WHEN 3 THEN 20 ELSE 10 END"
+reconcile run
+check "only one lane covers the run" gives 3 "SELECT string_agg(lane::text, ',') FROM reconcile_covered WHERE covered"
+before=$(sql -c "SELECT count(*) FROM members")
+sql -c "INSERT INTO definitions (segment_no, version, document, sha256, author, purpose_no, evaluation, merge)
+        VALUES (1, 2, '{\"segmentId\":\"cart\",\"criteria\":[{\"event\":\"add\"}]}', '\x00', 'test', 1, 'hybrid', 'streaming_first')" \
+    -c "INSERT INTO builds (segment_no, version, history) VALUES (1, 2, 'log')" \
+    -c "UPDATE lane_progress SET offset_next = 30"
+reconcile run
+check "the others do not come to cover it any more" gives "$before" "SELECT count(*) FROM members"
+check "the one goes on to" gives 3 "SELECT string_agg(lane::text, ',') FROM reconcile_covered WHERE covered"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
