@@ -380,8 +380,8 @@ static bool load_markers(struct reconciler *reconciler, struct pass_world *world
     return true;
 }
 
-/* The stream feeds the build of the newest version alone. Once a newer one has begun beside the build in force, the lanes'
- * progress is no longer that build's: it keeps what it had come to cover, and comes to cover nothing more. */
+/* The stream feeds the build of the newest version alone. Once a newer one has begun beside the build in force, the
+ * lanes' progress is no longer that build's: it keeps what it had come to cover, and comes to cover nothing more. */
 static void hold_superseded(struct pass_world *world)
 {
     for (size_t index = 0; index < world->version_count; index++) {
