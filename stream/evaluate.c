@@ -110,6 +110,21 @@ static bool take_message(struct stream *stream, struct stream_lane *lane, const 
     return take_event(stream, lane, stream->item_users[stream->item_next], &event, item, waits, err);
 }
 
+static void prefetch_item(const struct stream *stream, size_t index, enum lane_nearness nearness)
+{
+    if (index < stream->item_count && stream->item_users[index] != NULL) {
+        lane_prefetch(stream->lane_of[stream->items[index].partition]->lane, stream->item_users[index], nearness);
+    }
+}
+
+/* The memory of the users of the items to come is on its way while others are judged. */
+static void prefetch_ahead(const struct stream *stream)
+{
+    prefetch_item(stream, stream->item_next + 9, LANE_FAR);
+    prefetch_item(stream, stream->item_next + 6, LANE_NEAR);
+    prefetch_item(stream, stream->item_next + 3, LANE_NEXT);
+}
+
 bool evaluate_items(struct stream *stream, struct error *err)
 {
     bool waits = false;
@@ -119,6 +134,7 @@ bool evaluate_items(struct stream *stream, struct error *err)
         struct stream_lane *lane = stream->lane_of[item->partition];
         int64_t *offset_next = &lane->offset_next[item->topic_no];
 
+        prefetch_ahead(stream);
         if (item->kind == KAFKA_END) {
             /* The end may lie behind the last message: transaction markers and compacted messages have offsets, too. */
             if (item->offset > *offset_next) {

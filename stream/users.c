@@ -129,7 +129,8 @@ static bool newcomers_reserve(struct newcomers *newcomers, size_t most, struct e
 }
 
 /* Finds the user of a message by its key; one that the lane does not know is added where the message is a good one. */
-static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, size_t index, struct error *err)
+static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, size_t index, uint64_t hash,
+                           struct error *err)
 {
     const struct kafka_item *item = &stream->items[index];
     struct stream_lane *lane = stream->lane_of[item->partition];
@@ -141,7 +142,7 @@ static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, s
     if (item->kind != KAFKA_MESSAGE || item->key.data == NULL) {
         return true;
     }
-    stream->item_users[index] = lane_find(lane->lane, item->key);
+    stream->item_users[index] = lane_find_hashed(lane->lane, item->key, hash);
     if (stream->item_users[index] != NULL) {
         return true;
     }
@@ -161,17 +162,32 @@ static bool newcomers_look(struct newcomers *newcomers, struct stream *stream, s
     return true;
 }
 
+static uint64_t hash_key(const struct stream *stream, size_t index)
+{
+    const struct kafka_item *item = &stream->items[index];
+
+    return item->key.data == NULL ? 0 : lane_hash(stream->lane_of[item->partition]->lane, item->key);
+}
+
 bool users_intern_new(struct stream *stream, struct error *err)
 {
+    enum { AHEAD = 16 };
     struct newcomers newcomers = {.count = 0};
+    uint64_t hashes[AHEAD]; /* of the next items, so that their slots are on their way */
     bool done = false;
 
     if (stream->item_next == stream->item_count || stream->items_known) {
         return true;
     }
+    for (size_t i = stream->item_next; i < stream->item_count && i < stream->item_next + AHEAD; i++) {
+        hashes[i % AHEAD] = hash_key(stream, i);
+    }
     for (size_t i = stream->item_next; i < stream->item_count; i++) {
-        if (!newcomers_look(&newcomers, stream, i, err)) {
+        if (!newcomers_look(&newcomers, stream, i, hashes[i % AHEAD], err)) {
             goto out;
+        }
+        if (i + AHEAD < stream->item_count) {
+            hashes[i % AHEAD] = hash_key(stream, i + AHEAD);
         }
     }
     if (newcomers.count > 0 && !newcomers_take(&newcomers, stream, err)) {

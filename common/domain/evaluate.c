@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
+enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20, LINE_SIZE = 64 };
 
 static const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
 
@@ -515,6 +515,29 @@ static bool reserve_carries(const struct ruleset *ruleset, struct user_state *st
         state->carried_until[i] = TIMESTAMP_ALWAYS;
     }
     return true;
+}
+
+static void prefetch(const void *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i += LINE_SIZE) {
+        __builtin_prefetch((const char *)memory + i, 1);
+    }
+}
+
+void user_state_prefetch(const struct ruleset *ruleset, const struct user_state *state)
+{
+    size_t stride = entry_stride(ruleset);
+    size_t end = state->entry_count * stride;
+
+    if (end > 0) {
+        prefetch(state->entries + (end - stride), 2 * stride);
+        prefetch(state->heap + state->heap_size, 3 * LINE_SIZE);
+    }
+    if (state->carried_until != NULL) {
+        prefetch(state->carried_until, ruleset->segment_count * sizeof *state->carried_until);
+        prefetch(state->carries, ruleset->carry_count * sizeof *state->carries);
+        prefetch(state->summaries, ruleset->summary_count * sizeof *state->summaries);
+    }
 }
 
 bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { BUCKETS_MIN = 1024, USERS_MAX = INT32_MAX, WORD_BITS = 64 };
+enum { SLOTS_MIN = 2048, USERS_MAX = INT32_MAX, WORD_BITS = 64, LINE_SIZE = 64 };
 
 /* ---- the lane ---- */
 
@@ -21,13 +21,13 @@ bool lane_new(const struct lane_options *options, struct lane **out, struct erro
     lane->purpose_count = options->purpose_count;
     lane->user_events_max = options->user_events_max;
     lane->touched_words = (lane->segment_count + WORD_BITS - 1) / WORD_BITS;
-    lane->bucket_count = BUCKETS_MIN;
+    lane->slot_count = SLOTS_MIN;
     lane->seed = hash_seed();
     timer_heap_init(&lane->timers);
     lane->segments = memory_allocate_zeroed(lane->segment_count, sizeof *lane->segments);
     lane->touched = memory_allocate_zeroed(lane->touched_words, sizeof *lane->touched);
-    lane->buckets = memory_allocate_zeroed(lane->bucket_count, sizeof *lane->buckets);
-    if (lane->segments == NULL || lane->touched == NULL || lane->buckets == NULL) {
+    lane->slots = memory_allocate_zeroed(lane->slot_count, sizeof *lane->slots);
+    if (lane->segments == NULL || lane->touched == NULL || lane->slots == NULL) {
         error_no_memory(err, "starting a lane");
         goto out;
     }
@@ -65,7 +65,7 @@ void lane_free(struct lane *lane)
     }
     timer_heap_clear(&lane->timers);
     memory_free(lane->users);
-    memory_free(lane->buckets);
+    memory_free(lane->slots);
     memory_free(lane->touched);
     memory_free(lane->segments);
     memory_free(lane);
@@ -81,58 +81,78 @@ struct lane_counts lane_counts(const struct lane *lane)
 
 /* ---- users ---- */
 
-static struct lane_user *find_hashed(const struct lane *lane, struct slice id, uint64_t hash)
+uint64_t lane_hash(const struct lane *lane, struct slice user_id)
 {
-    struct lane_user *user = lane->buckets[hash & (lane->bucket_count - 1)];
+    uint64_t hash = hash_bytes(user_id, lane->seed);
 
-    while (user != NULL && (user->hash != hash || !slice_equal(id, slice_of(user->id, user->id_size)))) {
-        user = user->next_in_bucket;
+    __builtin_prefetch(&lane->slots[hash & (lane->slot_count - 1)]);
+    return hash;
+}
+
+struct lane_user *lane_find_hashed(const struct lane *lane, struct slice user_id, uint64_t hash)
+{
+    for (size_t i = hash & (lane->slot_count - 1); lane->slots[i].user != NULL; i = (i + 1) & (lane->slot_count - 1)) {
+        struct lane_user *user = lane->slots[i].user;
+
+        if (lane->slots[i].hash == hash && slice_equal(user_id, slice_of(user->id, user->id_size))) {
+            return user;
+        }
     }
-    return user;
+    return NULL;
 }
 
 struct lane_user *lane_find(const struct lane *lane, struct slice user_id)
 {
-    return find_hashed(lane, user_id, hash_bytes(user_id, lane->seed));
+    return lane_find_hashed(lane, user_id, hash_bytes(user_id, lane->seed));
 }
 
-static bool grow_buckets(struct lane *lane, struct error *err)
+static void put(struct lane_slot *slots, size_t slot_count, struct lane_slot slot)
 {
-    size_t count = lane->bucket_count * 2;
-    struct lane_user **buckets = memory_allocate_zeroed(count, sizeof *buckets);
+    size_t i = slot.hash & (slot_count - 1);
 
-    if (buckets == NULL) {
+    while (slots[i].user != NULL) {
+        i = (i + 1) & (slot_count - 1);
+    }
+    slots[i] = slot;
+}
+
+static bool grow_slots(struct lane *lane, struct error *err)
+{
+    size_t count = lane->slot_count * 2;
+    struct lane_slot *slots = memory_allocate_zeroed(count, sizeof *slots);
+
+    if (slots == NULL) {
         return error_no_memory(err, "growing the table of users");
     }
-    for (size_t i = 0; i < lane->user_count; i++) {
-        struct lane_user *user = lane->users[i];
-        user->next_in_bucket = buckets[user->hash & (count - 1)];
-        buckets[user->hash & (count - 1)] = user;
+    for (size_t i = 0; i < lane->slot_count; i++) {
+        if (lane->slots[i].user != NULL) {
+            put(slots, count, lane->slots[i]);
+        }
     }
-    memory_free(lane->buckets);
-    lane->buckets = buckets;
-    lane->bucket_count = count;
+    memory_free(lane->slots);
+    lane->slots = slots;
+    lane->slot_count = count;
     return true;
 }
 
-/* One block: the user, what is announced, the grants, the id. */
-static struct lane_user *user_new(const struct lane *lane, struct slice id, uint64_t hash)
+/* One block: the user, the grants, the id, what is announced. */
+static struct lane_user *user_new(const struct lane *lane, struct slice id)
 {
     size_t announced_size = lane->segment_count * sizeof(struct lane_announced);
     size_t grants_size = lane->purpose_count * sizeof(int64_t);
-    char *block = memory_allocate(sizeof(struct lane_user) + announced_size + grants_size + id.size);
+    size_t id_size = (id.size + 7) & ~(size_t)7;
+    char *block = memory_allocate(sizeof(struct lane_user) + grants_size + id_size + announced_size);
     struct lane_user *user = (struct lane_user *)(void *)block;
 
     if (block == NULL) {
         return NULL;
     }
-    memset(block, 0, sizeof(struct lane_user) + announced_size + grants_size);
-    user->announced = (struct lane_announced *)(void *)(block + sizeof(struct lane_user));
-    user->grants = (int64_t *)(void *)(block + sizeof(struct lane_user) + announced_size);
-    user->id = block + sizeof(struct lane_user) + announced_size + grants_size;
+    memset(block, 0, sizeof(struct lane_user) + grants_size + id_size + announced_size);
+    user->grants = (int64_t *)(void *)(block + sizeof(struct lane_user));
+    user->id = block + sizeof(struct lane_user) + grants_size;
+    user->announced = (struct lane_announced *)(void *)(user->id + id_size);
     memcpy(user->id, id.data, id.size);
     user->id_size = (uint32_t)id.size;
-    user->hash = hash;
     user->due = TIMESTAMP_NEVER;
     user->in_heap = TIMESTAMP_NEVER;
     for (size_t i = 0; i < LANE_TOPICS_MAX; i++) {
@@ -148,7 +168,7 @@ static struct lane_user *user_new(const struct lane *lane, struct slice id, uint
 bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, struct error *err)
 {
     uint64_t hash = hash_bytes(user_id, lane->seed);
-    struct lane_user *user = find_hashed(lane, user_id, hash);
+    struct lane_user *user = lane_find_hashed(lane, user_id, hash);
 
     if (user != NULL) {
         *out = user;
@@ -156,10 +176,10 @@ bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, s
     }
     if (!memory_grow(&lane->users, &lane->user_capacity, lane->user_count, USERS_MAX, sizeof(struct lane_user *),
                      "users", err) ||
-        (lane->user_count >= lane->bucket_count && !grow_buckets(lane, err))) {
+        (lane->user_count * 2 >= lane->slot_count && !grow_slots(lane, err))) {
         return false;
     }
-    user = user_new(lane, user_id, hash);
+    user = user_new(lane, user_id);
     if (user == NULL) {
         return error_no_memory(err, "adding a user");
     }
@@ -167,11 +187,36 @@ bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, s
         memory_free(user);
         return false;
     }
-    user->next_in_bucket = lane->buckets[hash & (lane->bucket_count - 1)];
-    lane->buckets[hash & (lane->bucket_count - 1)] = user;
+    put(lane->slots, lane->slot_count, (struct lane_slot){.hash = hash, .user = user});
     lane->users[lane->user_count++] = user;
     *out = user;
     return true;
+}
+
+static void prefetch(const void *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i += LINE_SIZE) {
+        __builtin_prefetch((const char *)memory + i, 1);
+    }
+}
+
+void lane_prefetch(const struct lane *lane, const struct lane_user *user, enum lane_nearness nearness)
+{
+    switch (nearness) {
+    case LANE_FAR:
+        prefetch(user, sizeof *user);
+        return;
+    case LANE_NEAR:
+        prefetch(user->state, LINE_SIZE * 2);
+        prefetch(user->id, user->id_size + lane->segment_count * sizeof *user->announced);
+        return;
+    case LANE_NEXT:
+        user_state_prefetch(lane->ruleset, user->state);
+        return;
+    case LANE_NEARNESS_NONE:
+    default:
+        return;
+    }
 }
 
 struct slice lane_user_id(const struct lane_user *user)

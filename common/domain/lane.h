@@ -79,6 +79,14 @@ void lane_free(struct lane *lane);
 
 /* The user with that id, or NULL. Valid as long as the lane. */
 struct lane_user *lane_find(const struct lane *lane, struct slice user_id);
+/* The same in two steps: lane_hash also asks for the memory that lane_find_hashed will look at, so that the time until
+ * it arrives can be used for other messages. */
+uint64_t lane_hash(const struct lane *lane, struct slice user_id);
+struct lane_user *lane_find_hashed(const struct lane *lane, struct slice user_id, uint64_t hash);
+/* Asks for the memory of a user whose event comes soon: far ahead, nearer and next, in this order. Users lie all over
+ * the memory, and each of these finds its addresses in what the one before asked for. */
+enum lane_nearness { LANE_NEARNESS_NONE = 0, LANE_FAR, LANE_NEAR, LANE_NEXT };
+void lane_prefetch(const struct lane *lane, const struct lane_user *user, enum lane_nearness nearness);
 /* Finds or adds. A new user has number 0 and no grants. The id is copied. */
 bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, struct error *err) MUST_CHECK;
 struct slice lane_user_id(const struct lane_user *user);

@@ -18,20 +18,25 @@ struct lane_announced {
     int64_t due;       /* TIMESTAMP_NEVER: no timer */
 };
 
+/* What every message of the user needs lies together. */
 struct lane_user {
-    struct lane_user *next_in_bucket;
-    uint64_t hash;
-    int64_t user_no;
-    struct user_state *state;
-    int64_t positions[LANE_TOPICS_MAX];
-    int64_t due;     /* smallest of the segments' */
-    int64_t in_heap; /* instant of the entry in the heap that counts; TIMESTAMP_NEVER: none */
+    uint32_t id_size;
     bool held;
     bool capped;
-    uint32_t id_size;
+    char *id;
+    struct user_state *state;
+    int64_t user_no;
+    int64_t due;     /* smallest of the segments' */
+    int64_t in_heap; /* instant of the entry in the heap that counts; TIMESTAMP_NEVER: none */
+    int64_t positions[LANE_TOPICS_MAX];
     int64_t *grants;                  /* one per purpose; 0: none */
     struct lane_announced *announced; /* one per segment */
-    char *id;
+};
+
+/* Open addressing: a slot without a user is empty. */
+struct lane_slot {
+    uint64_t hash;
+    struct lane_user *user;
 };
 
 struct lane {
@@ -44,8 +49,8 @@ struct lane {
     uint64_t *touched;
     size_t touched_words;
     uint64_t seed;
-    struct lane_user **buckets;
-    size_t bucket_count; /* a power of two */
+    struct lane_slot *slots;
+    size_t slot_count; /* a power of two, at least twice the users */
     struct lane_user **users;
     size_t user_count;
     size_t user_capacity;

@@ -77,6 +77,9 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
                         struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                         struct error *err) MUST_CHECK;
 
+/* Asks for the memory that folding and evaluating the next event will look at. */
+void user_state_prefetch(const struct ruleset *ruleset, const struct user_state *state);
+
 /* Empties the state for another user, and keeps its memory. */
 void user_state_clear(struct user_state *state);
 
