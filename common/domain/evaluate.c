@@ -10,9 +10,9 @@
 
 #include <stdlib.h>
 
-enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20, LINE_SIZE = 64 };
+enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
 
-static const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
+const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
 
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err)
 {
@@ -29,10 +29,9 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->values = memory_allocate_zeroed(ruleset->source_count, sizeof *evaluation->values);
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
-    evaluation->carries = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->carries);
-    evaluation->summaries = memory_allocate_zeroed(ruleset->summary_max, sizeof *evaluation->summaries);
-    if (evaluation->summaries == NULL || evaluation->values == NULL || evaluation->mask == NULL ||
-        evaluation->answers == NULL || evaluation->carries == NULL) {
+    evaluation->fresh = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->fresh);
+    if (evaluation->fresh == NULL || evaluation->values == NULL || evaluation->mask == NULL ||
+        evaluation->answers == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
     }
@@ -49,8 +48,7 @@ void evaluation_free(struct evaluation *evaluation)
         memory_free(evaluation->values);
         memory_free(evaluation->mask);
         memory_free(evaluation->answers);
-        memory_free(evaluation->carries);
-        memory_free(evaluation->summaries);
+        memory_free(evaluation->fresh);
         memory_free(evaluation);
     }
 }
@@ -332,9 +330,8 @@ static void answer_at(struct evaluation *evaluation, const struct timeline *held
     }
 }
 
-/* M of a segment from F on, from what is carried at F; `carried` receives the same for carry_at. */
-static void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
-                             struct carry *carried)
+void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
+                      struct carry *carried)
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
     const struct definition *definition = plan->definition;
@@ -342,7 +339,7 @@ static void evaluate_segment(struct evaluation *evaluation, size_t segment, cons
     struct timeline criteria;
     struct timeline held;
 
-    *answer = (struct answer){0};
+    *answer = (struct answer){.from = evaluation->from};
     *carried =
         (struct carry){.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = carry->blocked_until};
     if (evaluation->known_since == TIMESTAMP_NEVER) {
@@ -389,6 +386,7 @@ void evaluate_segment_anew(struct evaluation *evaluation, size_t segment)
 void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from)
 {
     arena_reset(&evaluation->arena);
+    evaluation->answered_state = NULL;
     evaluation->failed = false;
     evaluation->unranked = false;
     evaluation->scratch.failed = false;
@@ -412,34 +410,6 @@ bool evaluation_finish(const struct evaluation *evaluation, struct error *err)
     return true;
 }
 
-/* Evaluates a segment and what it refers to, from what the state carries where that can be used for `from`. The new
- * carries are left in evaluation->carries. */
-static void evaluate_closure(struct evaluation *evaluation, const struct user_state *state, size_t segment, int64_t at,
-                             int64_t from, int64_t carry_at)
-{
-    const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
-    int64_t carried_until = state->carried_until == NULL ? TIMESTAMP_ALWAYS : state->carried_until[segment];
-    size_t summary = 0;
-    /* What was summed up knows of all events held then: of no use where the newest of them do not count. */
-    bool carried = carried_until != TIMESTAMP_ALWAYS && carried_until <= from && user_state_newest(state) <= at;
-
-    evaluation_begin(evaluation, state, at, carried ? carried_until : TIMESTAMP_ALWAYS);
-    evaluation->carry_at = carry_at;
-    for (size_t i = 0; i < plan->closure_count; i++) {
-        uint32_t count = evaluation->ruleset->segments[plan->closure[i]].summary_count;
-
-        evaluation->summed = carried ? &state->summaries[plan->summary_index + summary] : NULL;
-        evaluation->summing = carry_at > evaluation->from ? &evaluation->summaries[summary] : NULL;
-        for (uint32_t k = 0; evaluation->summing != NULL && k < count; k++) {
-            /* Criteria that are not looked at this time keep what they have: older, but true. */
-            evaluation->summing[k] = carried ? evaluation->summed[k] : (struct summary){.at_ms = INT64_MIN};
-        }
-        summary += count;
-        evaluate_segment(evaluation, plan->closure[i], carried ? &state->carries[plan->carry_index + i] : &carry_none,
-                         carry_at, &evaluation->carries[i]);
-    }
-}
-
 struct membership membership_of(const struct answer *answer, int64_t at)
 {
     struct membership membership = {.valid_until = TIMESTAMP_NEVER, .excluded = answer->excluded};
@@ -452,15 +422,6 @@ struct membership membership_of(const struct answer *answer, int64_t at)
         }
     }
     return membership;
-}
-
-bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
-                           struct evaluation *evaluation, struct membership *out, struct error *err)
-{
-    (void)ruleset;
-    evaluate_closure(evaluation, state, segment, at, at, TIMESTAMP_ALWAYS);
-    *out = membership_of(&evaluation->answers[segment], at);
-    return evaluation_finish(evaluation, err);
 }
 
 bool user_state_history(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
@@ -482,95 +443,4 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
         (*out_count)--;
     }
     return evaluation_finish(evaluation, err);
-}
-
-static size_t summary_count(const struct ruleset *ruleset, const struct segment_plan *plan)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < plan->closure_count; i++) {
-        count += ruleset->segments[plan->closure[i]].summary_count;
-    }
-    return count;
-}
-
-static bool reserve_carries(const struct ruleset *ruleset, struct user_state *state, struct error *err)
-{
-    if (state->carried_until != NULL) {
-        return true;
-    }
-    state->carries = memory_allocate(ruleset->carry_count * sizeof *state->carries);
-    state->summaries = memory_allocate(ruleset->summary_count * sizeof *state->summaries);
-    state->carried_until = memory_allocate(ruleset->segment_count * sizeof *state->carried_until);
-    if (state->carries == NULL || state->summaries == NULL || state->carried_until == NULL) {
-        memory_free(state->carries);
-        memory_free(state->summaries);
-        memory_free(state->carried_until);
-        state->carries = NULL;
-        state->summaries = NULL;
-        state->carried_until = NULL;
-        return error_no_memory(err, "a user's state");
-    }
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        state->carried_until[i] = TIMESTAMP_ALWAYS;
-    }
-    return true;
-}
-
-static void prefetch(const void *memory, size_t size)
-{
-    for (size_t i = 0; i < size; i += LINE_SIZE) {
-        __builtin_prefetch((const char *)memory + i, 1);
-    }
-}
-
-void user_state_prefetch(const struct ruleset *ruleset, const struct user_state *state)
-{
-    size_t stride = entry_stride(ruleset);
-    size_t end = state->entry_count * stride;
-
-    if (end > 0) {
-        prefetch(state->entries + (end - stride), 2 * stride);
-        prefetch(state->heap + state->heap_size, 3 * LINE_SIZE);
-    }
-    if (state->carried_until != NULL) {
-        prefetch(state->carried_until, ruleset->segment_count * sizeof *state->carried_until);
-        prefetch(state->carries, ruleset->carry_count * sizeof *state->carries);
-        prefetch(state->summaries, ruleset->summary_count * sizeof *state->summaries);
-    }
-}
-
-bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,
-                          struct evaluation *evaluation, const struct interval **out, size_t *out_count,
-                          struct error *err)
-{
-    const struct segment_plan *plan = &ruleset->segments[segment];
-    const struct answer *answer = &evaluation->answers[segment];
-    int64_t carry_at = state->newest == TIMESTAMP_ALWAYS ? TIMESTAMP_ALWAYS : state->newest - 1;
-    size_t first = 0;
-
-    if (plan->definition->needs_percentile) {
-        *out = NULL;
-        *out_count = 0;
-        return true;
-    }
-    if (!reserve_carries(ruleset, state, err)) {
-        return false;
-    }
-    evaluate_closure(evaluation, state, segment, TIMESTAMP_NEVER, from, carry_at);
-    if (!evaluation_finish(evaluation, err)) {
-        return false;
-    }
-    if (carry_at > state->carried_until[segment]) {
-        memcpy(&state->carries[plan->carry_index], evaluation->carries, plan->closure_count * sizeof *state->carries);
-        memcpy(&state->summaries[plan->summary_index], evaluation->summaries,
-               summary_count(ruleset, plan) * sizeof *state->summaries);
-        state->carried_until[segment] = carry_at;
-    }
-    while (first < answer->count && answer->intervals[first].left_at <= from) {
-        first++;
-    }
-    *out = answer->intervals + first;
-    *out_count = answer->count - first;
-    return true;
 }

@@ -10,6 +10,11 @@ struct answer {
     struct interval *intervals;
     size_t count;
     bool excluded; /* at `at`: the criteria with lifetime hold and an exclusion does too */
+
+    /* carried.c */
+    int64_t from;     /* F of these intervals */
+    int64_t wanted;   /* F that the call in progress needs at the latest */
+    uint64_t answers; /* evaluation->answers_no when it was found */
 };
 
 struct evaluation {
@@ -35,13 +40,17 @@ struct evaluation {
     bool marking_turned;    /* inside an odd number of nots: nothing requalifies */
     struct instants marks;  /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers; /* by segment; valid for those of the present closure */
-    struct carry *carries;  /* by place in the closure: what the call leaves to be carried on */
 
-    /* summaries of criteria without a window */
-    struct summary *summaries;    /* of the closure: what the call leaves */
+    /* summaries of criteria */
     const struct summary *summed; /* of the present segment, by node.carry; NULL: none */
-    struct summary *summing;      /* the same to be filled; NULL: not wanted */
+    struct summary *summing;      /* the same to be filled (they may be the same); NULL: not wanted */
     int64_t carry_at;             /* as of this instant */
+
+    /* answers that are good for more than one call (carried.c) */
+    const struct user_state *answered_state; /* whose; NULL: there are none */
+    uint64_t answers_no;                     /* counts the states and events they were found for */
+    const struct user_state *fresh_state;    /* whose event was folded last; NULL: not known */
+    uint64_t *fresh;                         /* bits: the segments it touched */
 };
 
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);
@@ -95,6 +104,12 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
 /* M of a segment from the beginning, into evaluation->answers; what it refers to must be there, and F be INT64_MIN. */
 void evaluate_segment_anew(struct evaluation *evaluation, size_t segment);
 struct membership membership_of(const struct answer *answer, int64_t at);
+
+extern const struct carry carry_none;
+/* M of a segment from F on, from what is carried at F; `carried` receives the same for carry_at. What it refers to has
+ * been evaluated, from F or before. */
+void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
+                      struct carry *carried);
 
 /* Begin and end of one call: `at` bounds the events, `from` is F. False where something failed in between. */
 void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from);

@@ -131,3 +131,16 @@ bool user_state_memberships(const struct ruleset *ruleset, const struct user_sta
     }
     return evaluation_finish(evaluation, err);
 }
+
+bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,
+                           struct evaluation *evaluation, struct membership *out, struct error *err)
+{
+    const struct segment_plan *plan = &ruleset->segments[segment];
+
+    evaluation_begin(evaluation, state, at, TIMESTAMP_ALWAYS);
+    for (size_t i = 0; i < plan->closure_count; i++) {
+        evaluate_segment_anew(evaluation, plan->closure[i]);
+    }
+    *out = membership_of(&evaluation->answers[segment], at);
+    return evaluation_finish(evaluation, err);
+}

@@ -648,19 +648,6 @@ static bool compile_bits(struct compiler *compiler)
     return true;
 }
 
-/* A user's state keeps summaries for each segment and what it refers to, all as of the same evaluation. */
-static void add_summaries(struct ruleset *ruleset, struct segment_plan *segment)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < segment->closure_count; i++) {
-        count += ruleset->segments[segment->closure[i]].summary_count;
-    }
-    segment->summary_index = ruleset->summary_count;
-    ruleset->summary_count += count;
-    ruleset->summary_max = count > ruleset->summary_max ? count : ruleset->summary_max;
-}
-
 static bool compile(struct compiler *compiler)
 {
     struct ruleset *ruleset = compiler->ruleset;
@@ -685,9 +672,8 @@ static bool compile(struct compiler *compiler)
             !compile_closure(compiler, (uint32_t)index)) {
             return false;
         }
-        segment->carry_index = ruleset->carry_count;
-        ruleset->carry_count += segment->closure_count;
-        add_summaries(ruleset, segment);
+        segment->summary_index = ruleset->summary_count;
+        ruleset->summary_count += segment->summary_count;
         segment->reach_ms = reach_of_segment(ruleset, segment);
     }
     ruleset->sources = (struct rule_source *)(void *)compiler->sources.items;

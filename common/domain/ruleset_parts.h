@@ -108,9 +108,8 @@ struct segment_plan {
     struct node *exclude;
     uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
     size_t closure_count;
-    size_t carry_index;     /* of the first of its closure_count carries in a user's state */
-    uint32_t summary_count; /* criteria without a window, whose past is summed up */
-    size_t summary_index;   /* of the first summary of its closure in a user's state */
+    uint32_t summary_count; /* criteria whose past is summed up */
+    size_t summary_index;   /* of the first of them in a user's state */
     int64_t reach_ms;
 };
 
@@ -140,9 +139,7 @@ struct ruleset {
     size_t selector_words;
     size_t segment_words;
     size_t column_words;
-    size_t carry_count;
     size_t summary_count;
-    size_t summary_max; /* of one closure */
 };
 
 /* The shape of an event name (not for identify). */

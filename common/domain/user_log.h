@@ -80,9 +80,9 @@ struct user_state {
     uint64_t *ids;   /* open addressing over records with an id: hash << 32 | record + 1, 0 = empty; NULL while few */
     size_t id_count; /* entries with an id */
     size_t id_capacity;
-    int64_t *carried_until; /* by segment; INT64_MIN: nothing is carried. NULL until the first incremental evaluation */
-    struct carry *carries;
-    struct summary *summaries;
+    struct summary *summaries; /* one block with the two below; NULL until the first incremental evaluation */
+    struct carry *carries;     /* by segment */
+    int64_t *carried_until;    /* by segment; INT64_MIN: nothing is carried */
 };
 
 static inline size_t entry_stride(const struct ruleset *ruleset)

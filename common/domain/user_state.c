@@ -28,8 +28,6 @@ void user_state_free(struct user_state *state)
         memory_free(state->entries);
         memory_free(state->heap);
         memory_free(state->ids);
-        memory_free(state->carried_until);
-        memory_free(state->carries);
         memory_free(state->summaries);
         memory_free(state);
     }
@@ -43,8 +41,6 @@ void user_state_clear(struct user_state *state)
     state->heap_size = 0;
     state->id_count = 0;
     memory_free(state->ids);
-    memory_free(state->carried_until);
-    memory_free(state->carries);
     memory_free(state->summaries);
     state->ids = NULL;
     state->id_capacity = 0;
@@ -394,6 +390,8 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
     bool earlier = event->time_ms < state->known_since;
     struct fact fact;
 
+    evaluation->answered_state = NULL;
+    evaluation->fresh_state = NULL;
     if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
         *result = FOLD_IGNORED;
         return true;
@@ -402,7 +400,12 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
         return false;
     }
     if (*result == FOLD_APPLIED && touched != NULL) {
-        touch(ruleset, fact.mask, earlier, touched);
+        memset(evaluation->fresh, 0, ruleset->segment_words * sizeof *evaluation->fresh);
+        touch(ruleset, fact.mask, earlier, evaluation->fresh);
+        evaluation->fresh_state = state;
+        for (size_t i = 0; i < ruleset->segment_words; i++) {
+            touched[i] |= evaluation->fresh[i];
+        }
     }
     return true;
 }
