@@ -22,6 +22,10 @@ static bool members_as_of(const struct command_line *line, struct pg *pg, const 
     }
     pg_set_integer(&values[1], command_instant(line, "as-of", command_instant(line, "known-at", 0)));
     values[2] = pg_null();
+    if (command_instant(line, "known-at", TIMESTAMP_ALWAYS) > timestamp_now()) {
+        error_set(err, ERROR_USAGE, "--known-at lies in the future: nobody can tell yet what will be known then");
+        return error_hint(err, "leave it out to ask what is known now");
+    }
     if (command_has(line, "known-at")) {
         values[2] = pg_text(slice_from(timestamp_text(command_instant(line, "known-at", 0), known_at)));
     }

@@ -275,6 +275,7 @@ check "... all but those who had never entered" gives "$(($(wc -l <"$work/out") 
     "SELECT count(DISTINCT user_no) FROM history WHERE member"
 check "as known before anything was sealed: nobody" exits 0 muster members s --as-of 1970-01-01T00:02:00Z --known-at 2020-01-01 --format csv
 check "... but the header" [ "$(wc -l <"$work/out")" -eq 1 ]
+check "what will be known later is refused: exit 2" exits 2 muster members s --known-at 9999-01-01
 check "withdraw with Redis down: queued, exit 0" exits 0 muster consent set "$kept" marketing withdrawn
 check "... and says so" says "queued"
 check "the queue holds it" gives "t" muster_operator \
