@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { PREFIX_EVERY = 7 };
+enum { PREFIX_EVERY = 3 };
 
 #define LANE_LATENESS_MS INT64_C(5000)
 

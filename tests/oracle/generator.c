@@ -1,6 +1,7 @@
 #include "tests/oracle/generator.h"
 
 #include "common/base/timestamp.h"
+#include "tests/oracle/calendar.h"
 #include "tests/oracle/generator_parts.h"
 
 #include <inttypes.h>
@@ -125,10 +126,42 @@ static void choose_time(struct generator *generator)
     generator->steps = 8 + below(generator, 40);
 }
 
+const char *random_zone(struct generator *generator)
+{
+    static const char *const zones[] = {"Europe/Berlin",
+                                        "Europe/Berlin",
+                                        "America/Sao_Paulo",
+                                        "America/St_Johns",
+                                        "Pacific/Apia",
+                                        "Asia/Kolkata",
+                                        "America/Havana",
+                                        "America/Asuncion",
+                                        "Africa/Casablanca",
+                                        "Australia/Lord_Howe",
+                                        "UTC",
+                                        "America/New_York",
+                                        NULL};
+
+    return pick(generator, zones);
+}
+
+/* A period of the case's zone that is near begins, or its clocks change, an hour or a few later. */
+static int64_t calendar_edge(struct generator *generator, int64_t ms)
+{
+    struct slice zone = slice_from(generator->zone);
+    enum calendar_unit unit = (enum calendar_unit)(CALENDAR_DAYS + (one_in(generator, 2) ? 0 : below(generator, 5)));
+
+    ms = calendar_start(zone, unit, calendar_period(zone, unit, ms) + below(generator, 2));
+    return one_in(generator, 3) ? ms + 3600000 * below(generator, 4) : ms;
+}
+
 int64_t random_instant(struct generator *generator)
 {
     int64_t ms = generator->base_ms + generator->grid_ms * below(generator, generator->steps);
 
+    if (generator->grid_ms >= 60000 && one_in(generator, 4)) {
+        ms = calendar_edge(generator, ms);
+    }
     if (one_in(generator, 20)) {
         ms += below(generator, 3) - 1;
     }
@@ -213,6 +246,8 @@ struct oracle_case generate_case(struct arena *arena, uint64_t seed)
     buffer_init(&generator.out, 1 << 20);
     (void)random_next(&generator.random);
     choose_time(&generator);
+    generator.zone = random_zone(&generator);
+    generator.previous_number = -1;
     generator.user_count = one_in(&generator, 4) ? 4 : 1;
     result.definitions = generate_definitions(&generator);
     lines_max = (size_t)(1 + below(&generator, one_in(&generator, 6) ? 40 : 18));

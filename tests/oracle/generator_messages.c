@@ -92,18 +92,29 @@ static void put_user(struct generator *generator)
     }
 }
 
-/* `"messageId":...,` or nothing. */
-static void put_message_id(struct generator *generator)
+/* `"messageId":...,` or nothing; gives the message's time. An id that has been used comes again after about a day. */
+static int64_t put_message_id(struct generator *generator)
 {
+    int64_t ms = random_instant(generator);
+
     if (one_in(generator, 5)) {
         put(generator, one_in(generator, 3) ? "\"messageId\":null," : "");
     } else if (one_in(generator, 12)) {
         buffer_append_format(&generator->out, "\"messageId\":\"m%d\",", below(generator, 3));
+    } else if (generator->previous_number >= 0 && one_in(generator, 12)) {
+        int64_t apart = CALENDAR_DAY + below(generator, 3) - 1;
+
+        buffer_append_format(&generator->out, "\"messageId\":\"i%d\",", generator->previous_number);
+        ms = generator->previous_ms + (one_in(generator, 3) ? -apart : apart);
     } else {
         int number = generator->message_number++;
 
-        buffer_append_format(&generator->out, "\"messageId\":\"i%d\",", number * 7 % 23 + 23 * (number / 23));
+        number = number * 7 % 23 + 23 * (number / 23);
+        buffer_append_format(&generator->out, "\"messageId\":\"i%d\",", number);
+        generator->previous_number = number;
+        generator->previous_ms = ms;
     }
+    return calendar_possible(ms) ? ms : generator->previous_ms;
 }
 
 static void put_properties(struct generator *generator)
@@ -202,6 +213,7 @@ void put_message(struct generator *generator)
 {
     static const char *const names[] = {"a", "a", "a", "b", "b", "c", "page", "other", NULL};
     int form = below(generator, 40);
+    int64_t ms;
 
     if (form == 0) {
         put_odd_line(generator);
@@ -212,11 +224,11 @@ void put_message(struct generator *generator)
         return;
     }
     put(generator, "{");
-    put_message_id(generator);
+    ms = put_message_id(generator);
     put(generator, one_in(generator, 10) ? "\"userId\":null,\"anonymousId\":\"" : "\"userId\":\"");
     put_user(generator);
     put(generator, "\",\"timestamp\":");
-    put_time(generator, random_instant(generator));
+    put_time(generator, ms);
     if (form < 10) {
         put(generator, ",\"type\":\"identify\",\"traits\":");
         put_traits(generator);

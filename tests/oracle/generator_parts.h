@@ -18,6 +18,9 @@ struct generator {
     bool needs_batch;
     bool ranked[SEGMENTS_MAX];
     int message_number;
+    const char *zone;    /* most calendars of the case are of this one */
+    int64_t previous_ms; /* of the message whose id may come again */
+    int previous_number;
 };
 
 int below(struct generator *generator, int bound);
@@ -30,6 +33,7 @@ void put_number(struct generator *generator, bool odd);
 /* A duration in quotes of up to so many steps of the grid. */
 void put_duration(struct generator *generator, int units);
 int64_t random_instant(struct generator *generator);
+const char *random_zone(struct generator *generator);
 
 /* generator_rules.c, generator_messages.c */
 void put_criterion(struct generator *generator, int depth);

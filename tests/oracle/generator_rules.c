@@ -102,7 +102,7 @@ static void put_name(struct generator *generator)
 static void put_selector(struct generator *generator)
 {
     put_name(generator);
-    if (one_in(generator, 4)) {
+    if (one_in(generator, 3)) {
         put(generator, ",\"where\":[");
         for (int count = below(generator, 3); count > 0; count--) {
             buffer_append_format(&generator->out, "{\"property\":\"%s\",", pick(generator, properties));
@@ -115,15 +115,9 @@ static void put_selector(struct generator *generator)
 
 static void put_zone(struct generator *generator)
 {
-    static const char *const zones[] = {"Europe/Berlin",       "Europe/Berlin",
-                                        "America/Sao_Paulo",   "America/St_Johns",
-                                        "Pacific/Apia",        "Asia/Kolkata",
-                                        "America/Havana",      "Africa/Casablanca",
-                                        "Australia/Lord_Howe", "UTC",
-                                        "America/New_York",    NULL};
-
-    if (!one_in(generator, 4)) {
-        buffer_append_format(&generator->out, ",\"zone\":\"%s\"", pick(generator, zones));
+    if (!one_in(generator, 5)) {
+        buffer_append_format(&generator->out, ",\"zone\":\"%s\"",
+                             one_in(generator, 5) ? random_zone(generator) : generator->zone);
     }
 }
 
