@@ -1,113 +1,17 @@
 /* `muster segments`: the life of definitions. Authored as files in git, stored version by version; pipelines read only
- * the store. This file has the table of commands and `validate`, which needs no server. */
+ * the store. This file has the table of commands. */
 #include "common/cli/segments.h"
 
 #include "common/base/command.h"
-#include "common/base/output.h"
 #include "common/cli/commands.h"
-#include "common/io/definition_files.h"
-#include "common/io/definition_zones.h"
-#include "common/io/store_apply.h"
 
-#include <stdio.h>
-
-enum { CELL_SIZE_MAX = 1 << 20 };
-
-/* "a, b": the ids that the definition refers to. */
-static void append_references(struct buffer *out, const struct segment_set *set, const struct definition *definition)
-{
-    for (size_t i = 0; i < definition->reference_count; i++) {
-        if (i > 0) {
-            buffer_append_text(out, ", ");
-        }
-        buffer_append_slice(out, set->definitions[definition->references[i]].segment_id);
-    }
-}
-
-static bool print_definitions(const struct segment_set *set, enum output_format format, size_t *warning_count,
-                              struct error *err)
-{
-    static const char *const columns[] = {"segment", "evaluation", "refers_to", "file", "warning"};
-    struct output *output = NULL;
-    struct buffer references;
-    bool done = false;
-
-    buffer_init(&references, CELL_SIZE_MAX);
-    if (!output_begin(stdout, format, columns, 5, &output, err)) {
-        goto out;
-    }
-    for (size_t i = 0; i < set->definition_count; i++) {
-        const struct definition *definition = &set->definitions[i];
-        struct error refusal = ERROR_INIT;
-        struct slice cells[5] = {definition->segment_id,
-                                 slice_from(evaluation_mode_name(definition->evaluation)),
-                                 {.data = NULL, .size = 0},
-                                 definition->file,
-                                 {.data = NULL, .size = 0}};
-
-        buffer_reset(&references);
-        append_references(&references, set, definition);
-        if (!buffer_finish(&references, "a row of definitions", err)) {
-            goto out;
-        }
-        if (definition->reference_count > 0) {
-            cells[2] = buffer_slice(&references);
-        }
-        if (!store_apply_accepts(definition, &refusal)) {
-            size_t prefix = definition->file.size + 2; /* the file has a column of its own */
-
-            cells[4] = slice_from(refusal.message);
-            if (cells[4].size > prefix) {
-                cells[4] = slice_of(cells[4].data + prefix, cells[4].size - prefix);
-            }
-            ++*warning_count;
-        }
-        if (!output_row(output, cells, err)) {
-            goto out;
-        }
-    }
-    done = true;
-out:
-    buffer_clear(&references);
-    if (!done) {
-        output_abort(output);
-        return false;
-    }
-    return output_end(output, err);
-}
-
-static bool run_validate(const struct command_line *line, struct error *err)
-{
-    const char *path = command_argument(line, 0);
-    enum output_format format;
-    struct segment_set set;
-    size_t file_count = 0;
-    size_t warning_count = 0;
-    bool done = false;
-
-    if (!output_format_parse(command_text(line, "format"), OUTPUT_TEXT, &format, err)) {
-        return false;
-    }
-    segment_set_init(&set);
-    if (!definition_files_read(path, &set, &file_count, err) || !segment_set_check(&set, err) ||
-        !definition_zones_check(&set, err) || !print_definitions(&set, format, &warning_count, err)) {
-        goto out;
-    }
-    if (format == OUTPUT_TEXT) {
-        (void)printf("%zu definition%s in %zu file%s: right", set.definition_count,
-                     set.definition_count == 1 ? "" : "s", file_count, file_count == 1 ? "" : "s");
-        if (warning_count > 0) {
-            (void)printf(", but %zu would be refused by apply (see the column \"warning\")", warning_count);
-        }
-        (void)printf("\n");
-    }
-    done = true;
-out:
-    segment_set_clear(&set);
-    return done;
-}
+static const struct option list_options[] = {
+    {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
+    {.name = NULL},
+};
 
 static const struct option validate_options[] = {
+    {.name = "allow-impossible", .kind = OPTION_FLAG, .help = "rules that nothing can satisfy are warnings only"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
     {.name = NULL},
 };
@@ -121,6 +25,7 @@ static const struct option apply_options[] = {
      .kind = OPTION_TEXT,
      .value = "ID",
      .help = "the commit it is from (default: HEAD of the folder's repository)"},
+    {.name = "allow-impossible", .kind = OPTION_FLAG, .help = "store rules that nothing can satisfy, too"},
     {.name = "dry-run", .kind = OPTION_FLAG, .help = "say what would change, and change nothing"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
     {.name = NULL},
@@ -162,18 +67,22 @@ static const struct command segments_commands[] = {
      .arguments = "FILE_OR_DIR",
      .summary = "check definitions without any server",
      .help =
-         "Reads the file, or the *.json of the folder, and says what is wrong with file, "
-         "JSON path and what was expected (exit\n"
-         "4). Forms of the language that this version does not evaluate yet are warnings here and errors for apply.",
+         "Reads the file, or the *.json of the folder, and prints all that is wrong, one problem a line: FILE:LINE:\n"
+         "PATH: what was expected. Any problem is exit 4, for a pre-commit hook or CI. Also a problem is a rule that "
+         "is\n"
+         "well written but that nothing can satisfy (a count below 0, a window that ends before an absence matures):\n"
+         "eval evaluates such rules, apply refuses them; --allow-impossible makes them warnings in both. Warnings, of\n"
+         "rules that everybody satisfies for example, leave the exit status at 0.",
      .options = validate_options,
      .argument_min = 1,
      .argument_max = 1,
-     .run = run_validate},
+     .run = segments_validate},
     {.name = "apply",
      .arguments = "FILE_OR_DIR",
      .summary = "store definitions, all of them or none",
      .help = "Unchanged text makes no new version. A new version of a segment makes one of every segment that refers "
              "to it.\n"
+             "A rule that nothing can satisfy is refused, unless --allow-impossible is given (see validate).\n"
              "Segments of the store without a file stay as they are: removing a file retires nothing.",
      .options = apply_options,
      .argument_min = 1,
@@ -182,7 +91,7 @@ static const struct command segments_commands[] = {
     {.name = "list",
      .arguments = "",
      .summary = "the newest version of every stored segment",
-     .options = validate_options,
+     .options = list_options,
      .run = segments_list},
     {.name = "show",
      .arguments = "SEGMENT",

@@ -1,9 +1,13 @@
-/* The subcommands of `muster segments` that need the store; their table is in segments.c. */
+/* The subcommands of `muster segments`; their table is in segments.c. */
 #ifndef MUSTER_CLI_SEGMENTS_H
 #define MUSTER_CLI_SEGMENTS_H
 
 #include "common/base/command.h"
+#include "common/base/output.h"
+#include "common/domain/rule_problem.h"
 
+/* validate FILE_OR_DIR */
+bool segments_validate(const struct command_line *line, struct error *err) MUST_CHECK;
 /* apply FILE_OR_DIR */
 bool segments_apply(const struct command_line *line, struct error *err) MUST_CHECK;
 /* list */
@@ -16,5 +20,9 @@ bool segments_sql(const struct command_line *line, struct error *err) MUST_CHECK
 bool segments_sql_tables(const struct command_line *line, struct error *err) MUST_CHECK;
 /* sql-events FILE */
 bool segments_sql_events(const struct command_line *line, struct error *err) MUST_CHECK;
+
+/* Prints the problems, sorted, to `file`: as text one line each, FILE:LINE: PATH: MESSAGE. */
+bool segments_print_problems(FILE *file, enum output_format format, struct rule_problems *problems,
+                             struct error *err) MUST_CHECK;
 
 #endif

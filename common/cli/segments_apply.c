@@ -1,6 +1,7 @@
 #include "common/base/output.h"
 #include "common/cli/authorship.h"
 #include "common/cli/segments.h"
+#include "common/domain/rule_sense.h"
 #include "common/io/definition_files.h"
 #include "common/io/store.h"
 #include "common/io/store_apply.h"
@@ -80,6 +81,31 @@ static void find_authorship(const struct command_line *line, const char *path, s
     }
 }
 
+/* Reads all, says all that is wrong (standard error) and refuses it. What only the store's segments can tell, the store
+ * tells afterwards. */
+static bool read_definitions(const char *path, bool allow_impossible, struct segment_set *set, struct error *err)
+{
+    struct rule_problems problems;
+    bool done = false;
+
+    rule_problems_init(&problems);
+    set->problems = &problems;
+    if (!definition_files_read(path, set, NULL, err) ||
+        !rule_sense_check(set, allow_impossible ? RULE_WARNING : RULE_ERROR, err) ||
+        !segments_print_problems(stderr, OUTPUT_TEXT, &problems, err)) {
+        goto out;
+    }
+    done = problems.error_count == 0;
+    if (!done) {
+        (void)error_set(err, ERROR_INPUT, "%zu problem%s in the definitions: nothing is applied", problems.error_count,
+                        problems.error_count == 1 ? "" : "s");
+    }
+out:
+    set->problems = NULL;
+    rule_problems_clear(&problems);
+    return done;
+}
+
 bool segments_apply(const struct command_line *line, struct error *err)
 {
     const char *path = command_argument(line, 0);
@@ -97,7 +123,7 @@ bool segments_apply(const struct command_line *line, struct error *err)
         return false;
     }
     segment_set_init(&set);
-    if (!definition_files_read(path, &set, NULL, err)) {
+    if (!read_definitions(path, command_has(line, "allow-impossible"), &set, err)) {
         goto out;
     }
     find_authorship(line, path, &authorship);

@@ -239,7 +239,11 @@ struct definition {
     struct slice file;      /* where it came from, for messages */
     struct slice json_path; /* "$" or "$[3]" */
     struct slice text;      /* the document as written */
+    struct slice source;    /* the whole file, which `text` is a part of */
+    bool broken;            /* something of it could not be read: only in a set that collects problems */
 };
+
+struct rule_problems;
 
 /* Definitions that are evaluated together: closed under references, each id once. */
 struct segment_set {
@@ -249,6 +253,10 @@ struct segment_set {
     size_t definition_capacity;
     size_t *by_id;            /* indexes in the order of segment ids; filled by the check */
     size_t *evaluation_order; /* indexes: referenced before referring; filled by the check */
+    /* NULL: the first error ends the reading. Otherwise (borrowed) reading and checking go on to the end and put all
+     * that is wrong there: definitions may then be `broken` and references unresolved (segment_index SIZE_MAX), so a
+     * set with errors must not be compiled. */
+    struct rule_problems *problems;
 };
 
 /* Visits the criterion and all below it (children, and both sides of a comparison), parents first; stops and returns

@@ -109,9 +109,14 @@ size_t segment_set_find(const struct segment_set *set, struct slice segment_id)
     return SIZE_MAX;
 }
 
-static bool fail_definition(struct error *err, const struct definition *definition, const char *key,
-                            const char *message)
+/* Sets the error; or, where the set collects problems, adds it to them and goes on: true, but for no memory. */
+static bool fail_definition(const struct segment_set *set, const struct definition *definition, const char *key,
+                            const char *message, const char *suggestion, struct error *err)
 {
+    if (set->problems != NULL) {
+        return rule_problems_add_at(set->problems, RULE_ERROR, RULE_PROBLEM_REFERENCE, definition, slice_from(key),
+                                    message, suggestion, err);
+    }
     return error_set(err, ERROR_INPUT, "%.*s: %.*s.%s: %s", (int)definition->file.size, definition->file.data,
                      (int)definition->json_path.size, definition->json_path.data, key, message);
 }
@@ -133,14 +138,16 @@ static bool index_ids(struct segment_set *set, struct error *err)
     }
     for (size_t i = 0; i < set->definition_count; i++) {
         by_id[i] = entries[i].index;
-        if (i > 0 && slice_equal(entries[i].id, entries[i - 1].id)) {
+        if (i > 0 && entries[i].id.size > 0 && slice_equal(entries[i].id, entries[i - 1].id)) {
             const struct definition *first = &set->definitions[entries[i - 1].index];
             char message[512];
 
             (void)snprintf(message, sizeof(message), "segment \"%.*s\" is already defined in %.*s: %.*s",
                            (int)first->segment_id.size, first->segment_id.data, (int)first->file.size, first->file.data,
                            (int)first->json_path.size, first->json_path.data);
-            return fail_definition(err, &set->definitions[entries[i].index], "segmentId", message);
+            if (!fail_definition(set, &set->definitions[entries[i].index], "segmentId", message, NULL, err)) {
+                return false;
+            }
         }
     }
     set->by_id = by_id;
@@ -149,23 +156,38 @@ static bool index_ids(struct segment_set *set, struct error *err)
 
 /* ---- references ---- */
 
-static bool fail_reference(struct error *err, const struct definition *definition, const struct criterion *criterion,
-                           const char *message)
+static bool fail_reference(const struct segment_set *set, const struct definition *definition,
+                           const struct criterion *criterion, const char *message, const char *suggestion,
+                           struct error *err)
 {
     char key[ERROR_MESSAGE_SIZE];
 
     (void)snprintf(key, sizeof(key), "%.*s.segment", (int)criterion->json_path.size, criterion->json_path.data);
-    return fail_definition(err, definition, key, message);
+    return fail_definition(set, definition, key, message, suggestion, err);
 }
 
-static bool fail_unknown(struct error *err, const struct segment_set *set, const struct definition *definition,
-                         const struct criterion *criterion)
+/* What a file that is no JSON defines is not known: nothing is said about references that may lead into it. */
+static bool has_unread_file(const struct segment_set *set)
+{
+    for (size_t i = 0; set->problems != NULL && i < set->problems->count; i++) {
+        if (set->problems->items[i].kind == RULE_PROBLEM_SYNTAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fail_unknown(const struct segment_set *set, const struct definition *definition,
+                         const struct criterion *criterion, struct error *err)
 {
     struct nearest nearest;
     char offered[64];
     char best[64];
     char message[256];
 
+    if (has_unread_file(set)) {
+        return true;
+    }
     nearest_begin(&nearest, criterion->segment_id);
     for (size_t i = 0; i < set->definition_count; i++) {
         struct slice id = set->definitions[i].segment_id;
@@ -184,7 +206,7 @@ static bool fail_unknown(struct error *err, const struct segment_set *set, const
                    (int)(criterion->segment_id.size < 64 ? criterion->segment_id.size : 64), criterion->segment_id.data,
                    nearest.name == NULL ? "" : ": did you mean \"", nearest.name == NULL ? "" : nearest.name,
                    nearest.name == NULL ? "" : "\"?");
-    return fail_reference(err, definition, criterion, message);
+    return fail_reference(set, definition, criterion, message, nearest.name, err);
 }
 
 static bool visit_count(void *context, const struct criterion *criterion)
@@ -204,10 +226,11 @@ static bool resolve_criteria(const struct segment_set *set, struct definition *d
 
         if (criterion->kind == CRITERION_SEGMENT) {
             criterion->segment_index = segment_set_find(set, criterion->segment_id);
-            if (criterion->segment_index == SIZE_MAX) {
-                return fail_unknown(err, set, definition, criterion);
+            if (criterion->segment_index != SIZE_MAX) {
+                definition->references[definition->reference_count++] = criterion->segment_index;
+            } else if (!fail_unknown(set, definition, criterion, err)) {
+                return false;
             }
-            definition->references[definition->reference_count++] = criterion->segment_index;
         }
         if (!resolve_criteria(set, definition, criterion->children, criterion->child_count, err)) {
             return false;
@@ -242,7 +265,10 @@ static bool resolve_references(struct segment_set *set, struct definition *defin
         !resolve_criteria(set, definition, definition->exclude, definition->exclude_count, err)) {
         return false;
     }
-    qsort(definition->references, mentioned, sizeof(*definition->references), compare_indexes);
+    mentioned = definition->reference_count;
+    if (mentioned > 1) {
+        qsort(definition->references, mentioned, sizeof(*definition->references), compare_indexes);
+    }
     for (size_t i = 0; i < mentioned; i++) {
         if (distinct == 0 || definition->references[distinct - 1] != definition->references[i]) {
             definition->references[distinct++] = definition->references[i];
@@ -276,8 +302,8 @@ static bool visit_find(void *context, const struct criterion *criterion)
 }
 
 /* Names the circle that closes when the definition on top of the stack refers to `to`. */
-static bool fail_cycle(struct error *err, const struct segment_set *set, const struct order_frame *stack, size_t depth,
-                       size_t to)
+static bool fail_cycle(const struct segment_set *set, const struct order_frame *stack, size_t depth, size_t to,
+                       struct error *err)
 {
     const struct definition *last = &set->definitions[stack[depth - 1].definition];
     struct find_reference find = {.to = to};
@@ -296,7 +322,7 @@ static bool fail_cycle(struct error *err, const struct segment_set *set, const s
         used += size > 0 ? (size_t)size : 0;
     }
     (void)definition_each(last, visit_find, &find);
-    return fail_reference(err, last, find.found, message);
+    return fail_reference(set, last, find.found, message, NULL, err);
 }
 
 /* Depth first with a stack of its own: chains of references may be as long as the set. */
@@ -331,8 +357,8 @@ static bool order_definitions(struct segment_set *set, struct error *err)
             }
             size_t to = definition->references[top->next++];
 
-            if (marks[to] == OPEN) {
-                return fail_cycle(err, set, stack, depth, to);
+            if (marks[to] == OPEN && !fail_cycle(set, stack, depth, to, err)) {
+                return false;
             }
             if (marks[to] == UNSEEN) {
                 marks[to] = OPEN;
@@ -363,13 +389,14 @@ static bool check_dependence(struct segment_set *set, struct definition *definit
         return true;
     }
     if (definition->evaluation != EVALUATION_BATCH) {
-        return fail_definition(err, definition, "evaluation",
-                               "a segment that depends on a percentile must say \"evaluation\": \"batch\"");
+        return fail_definition(set, definition, "evaluation",
+                               "a segment that depends on a percentile must say \"evaluation\": \"batch\"", NULL, err);
     }
     key = definition->exclusion_window_ms != 0 ? "exclusionWindow" : key;
     key = definition->mode_given ? "membershipMode" : key;
     key = definition->duration_ms != 0 ? "membershipDuration" : key;
-    return key == NULL || fail_definition(err, definition, key, "not taken by a segment that depends on a percentile");
+    return key == NULL ||
+           fail_definition(set, definition, key, "not taken by a segment that depends on a percentile", NULL, err);
 }
 
 bool segment_set_check(struct segment_set *set, struct error *err)

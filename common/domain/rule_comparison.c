@@ -199,6 +199,7 @@ bool rule_read_comparison(struct rule_reader *reader, int32_t object, const stru
     uint32_t member_count = document->tokens[object].count;
     int32_t member = object + 1;
     bool empty = true;
+    bool good = true;
 
     if (!allocate_terms(reader, operands, member_count, target)) {
         return false;
@@ -212,10 +213,16 @@ bool rule_read_comparison(struct rule_reader *reader, int32_t object, const stru
         if (row != NULL) {
             empty = false;
             if (!read_term(reader, member + 1, place, operands, row, target)) {
-                return false;
+                good = false;
+                if (!rule_goes_on(reader)) {
+                    return false;
+                }
             }
         }
         member = (int32_t)document->tokens[member + 1].end_token;
     }
-    return !empty || rule_fail(reader, place, "expected a comparison such as %s", examples[operands]);
+    if (empty) {
+        return rule_fail(reader, place, "expected a comparison such as %s", examples[operands]);
+    }
+    return good;
 }

@@ -1,7 +1,6 @@
 /* Criteria (segment-language, section 5). Which form an object is, its first key decides; one form is one table. */
+#include "common/base/nearest.h"
 #include "common/domain/rule_reader.h"
-
-#include <stdio.h>
 
 #define SELECTOR offsetof(struct criterion, selector)
 #define WINDOW offsetof(struct criterion, window)
@@ -212,6 +211,28 @@ static bool has(const struct rule_reader *reader, int32_t token, const char *key
     return key == NULL || json_member(reader->document, token, slice_from(key)) != JSON_ABSENT;
 }
 
+/* What a misspelt head ("evnt") probably meant. */
+static void suggest_head(struct rule_reader *reader, int32_t token)
+{
+    const struct json_document *document = reader->document;
+    int32_t member = token + 1;
+
+    for (uint32_t i = 0; i < document->tokens[token].count; i++) {
+        struct nearest nearest;
+
+        nearest_begin(&nearest, json_raw(document, member));
+        for (size_t k = 0; k < sizeof(form_rows) / sizeof(form_rows[0]); k++) {
+            nearest_offer(&nearest, form_rows[k].head);
+        }
+        if (nearest.name != NULL) {
+            reader->culprit = member;
+            reader->suggestion = nearest.name;
+            return;
+        }
+        member = (int32_t)document->tokens[member + 1].end_token;
+    }
+}
+
 static bool choose_form(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                         const struct form_row **out)
 {
@@ -234,6 +255,7 @@ static bool choose_form(struct rule_reader *reader, int32_t token, const struct 
         }
     }
     if (chosen == NULL) {
+        suggest_head(reader, token);
         return rule_fail(reader, place,
                          "expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
                          "\"segment\", \"all\", \"any\", \"not\", \"percentile\"");
@@ -246,13 +268,22 @@ static bool read_criterion(struct rule_reader *reader, int32_t token, const stru
 {
     struct criterion *criterion = element;
     const struct form_row *row = NULL;
+    struct slice json_path;
 
-    if (!choose_form(reader, token, place, &row) || !rule_place_text(reader, place, true, &criterion->json_path)) {
+    if (!rule_place_text(reader, place, true, &json_path)) {
         return false;
     }
-    criterion->kind = row->kind;
-    return rule_read_object(reader, token, place, row->form, criterion) &&
-           rule_finish_window(reader, place, &criterion->window);
+    criterion->json_path = json_path;
+    if (choose_form(reader, token, place, &row)) {
+        criterion->kind = row->kind;
+        if (rule_read_object(reader, token, place, row->form, criterion) &&
+            rule_finish_window(reader, place, &criterion->window)) {
+            return true;
+        }
+    }
+    /* What could not be read is left empty, so that what stands around it can still be judged. */
+    *criterion = (struct criterion){.json_path = json_path};
+    return rule_goes_on(reader);
 }
 
 bool rule_read_criteria(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,

@@ -249,6 +249,7 @@ static bool add_room(struct segment_set *set, struct error *err)
 static bool add_document(struct segment_set *set, struct rule_reader *reader, int32_t token,
                          const struct rule_place *place, int32_t version)
 {
+    size_t error_count = reader->problems == NULL ? 0 : reader->problems->error_count;
     struct definition *definition;
 
     if (!add_room(set, reader->err)) {
@@ -269,17 +270,24 @@ static bool add_document(struct segment_set *set, struct rule_reader *reader, in
         .version = version,
         .file = reader->file,
         .text = json_raw(reader->document, token),
+        .source = reader->document->text,
     };
     reader->root = place;
-    if (!rule_place_text(reader, place, false, &definition->json_path) ||
-        !rule_read_object(reader, token, place, &definition_form, definition)) {
+    if (!rule_place_text(reader, place, false, &definition->json_path)) {
         return false;
     }
-    if (definition->mode == MODE_STICKY && definition->duration_ms == 0) {
+    if (!rule_read_object(reader, token, place, &definition_form, definition)) {
+        if (!rule_goes_on(reader)) {
+            return false;
+        }
+    } else if (definition->mode == MODE_STICKY && definition->duration_ms == 0) {
         struct rule_place at = {.parent = place, .key = "membershipMode"};
 
-        return rule_fail(reader, &at, "\"sticky\" needs a \"membershipDuration\"");
+        if (!rule_fail(reader, &at, "\"sticky\" needs a \"membershipDuration\"") && !rule_goes_on(reader)) {
+            return false;
+        }
     }
+    definition->broken = reader->problems != NULL && reader->problems->error_count > error_count;
     set->definition_count++;
     set->by_id = NULL;
     return true;
@@ -308,31 +316,58 @@ static bool add_all(struct segment_set *set, struct rule_reader *reader, int32_t
     return true;
 }
 
+/* A file of which nothing can be read is one problem. */
+static bool unreadable(struct segment_set *set, struct slice file, const struct json_document *document,
+                       struct error *err)
+{
+    struct rule_problem problem = {
+        .severity = RULE_ERROR,
+        .kind = RULE_PROBLEM_SYNTAX,
+        .file = file,
+        .line = document->fault == JSON_FAULT_NONE ? 1 : json_line(document, document->fault_offset),
+        .path = SLICE_LITERAL("$"),
+        .message = slice_from(err->message),
+    };
+
+    if (err->code == ERROR_INPUT && set->problems != NULL) {
+        return rule_problems_add(set->problems, &problem, err);
+    }
+    return error_context(err, "%.*s", (int)file.size, file.data);
+}
+
 bool segment_set_add(struct segment_set *set, struct slice file, struct slice text, int32_t version, struct error *err)
 {
     static const struct json_limits limits = {.depth_max = DEFINITION_DEPTH_MAX, .size_max = DEFINITION_SIZE_MAX};
     struct json_document document;
-    struct rule_reader reader = {.document = &document, .arena = &set->arena, .err = err};
+    struct error failure = ERROR_INIT;
+    struct rule_reader reader = {.document = &document,
+                                 .arena = &set->arena,
+                                 .err = &failure,
+                                 .problems = set->problems,
+                                 .culprit = JSON_ABSENT};
     struct slice copy;
     bool done = false;
 
     json_document_init(&document);
     buffer_init(&reader.path, PATH_SIZE_MAX);
     if (text.size > DEFINITION_SIZE_MAX) {
-        (void)error_set(err, ERROR_INPUT, "%.*s: larger than %d MiB", (int)file.size, file.data,
-                        (int)(DEFINITION_SIZE_MAX >> 20));
+        (void)error_set(&failure, ERROR_INPUT, "larger than %d MiB", (int)(DEFINITION_SIZE_MAX >> 20));
+        done = unreadable(set, file, &document, &failure);
         goto out;
     }
     if (!arena_copy(&set->arena, file, &reader.file) || !arena_copy(&set->arena, text, &copy)) {
-        (void)error_no_memory(err, "reading a segment definition");
+        (void)error_no_memory(&failure, "reading a segment definition");
         goto out;
     }
-    if (!json_parse(&document, copy, &limits, err)) {
-        (void)error_context(err, "%.*s", (int)file.size, file.data);
-        goto out;
+    if (json_parse(&document, copy, &limits, &failure)) {
+        done = add_all(set, &reader, version) || rule_goes_on(&reader);
+    } else {
+        done = unreadable(set, file, &document, &failure);
     }
-    done = add_all(set, &reader, version);
 out:
+    if (!done) {
+        *err = failure;
+    }
     buffer_clear(&reader.path);
     json_document_clear(&document);
     return done;

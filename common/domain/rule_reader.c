@@ -36,6 +36,48 @@ bool rule_place_text(struct rule_reader *reader, const struct rule_place *place,
            (arena_copy(reader->arena, buffer_slice(&reader->path), out) || rule_no_memory(reader));
 }
 
+/* The token at a place, or the innermost one on the way where the last key is missing. */
+static int32_t place_token(const struct rule_reader *reader, const struct rule_place *place)
+{
+    const struct json_document *document = reader->document;
+    int32_t parent;
+    int32_t token;
+
+    if (place == NULL || place->parent == NULL) {
+        return 0;
+    }
+    parent = place_token(reader, place->parent);
+    if (place->key != NULL) {
+        token = json_member(document, parent, slice_from(place->key));
+        return token == JSON_ABSENT ? parent : token;
+    }
+    if (document->tokens[parent].type != JSON_ARRAY || place->index >= document->tokens[parent].count) {
+        return parent;
+    }
+    token = parent + 1;
+    for (size_t i = 0; i < place->index; i++) {
+        token = (int32_t)document->tokens[token].end_token;
+    }
+    return token;
+}
+
+/* Puts the failure into the list, with the line that it is about. */
+static bool record(struct rule_reader *reader, const struct rule_place *place, const char *message)
+{
+    int32_t token = reader->culprit != JSON_ABSENT ? reader->culprit : place_token(reader, place);
+    struct rule_problem problem = {
+        .severity = RULE_ERROR,
+        .kind = RULE_PROBLEM_FORM,
+        .file = reader->file,
+        .line = json_line(reader->document, reader->document->tokens[token].begin),
+        .path = buffer_slice(&reader->path),
+        .message = slice_from(message),
+        .suggestion = slice_from(reader->suggestion == NULL ? "" : reader->suggestion),
+    };
+
+    return rule_problems_add(reader->problems, &problem, reader->err);
+}
+
 bool rule_fail(struct rule_reader *reader, const struct rule_place *place, const char *format, ...)
 {
     char message[ERROR_MESSAGE_SIZE];
@@ -46,8 +88,19 @@ bool rule_fail(struct rule_reader *reader, const struct rule_place *place, const
     va_end(arguments);
     buffer_reset(&reader->path);
     place_append(reader, place, NULL);
-    return error_set(reader->err, ERROR_INPUT, "%.*s: %s: %s", (int)reader->file.size, reader->file.data,
-                     buffer_text(&reader->path), message);
+    (void)error_set(reader->err, ERROR_INPUT, "%.*s: %s: %s", (int)reader->file.size, reader->file.data,
+                    buffer_text(&reader->path), message);
+    if (reader->problems != NULL) {
+        (void)record(reader, place, message);
+    }
+    reader->culprit = JSON_ABSENT;
+    reader->suggestion = NULL;
+    return false;
+}
+
+bool rule_goes_on(const struct rule_reader *reader)
+{
+    return reader->problems != NULL && reader->err->code == ERROR_INPUT;
 }
 
 bool rule_no_memory(struct rule_reader *reader)
@@ -88,6 +141,7 @@ bool rule_expected(struct rule_reader *reader, const struct rule_place *place, i
 {
     char text[GOT_SIZE];
 
+    reader->culprit = token;
     return rule_fail(reader, place, "expected %s, got %s", what, got(reader, token, text));
 }
 
@@ -112,15 +166,34 @@ static void append_known(char *known, size_t *used, const char *name)
     }
 }
 
+/* Operators as other languages write them. */
+static const char *usual_operator(struct slice name)
+{
+    static const char *const usual[][2] = {
+        {"==", "="}, {"eq", "="},  {"<>", "!="},  {"ne", "!="}, {"=>", ">="},     {"gte", ">="},
+        {"gt", ">"}, {"=<", "<="}, {"lte", "<="}, {"lt", "<"},  {"nin", "notIn"}, {"not_in", "notIn"},
+    };
+
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+        if (slice_equal_text(name, usual[i][0])) {
+            return usual[i][1];
+        }
+    }
+    return NULL;
+}
+
+/* Refuses the key at `token`; *meant is the key of the form that it probably is, or NULL. */
 static bool unknown_key(struct rule_reader *reader, int32_t token, const struct rule_place *place,
-                        const struct rule_form *form, struct slice name)
+                        const struct rule_form *form, struct slice name, const char **meant)
 {
     char known[KEYS_SIZE] = "";
     char text[GOT_SIZE];
     size_t used = 0;
+    const char *usual = usual_operator(name);
     struct nearest nearest;
 
     nearest_begin(&nearest, name);
+    reader->culprit = token;
     if (rule_words_find(&rule_words_operator, name) != 0) {
         return rule_fail(reader, place, "operator %s is not taken by %s", got(reader, token, text), form->what);
     }
@@ -132,8 +205,13 @@ static bool unknown_key(struct rule_reader *reader, int32_t token, const struct 
         if (rule_operands_take(form->operands, (enum rule_operator)op)) {
             append_known(known, &used, rule_words_operator.names[op]);
             nearest_offer(&nearest, rule_words_operator.names[op]);
+            if (usual != NULL && strcmp(usual, rule_words_operator.names[op]) == 0) {
+                nearest.name = usual;
+            }
         }
     }
+    *meant = nearest.name;
+    reader->suggestion = nearest.name;
     if (nearest.name != NULL) {
         return rule_fail(reader, place, "unknown key %s in %s: did you mean \"%s\"?", got(reader, token, text),
                          form->what, nearest.name);
@@ -141,43 +219,74 @@ static bool unknown_key(struct rule_reader *reader, int32_t token, const struct 
     return rule_fail(reader, place, "unknown key %s in %s: it takes %s", got(reader, token, text), form->what, known);
 }
 
+#define OPERATOR_MEANT (UINT64_C(1) << 63)
+
+/* Reads one member of the object. A failure that is recorded does not end the reading: *good says so. `meant` collects
+ * the keys (bits, in the order of the form) that misspelt ones stand for, so
+ * that they are not said to be missing as well. */
+static bool read_member(struct rule_reader *reader, int32_t member, const struct rule_place *place,
+                        const struct rule_form *form, void *target, uint64_t *meant, bool *good)
+{
+    const struct rule_key *key;
+    const char *probably = NULL;
+    struct slice name;
+    bool read = true;
+
+    if (!json_string(reader->document, member, reader->arena, &name)) {
+        return rule_no_memory(reader);
+    }
+    key = find_key(form, name);
+    if (key != NULL) {
+        struct rule_place at = {.parent = place, .key = key->name};
+
+        read = key->read(reader, member + 1, &at, key, target);
+    } else if (!rule_operands_take(form->operands, (enum rule_operator)rule_words_find(&rule_words_operator, name))) {
+        read = unknown_key(reader, member, place, form, name, &probably);
+    }
+    for (size_t i = 0; probably != NULL && form->keys[i].name != NULL && i < 63; i++) {
+        *meant |= strcmp(form->keys[i].name, probably) == 0 ? UINT64_C(1) << i : 0;
+    }
+    if (probably != NULL && rule_words_find(&rule_words_operator, slice_from(probably)) != 0) {
+        *meant |= OPERATOR_MEANT;
+    }
+    *good = *good && read;
+    return read || rule_goes_on(reader);
+}
+
 bool rule_read_object(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                       const struct rule_form *form, void *target)
 {
     const struct json_document *document = reader->document;
     int32_t member = token + 1;
+    uint64_t meant = 0;
+    bool good = true;
 
     if (rule_type(reader, token) != JSON_OBJECT) {
         return rule_expected(reader, place, token, form->what);
     }
     for (uint32_t i = 0; i < document->tokens[token].count; i++) {
-        int32_t value = member + 1;
-        const struct rule_key *key;
-        struct slice name;
-
-        if (!json_string(document, member, reader->arena, &name)) {
-            return rule_no_memory(reader);
+        if (!read_member(reader, member, place, form, target, &meant, &good)) {
+            return false;
         }
-        key = find_key(form, name);
-        if (key != NULL) {
-            struct rule_place at = {.parent = place, .key = key->name};
-
-            if (!key->read(reader, value, &at, key, target)) {
-                return false;
-            }
-        } else if (!rule_operands_take(form->operands,
-                                       (enum rule_operator)rule_words_find(&rule_words_operator, name))) {
-            return unknown_key(reader, member, place, form, name);
-        }
-        member = (int32_t)document->tokens[value].end_token;
+        member = (int32_t)document->tokens[member + 1].end_token;
     }
-    for (const struct rule_key *key = form->keys; key->name != NULL; key++) {
-        if (key->required && json_member(document, token, slice_from(key->name)) == JSON_ABSENT) {
-            return rule_fail(reader, place, "%s needs \"%s\"", form->what, key->name);
+    for (size_t i = 0; form->keys[i].name != NULL; i++) {
+        const struct rule_key *key = &form->keys[i];
+
+        if (!key->required || json_member(document, token, slice_from(key->name)) != JSON_ABSENT ||
+            (i < 63 && (meant >> i & 1) != 0)) {
+            continue;
+        }
+        good = rule_fail(reader, place, "%s needs \"%s\"", form->what, key->name);
+        if (!rule_goes_on(reader)) {
+            return false;
         }
     }
-    return form->operands == RULE_OPERANDS_NONE ||
-           rule_read_comparison(reader, token, place, form->operands, (char *)target + form->comparison_offset);
+    if (form->operands != RULE_OPERANDS_NONE && (meant & OPERATOR_MEANT) == 0 &&
+        !rule_read_comparison(reader, token, place, form->operands, (char *)target + form->comparison_offset)) {
+        return false;
+    }
+    return good;
 }
 
 bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,
@@ -186,6 +295,7 @@ bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rul
     const struct json_document *document = reader->document;
     size_t count = document->tokens[token].count;
     int32_t element = token + 1;
+    bool good = true;
     char *array;
 
     if (rule_type(reader, token) != JSON_ARRAY || count < count_min) {
@@ -208,13 +318,16 @@ bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rul
         struct rule_place at = {.parent = place, .index = i};
 
         if (!read(reader, element, &at, array + i * size)) {
-            return false;
+            good = false;
+            if (!rule_goes_on(reader)) {
+                return false;
+            }
         }
         element = (int32_t)document->tokens[element].end_token;
     }
     memcpy(array_out, &array, sizeof(array));
     *count_out = count;
-    return true;
+    return good;
 }
 
 /* ---- values ---- */
@@ -336,6 +449,7 @@ bool rule_read_word(struct rule_reader *reader, int32_t token, const struct rule
     for (size_t i = 1; i < words->count; i++) {
         nearest_offer(&nearest, words->names[i]);
     }
+    reader->suggestion = nearest.name;
     (void)rule_expected(reader, place, token, expected);
     return nearest.name == NULL ? false : error_hint(reader->err, "did you mean \"%s\"?", nearest.name);
 }

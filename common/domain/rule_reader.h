@@ -11,6 +11,7 @@
 #include "common/domain/json.h"
 #include "common/domain/rule.h"
 #include "common/domain/rule_names.h"
+#include "common/domain/rule_problem.h"
 
 struct rule_reader {
     const struct json_document *document;
@@ -19,6 +20,9 @@ struct rule_reader {
     const struct rule_place *root; /* the place of the definition being read */
     struct buffer path;            /* scratch for paths, in messages and in the tree */
     struct error *err;
+    struct rule_problems *problems; /* NULL: the first error ends the reading */
+    int32_t culprit;                /* token that the next problem is about; JSON_ABSENT: what stands at its place */
+    const char *suggestion;         /* what the next problem's word probably meant; NULL: nothing is near */
 };
 
 /* Where a value stands: a chain of keys and indexes that ends at the root, whose key is "$". Lives on the C stack. */
@@ -71,6 +75,8 @@ bool rule_fail(struct rule_reader *reader, const struct rule_place *place, const
 /* "expected WHAT, got GOT" */
 bool rule_expected(struct rule_reader *reader, const struct rule_place *place, int32_t token, const char *what);
 bool rule_no_memory(struct rule_reader *reader);
+/* Whether what failed was put into the list of problems, so that the rest can be read. */
+bool rule_goes_on(const struct rule_reader *reader);
 
 /* The place as text on the arena: "$[3].criteria[0]" from the very top, or "criteria[0]" within the definition. */
 bool rule_place_text(struct rule_reader *reader, const struct rule_place *place, bool within,

@@ -1,12 +1,29 @@
 #include "common/io/definition_zones.h"
 
+#include "common/domain/rule_problem.h"
 #include "common/io/zone_files.h"
 
+#include <stdio.h>
+
 struct zone_walk {
+    const struct segment_set *set;
     struct zone_files files;
     const struct definition *definition;
     struct error *err;
 };
+
+static bool add_problem(const struct zone_walk *walk, const struct criterion *criterion, struct slice zone,
+                        const char *key)
+{
+    char path[1024];
+    char message[256];
+
+    (void)snprintf(path, sizeof(path), "%.*s%s.%s.zone", (int)criterion->json_path.size, criterion->json_path.data,
+                   criterion->kind == CRITERION_PERCENTILE ? ".of" : "", key);
+    (void)snprintf(message, sizeof(message), "this machine knows no time zone \"%.*s\"", (int)zone.size, zone.data);
+    return rule_problems_add_at(walk->set->problems, RULE_ERROR, RULE_PROBLEM_ZONE, walk->definition, slice_from(path),
+                                message, NULL, walk->err);
+}
 
 static bool check_zone(struct zone_walk *walk, const struct criterion *criterion, struct slice zone, const char *key)
 {
@@ -14,6 +31,9 @@ static bool check_zone(struct zone_walk *walk, const struct criterion *criterion
 
     if (zone.size == 0 || slice_equal_text(zone, "UTC") || zone_files_find(&walk->files, zone) != NULL) {
         return true;
+    }
+    if (walk->set->problems != NULL) {
+        return add_problem(walk, criterion, zone, key);
     }
     return error_set(walk->err, ERROR_INPUT, "%.*s: %.*s.%.*s%s.%s.zone: this machine knows no time zone \"%.*s\"",
                      (int)definition->file.size, definition->file.data, (int)definition->json_path.size,
@@ -31,7 +51,7 @@ static bool visit(void *context, const struct criterion *criterion)
 
 bool definition_zones_check(const struct segment_set *set, struct error *err)
 {
-    struct zone_walk walk = {.err = err};
+    struct zone_walk walk = {.set = set, .err = err};
     bool good = true;
 
     zone_files_init(&walk.files);

@@ -4,7 +4,8 @@
 
 #include "common/domain/rule.h"
 
-/* ERROR_INPUT with file and JSON path for the first zone of the set that this machine's database does not have. */
+/* ERROR_INPUT with file and JSON path for the first zone of the set that this machine's database does not have. With
+ * set->problems all of them are put there and the answer is true. */
 bool definition_zones_check(const struct segment_set *set, struct error *err) MUST_CHECK;
 
 #endif

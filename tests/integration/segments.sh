@@ -75,19 +75,44 @@ check 'a missing file is exit 3' exits 3 segments validate "$work/none.json"
 check 'a folder without definitions is exit 4' exits 4 segments validate "$work/empty"
 definition bad/a.json a '{"event": "x", "window": "30 min"}'
 check 'a broken definition is exit 4' exits 4 segments validate "$work/bad"
-check '  with file and path' says "$work/bad/a.json: \$.criteria[0].window: expected a duration"
+check '  with file and path' says "$work/bad/a.json:1: \$.criteria[0].window: expected a duration"
 definition bad/a.json a '{"event": "x", "window": {"calendar": "day", "zone": "Europe/Berln"}}'
 check 'an unknown time zone is exit 4' exits 4 segments validate "$work/bad"
 check '  with its path' says '$.criteria[0].window.zone: this machine knows no time zone "Europe/Berln"'
 cp "$work/d/vip.json" "$work/bad/b.json"
 cp "$work/d/vip.json" "$work/bad/a.json"
 check 'two documents with one id are exit 4' exits 4 segments validate "$work/bad"
-check '  and both are named' says "b.json: \$.segmentId: segment \"vip\" is already defined in $work/bad/a.json"
+check '  and both are named' says "b.json:1: \$.segmentId: segment \"vip\" is already defined in $work/bad/a.json"
 rm "$work"/bad/*
 unbounded='{"event": "x", "notFollowedBy": {"event": "y"}, "within": "1d", "orLater": true, "same": ["sku"]}'
 definition bad/u.json u "$unbounded"
 check 'unbounded state is a warning of validate' exits 0 segments validate --format csv "$work/bad"
 check '  by name' says 'notFollowedBy with orLater and same but no window'
+printf '[{"segmentId": "m",\n"ownr": "x",\n"criteria": [{"event": "x", "windw": "1d"},\n{"event": "x", "count": {"<": 0}},\n{"segment": "u"}]},\n{"segmentId": "m", "criteria": []}]\n' >"$work/bad/m.json"
+printf '{,' >"$work/bad/n.json"
+check 'all problems are told at once' exits 4 segments validate "$work/bad"
+check '  one a line' test "$(wc -l <"$work/out")" = 6
+check '  a misspelt key' says "$work/bad/m.json:2: \$[0]: unknown key \"ownr\" in a segment definition (an object): did you mean \"owner\"?"
+check '  in a criterion' says 'm.json:3: $[0].criteria[0]: unknown key "windw" in an event criterion: did you mean "window"?'
+check '  a comparison that nothing satisfies' says 'm.json:4: $[0].criteria[1].count: impossible: no count'
+check '  an id that occurs twice' says 'm.json:6: $[1].segmentId: segment "m" is already defined'
+check '  an empty array' says 'm.json:6: $[1].criteria: expected a non-empty array of criteria'
+check '  a file that is no JSON' says 'n.json:1: $: not JSON:'
+check '  and the number of them' says 'muster: 6 problems and 0 warnings in 3 files'
+check 'for programs, too' exits 4 segments validate --format jsonl "$work/bad"
+check '  with the word that was meant' says '"kind":"form","message":"unknown key \"windw\" in an event criterion: did you mean \"window\"?","suggestion":"window"'
+rm "$work/bad/m.json" "$work/bad/n.json"
+definition bad/i.json i '{"event": "x", "count": {">": 5, "<": 3}}'
+check 'an impossible rule is exit 4' exits 4 segments validate "$work/bad/i.json"
+check '  unless it is allowed' exits 0 segments validate --allow-impossible "$work/bad/i.json"
+check '  then with a warning' says 'warning: impossible: no count'
+check 'apply refuses it' exits 4 segments apply "$work/bad/i.json"
+check '  with the place' says 'i.json:1: $.criteria[0].count: impossible:'
+check '  and stores nothing' gives 0 'SELECT count(*) FROM segments'
+check '  unless it is allowed' exits 0 segments apply --dry-run --allow-impossible "$work/bad/i.json"
+echo '{"type":"track","userId":"u","event":"x","timestamp":"2026-01-01T00:00:00Z"}' >"$work/x.jsonl"
+check 'eval evaluates it' exits 0 run "$build/muster" eval --segments "$work/bad/i.json" --events "$work/x.jsonl"
+rm "$work/bad/i.json"
 check 'a closed pipe is quiet' exits 0 bash -c "'$build/muster' segments validate '$work/d' 2>'$work/err' | true; exit \${PIPESTATUS[0]}"
 check '  really' test ! -s "$work/err"
 check 'a full disk is exit 70' exits 70 bash -c "'$build/muster' segments validate '$work/d' >/dev/full 2>'$work/err'"
