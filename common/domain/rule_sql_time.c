@@ -134,31 +134,12 @@ void rule_sql_calendars(struct rule_sql *sql, struct buffer *out)
 
 /* ---- timestamps in traits ---- */
 
-/* {0} the value's columns. RFC 3339 with T and seconds, a date, or a whole number; a date that does not exist is none.
- */
-static const char postgres_instant[] =
-    "CASE WHEN {0}_number % 1 = 0 THEN {0}_number::bigint\n"
-    "                WHEN {0}_text ~ "
-    "'^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])($|[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]+)"
-    "?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$)'\n"
-    "                THEN CASE WHEN substr({0}_text, 1, 4) = '0000' OR substr({0}_text, 9, 2)::int > extract(day FROM\n"
-    "                              make_date(substr({0}_text, 1, 4)::int, substr({0}_text, 6, 2)::int, 1)\n"
-    "                              + interval '1 month' - interval '1 day') THEN NULL\n"
-    "                     ELSE (make_date(substr({0}_text, 1, 4)::int, substr({0}_text, 6, 2)::int,\n"
-    "                                     substr({0}_text, 9, 2)::int) - date '1970-01-01') * 86400000::bigint\n"
-    "                          + coalesce(nullif(substr({0}_text, 12, 2), '')::int * 3600000\n"
-    "                                     + substr({0}_text, 15, 2)::int * 60000 + substr({0}_text, 18, 2)::int * "
-    "1000\n"
-    "                                     + coalesce(rpad(substring({0}_text FROM '[.]([0-9]{1,3})'), 3, '0')::int, "
-    "0)\n"
-    "                                     - coalesce((substring({0}_text FROM '([+-])[0-9]{2}:[0-9]{2}$') || "
-    "'1')::int\n"
-    "                                                * (substr(right({0}_text, 5), 1, 2)::int * 60\n"
-    "                                                   + right({0}_text, 2)::int) * 60000, 0), 0) END END";
+static const char form[] = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])($|[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:"
+                           "([0-5][0-9]|60)([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$)";
 
-/* {1} the type of a string that may be none: DuckDB's and Spark's try_cast is NULL for a date that does not exist.
- * {2} days since 1970 */
-static const char common_instant[] =
+/* {0} the value's columns, {1} whether the text has that form, {2} days since 1970, NULL for a date that does not
+ * exist, {3} up to three digits of the fraction. Casts stand where CASE lets only what can be cast pass. */
+static const char instant_of[] =
     "CASE WHEN {0}_number % 1 = 0 THEN CAST({0}_number AS BIGINT)\n"
     "                WHEN {1}\n"
     "                THEN {2} * 86400000\n"
@@ -166,35 +147,47 @@ static const char common_instant[] =
     "                           CAST(substr({0}_text, 12, 2) AS BIGINT) * 3600000\n"
     "                           + CAST(substr({0}_text, 15, 2) AS BIGINT) * 60000\n"
     "                           + CAST(substr({0}_text, 18, 2) AS BIGINT) * 1000\n"
-    "                           + CASE WHEN substr({0}_text, 20, 1) = '.' THEN\n"
-    "                                 CAST(rpad(regexp_extract({0}_text, '[.]([0-9]{1,3})', 1), 3, '0') AS BIGINT) "
-    "ELSE 0 END\n"
+    "                           + CASE WHEN substr({0}_text, 20, 1) = '.' THEN CAST(rpad({3}, 3, '0') AS BIGINT) ELSE "
+    "0 END\n"
     "                           - CASE WHEN right({0}_text, 1) IN ('Z', 'z') THEN 0 ELSE\n"
     "                                 CASE WHEN substr({0}_text, length({0}_text) - 5, 1) = '-' THEN -1 ELSE 1 END\n"
     "                                 * (CAST(substr({0}_text, length({0}_text) - 4, 2) AS BIGINT) * 60\n"
     "                                    + CAST(right({0}_text, 2) AS BIGINT)) * 60000 END END END";
 
-static const char form[] = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])($|[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:"
-                           "([0-5][0-9]|60)([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$)";
+/* PostgreSQL 15 has no cast that gives NULL: the day is compared with the length of its month first. */
+static const char postgres_days[] =
+    "CASE WHEN substr({0}_text, 1, 4) = '0000' THEN NULL\n"
+    "                     WHEN substr({0}_text, 9, 2)::int >\n"
+    "                         extract(day FROM make_date(substr({0}_text, 1, 4)::int, substr({0}_text, 6, 2)::int, 1)\n"
+    "                                          + interval '1 month' - interval '1 day') THEN NULL\n"
+    "                     ELSE (make_date(substr({0}_text, 1, 4)::int, substr({0}_text, 6, 2)::int,\n"
+    "                                     substr({0}_text, 9, 2)::int) - date '1970-01-01')::bigint END";
 
 void rule_sql_instant(struct rule_sql *sql, struct buffer *out, const char *value)
 {
-    char matches[512];
-    char days[128];
+    static const char *const tests[] = {NULL, "{0}_text ~ '{1}'", "regexp_matches({0}_text, '{1}')",
+                                        "{0}_text RLIKE '{1}'"};
+    static const char *const days[] = {NULL, postgres_days,
+                                       "(try_cast(substr({0}_text, 1, 10) AS DATE) - DATE '1970-01-01')",
+                                       "CAST(datediff(try_cast(substr({0}_text, 1, 10) AS DATE), DATE '1970-01-01') AS "
+                                       "BIGINT)"};
+    static const char *const fractions[] = {NULL, "substring({0}_text FROM '[.]([0-9]{1,3})')",
+                                            "regexp_extract({0}_text, '[.]([0-9]{1,3})', 1)",
+                                            "regexp_extract({0}_text, '[.]([0-9]{1,3})', 1)"};
+    const char *const *texts[] = {tests, days, fractions};
+    struct buffer parts[3];
 
-    if (sql->dialect == SQL_POSTGRES) {
-        rule_sql_template(out, postgres_instant, (const char *const[]){value});
-        return;
+    for (size_t i = 0; i < 3; i++) {
+        buffer_init(&parts[i], 1 << 14);
+        rule_sql_template(&parts[i], texts[i][sql->dialect], (const char *const[]){value, form});
+        sql->events.failed = sql->events.failed || parts[i].failed;
     }
-    if (sql->dialect == SQL_DUCKDB) {
-        (void)snprintf(matches, sizeof matches, "regexp_matches(%s_text, '%s')", value, form);
-        (void)snprintf(days, sizeof days, "(try_cast(substr(%s_text, 1, 10) AS DATE) - DATE '1970-01-01')", value);
-    } else {
-        (void)snprintf(matches, sizeof matches, "%s_text RLIKE '%s'", value, form);
-        (void)snprintf(days, sizeof days,
-                       "CAST(datediff(try_cast(substr(%s_text, 1, 10) AS DATE), DATE '1970-01-01') AS BIGINT)", value);
+    rule_sql_template(out, instant_of,
+                      (const char *const[]){value, buffer_text(&parts[0]), buffer_text(&parts[1]),
+                                            buffer_text(&parts[2])});
+    for (size_t i = 0; i < 3; i++) {
+        buffer_clear(&parts[i]);
     }
-    rule_sql_template(out, common_instant, (const char *const[]){value, matches, days});
 }
 
 /* {0} instant, {1} years, {2} months. The engines turn 29 February into the 28th; the language wants 1 March. */

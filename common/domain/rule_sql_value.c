@@ -113,9 +113,12 @@ void rule_sql_facts(struct rule_sql *sql, struct buffer *out)
 {
     struct slice table = sql->options->table.size > 0 ? sql->options->table : SLICE_LITERAL("muster_events");
 
-    buffer_append_text(
-        out, "facts AS (\n    -- the events that anything below can see, with the values that the rule reads\n"
-             "    SELECT event_no, user_id, event_time, kind, message_id, name");
+    /* Written out where it is read, PostgreSQL's planner keeps the statistics of the table. */
+    buffer_append_format(
+        out,
+        "facts AS %s(\n    -- the events that anything below can see, with the values that the rule reads\n"
+        "    SELECT event_no, user_id, event_time, kind, message_id, name",
+        sql->dialect == SQL_POSTGRES ? "NOT MATERIALIZED " : "");
     for (size_t i = 0; i < sql->path_count; i++) {
         const char *p = sql->paths[i].name.text;
 

@@ -12,6 +12,8 @@ work=$(mktemp -d /var/tmp/muster-sql.XXXXXX)
 stack=${MUSTER_STACK_DIR:-$work/stack}
 passed=0
 failed=0
+edges=2 # of memberships, by case
+[ -z "${MUSTER_TEST_LONG:-}" ] || edges=12
 export LC_ALL=C MUSTER_CONF=/dev/null
 
 cleanup() {
@@ -36,7 +38,7 @@ instants() { # case folder
         [ -e "$list" ] && list=${list##*_} && echo "${list%.csv}"
     done
     grep -Eo '[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[.][0-9]{3}Z' "$1/intervals.csv" | sort -u |
-        awk '{ at[NR] = $0 } END { n = NR < 6 ? NR : 6; for (i = 0; i < n; i++) print at[1 + int(i * NR / n)] }' |
+        awk -v most="$edges" '{ at[NR] = $0 } END { n = NR < most ? NR : most; for (i = 0; i < n; i++) print at[1 + int(i * NR / n)] }' |
         while read -r at; do
             date -u -d "$at" +%s%3N
         done | awk '{ print; if (NR % 2) printf "%d\n", $1 - 1 }'
@@ -51,9 +53,10 @@ for case in tests/conformance/cases/*/; do
     instants "$case" | sort -un >"$work/cases/$name/instants"
     while read -r at; do
         "$build/muster" eval --segments "$case/segments.json" --events "$case/events.jsonl" --as-of "$at" --format jsonl \
-            2>/dev/null | jq -c --arg case "$name" --arg at "$at" '[$case, .segment, $at, .user]'
+            2>/dev/null | sed "s/^/$name $at /"
     done <"$work/cases/$name/instants"
-done | sort >"$work/expected"
+done | jq -R -c 'capture("^(?<c>[^ ]*) (?<t>[^ ]*) (?<row>.*)$") | (.row | fromjson) as $row | [.c, $row.segment, .t, $row.user]' |
+    sort >"$work/expected"
 
 retail=tests/data/retail
 mkdir "$work/cases/retail"
@@ -69,9 +72,12 @@ gzip -dc "$retail/online_retail.csv.gz" >"$work/retail.csv"
 
 # The queries and rows of a dialect: DIALECT/CASE/ID.sql, DIALECT/CASE/rows.csv; "CASE ID" of the refused with the reason.
 prepare() { # dialect
+    local began=$SECONDS
     local dialect=$1 name id file
     : >"$work/$dialect.refused"
     for name in $(ls "$work/cases"); do
+        # Spark is only parsed: in short runs not all of the random cases.
+        case $dialect$name${MUSTER_TEST_LONG:-} in sparkrandom_?[1-9]) continue ;; esac
         mkdir -p "$work/$dialect/$name"
         file=tests/conformance/cases/$name/segments.json
         if [ "$name" = retail ]; then
@@ -81,16 +87,16 @@ prepare() { # dialect
             "$build/muster" segments sql-events "tests/conformance/cases/$name/events.jsonl" --dialect "$dialect"
         fi >"$work/$dialect/$name/rows.csv" 2>/dev/null
         while read -r id; do
-            "$build/muster" segments sql "$id" --segments "$file" --dialect "$dialect" >"$work/query" 2>"$work/said" && {
-                mv "$work/query" "$work/$dialect/$name/$id.sql"
-                continue
-            }
+            "$build/muster" segments sql "$id" --segments "$file" --dialect "$dialect" >"$work/$dialect/$name/$id.sql" \
+                2>"$work/said" && continue
             [ $? -eq 4 ] || bad "$dialect $name $id: $(tail -n 1 "$work/said")"
+            rm "$work/$dialect/$name/$id.sql"
             echo "$name $id: $(sed -n 's/.*: \("exclusionWindow".*\|calendar.*\|.*contains.*\|a percentile of.*\)/\1/p' "$work/said" | head -n 1)" \
                 >>"$work/$dialect.refused"
         done <"$work/cases/$name/ids"
     done
     sed 's/^[^:]*: //' "$work/$dialect.refused" | sort | uniq -c | sed "s/^/$dialect refused:/"
+    echo "$dialect: written in $((SECONDS - began)) s"
     if grep -q ': $' "$work/$dialect.refused"; then bad "$dialect: refused for an unknown reason"; fi
 }
 
@@ -104,8 +110,9 @@ compare() { # dialect, file of ["case","segment","at","user"]
         bad "$dialect $wrong"
         grep -F "[\"${wrong% *}\",\"${wrong#* }\"," "$work/difference" | head -n 3 | sed 's/^\t/     too much /; s/^\[/     missing [/'
     done <"$work/wrong"
+    [ -s "$work/asked" ] && [ -s "$got" ] || bad "$dialect: nothing was asked or answered"
     passed=$((passed + $(wc -l <"$work/asked") - $(wc -l <"$work/wrong")))
-    echo "$dialect: $(wc -l <"$work/asked") definitions asked, $(wc -l <"$work/wrong") wrong, $(wc -l <"$work/$dialect.refused") refused"
+    echo "$dialect: $(wc -l <"$got") members, $(wc -l <"$work/asked") definitions asked, $(wc -l <"$work/wrong") wrong, $(wc -l <"$work/$dialect.refused") refused"
 }
 
 # ---- PostgreSQL ----------------------------------------------------------------------------------------------------
