@@ -178,7 +178,7 @@ $(BUILD)/fuzz-libfuzzer: $(FUZZ_TARGETS) $(BUILD)/tests/fuzz/libfuzzer.o $(FUZZ_
 .PHONY: fuzz
 fuzz: deps
 	deploy/install-deps.sh --fuzz
-	$(Q)$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(FUZZ_CLANG) CFLAGS=-Wno-for-loop-analysis SANITIZE=$(FUZZ_SANITIZE) build/fuzz/fuzz-libfuzzer
+	$(Q)$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(FUZZ_CLANG) SANITIZE=$(FUZZ_SANITIZE) build/fuzz/fuzz-libfuzzer
 	tests/fuzz/run --fuzz build/fuzz
 
 # --- demo

@@ -175,6 +175,7 @@ out:
 static bool loader_apply_changes(struct loader *loader, struct error *err)
 {
     struct consent_change *changes;
+    size_t future_count = 0;
     size_t refused_count = 0;
     bool done = true;
 
@@ -186,8 +187,15 @@ static bool loader_apply_changes(struct loader *loader, struct error *err)
         return error_no_memory(err, "changes of consent");
     }
     for (size_t i = 0; i < loader->change_count; i++) {
+        const struct archive_row *row = &loader->batch.rows[loader->changes[i].row_index];
+
         changes[i] = loader->changes[i].change;
-        changes[i].user_no = loader->batch.rows[loader->changes[i].row_index].user_no;
+        changes[i].user_no = row->user_no;
+        changes[i].origin = (struct consent_origin){.from_log = row->source.topic_no >= 0,
+                                                    .load_no = row->source.load_no,
+                                                    .topic_no = row->source.topic_no,
+                                                    .lane = row->lane,
+                                                    .position = row->source.position};
     }
     for (size_t begin = 0; done && begin < loader->change_count; begin += CONSENT_CHANGES_MAX) {
         size_t left = loader->change_count - begin;
@@ -195,11 +203,15 @@ static bool loader_apply_changes(struct loader *loader, struct error *err)
                                    "load", err);
     }
     for (size_t i = 0; done && i < loader->change_count; i++) {
-        refused_count += changes[i].outcome == CONSENT_FUTURE;
+        future_count += changes[i].outcome == CONSENT_FUTURE;
+        refused_count += changes[i].outcome == CONSENT_REFUSED;
+    }
+    if (future_count > 0) {
+        log_warning("%zu changes of consent are dated ahead of their receipt by more than time.future_skew: refused",
+                    future_count);
     }
     if (refused_count > 0) {
-        log_warning("%zu changes of consent are dated ahead of their receipt by more than time.future_skew: refused",
-                    refused_count);
+        log_warning("%zu changes of consent are of new purposes, where there are too many: refused", refused_count);
     }
     memory_free(changes);
     return done;

@@ -7,7 +7,7 @@ struct purposes_of {
     struct stream *stream;
     struct stream_numbered user;
     const struct event *event;
-    int64_t received_ms;
+    const struct kafka_item *item;
     struct error *err;
 };
 
@@ -20,7 +20,11 @@ static bool add_change(struct purposes_of *of, struct slice purpose, bool grante
         .is_delete = is_delete,
         .granted = granted,
         .changed_at_ms = of->event->time_ms,
-        .received_at_ms = of->received_ms,
+        .received_at_ms = of->item->time_ms < 0 ? TIMESTAMP_ALWAYS : of->item->time_ms,
+        .origin = {.from_log = true,
+                   .topic_no = of->item->topic_no,
+                   .lane = of->item->partition,
+                   .position = of->item->offset},
     };
 
     if (!arena_copy(&stream->diverted_texts, purpose, &change.purpose)) {
@@ -51,7 +55,7 @@ static bool take_consent(struct stream *stream, struct stream_lane *lane, struct
         .stream = stream,
         .user = {.lane = lane, .user = user},
         .event = event,
-        .received_ms = item->time_ms < 0 ? TIMESTAMP_ALWAYS : item->time_ms,
+        .item = item,
         .err = err,
     };
     struct lane_sink sink = publish_sink(stream, lane);

@@ -142,6 +142,8 @@ static bool apply_consent(struct stream *stream, struct error *err)
     for (size_t i = 0; i < stream->change_count; i++) {
         if (stream->changes[i].outcome == CONSENT_FUTURE) {
             log_warning("a consent message is dated too far ahead of its receipt and was refused");
+        } else if (stream->changes[i].outcome == CONSENT_REFUSED) {
+            log_warning("a consent message names a new purpose where there are too many, and was refused");
         }
     }
     return true;

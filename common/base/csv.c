@@ -50,7 +50,7 @@ static bool parse_quoted(struct slice text, size_t at, struct arena *arena, stru
     char *copy;
     size_t size = 0;
 
-    for (;; end++) {
+    for (;;) {
         const char *quote = end < text.size ? memchr(text.data + end, '"', text.size - end) : NULL;
 
         if (quote == NULL) {
@@ -61,7 +61,7 @@ static bool parse_quoted(struct slice text, size_t at, struct arena *arena, stru
             break;
         }
         doubled++;
-        end++;
+        end += 2;
     }
     *next = end + 1;
     *out = slice_of(text.data + begin, end - begin);
@@ -85,6 +85,9 @@ bool csv_parse(struct slice text, struct csv_record *record, struct arena *arena
     size_t at = 0;
 
     record->field_count = 0;
+    if (text.size == 0) {
+        text = SLICE_LITERAL(""); /* its data may be NULL, with which no pointer can be computed */
+    }
     for (;;) {
         struct slice field;
 

@@ -92,6 +92,7 @@ static void outcome_print(const struct consent_change *change, const char *purpo
         break;
     case CONSENT_NONE:
     case CONSENT_FUTURE:
+    case CONSENT_REFUSED:
         break;
     }
 }
@@ -136,6 +137,9 @@ static bool consent_apply_one(struct pg *pg, struct consent_change *change, stru
     if (change->outcome == CONSENT_FUTURE) {
         error_set(err, ERROR_INPUT, "the change is dated further ahead than time.future_skew allows");
         return error_hint(err, "give an instant that is not in the future with --at T");
+    }
+    if (change->outcome == CONSENT_REFUSED) {
+        return error_set(err, ERROR_INPUT, "the store knows no such purpose, and has too many to take a new one");
     }
     return true;
 }

@@ -2,13 +2,15 @@
 
 #include "common/base/memory.h"
 #include "common/base/timestamp.h"
+#include "common/domain/event.h"
+#include "common/io/store_quarantine.h"
 #include "sql_text.h"
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static const char *const outcome_names[] = {
     [CONSENT_NONE] = "none",   [CONSENT_CHANGED] = "changed", [CONSENT_UNCHANGED] = "unchanged",
-    [CONSENT_OLDER] = "older", [CONSENT_FUTURE] = "future",
+    [CONSENT_OLDER] = "older", [CONSENT_FUTURE] = "future",   [CONSENT_REFUSED] = "refused",
 };
 
 const char *consent_outcome_name(enum consent_outcome outcome)
@@ -18,7 +20,7 @@ const char *consent_outcome_name(enum consent_outcome outcome)
 
 static bool outcome_parse(struct slice name, enum consent_outcome *out, struct error *err)
 {
-    for (int i = CONSENT_CHANGED; i <= CONSENT_FUTURE; i++) {
+    for (int i = CONSENT_CHANGED; i <= CONSENT_REFUSED; i++) {
         if (slice_equal_text(name, outcome_names[i])) {
             *out = (enum consent_outcome)i;
             return true;
@@ -110,6 +112,35 @@ static bool apply_delete(struct pg *pg, struct consent_change *change, const cha
     return ok;
 }
 
+/* Keeps what was refused, so that it is not lost without a word. */
+static bool quarantine_refused(struct pg *pg, const struct consent_change *change, const char *source,
+                               struct error *err)
+{
+    const struct consent_origin *origin = &change->origin;
+    struct error why = ERROR_INIT;
+    struct quarantine_row row = {.topic_no = -1,
+                                 .lane = -1,
+                                 .load_no = origin->load_no,
+                                 .line = origin->position,
+                                 .reason = quarantine_reason_name(QUARANTINE_PURPOSES),
+                                 .message = change->purpose};
+
+    if (!origin->from_log && origin->load_no == 0) {
+        return true;
+    }
+    if (origin->from_log) {
+        row = (struct quarantine_row){.topic_no = origin->topic_no,
+                                      .lane = origin->lane,
+                                      .log_offset = origin->position,
+                                      .reason = row.reason,
+                                      .message = row.message};
+    }
+    (void)error_set(&why, ERROR_INPUT, "there are too many purposes to take a new one from a message: %.*s",
+                    (int)change->purpose.size, change->purpose.data);
+    row.detail = slice_from(why.message);
+    return store_quarantine_insert(pg, source, &row, 1, NULL, err);
+}
+
 bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t count, const char *source,
                          struct error *err)
 {
@@ -131,6 +162,11 @@ bool store_consent_apply(struct pg *pg, struct consent_change *changes, size_t c
             return error_context(err, "consent");
         }
         first = end > first ? end : first + 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].outcome == CONSENT_REFUSED && !quarantine_refused(pg, &changes[i], source, err)) {
+            return error_context(err, "consent");
+        }
     }
     return true;
 }

@@ -156,6 +156,21 @@ check "a withdrawal is an objection too" gives "f" muster_operator \
     "DO \$\$ BEGIN PERFORM consent_apply(ARRAY[2], ARRAY['marketing'], ARRAY[false], ARRAY[9::bigint], ARRAY[9::bigint], 'operator'); END \$\$" \
     "SELECT granted FROM consent JOIN purposes USING (purpose_no) WHERE user_no = 2 AND objection"
 
+# Messages bring new purposes up to a number; what definitions and the configuration name is not counted against them.
+as muster_owner "SELECT count(purpose_ensure('p' || i, 'consent')) FROM generate_series(1, 999 - (SELECT count(*) FROM purposes)::integer) i" \
+    >/dev/null
+check "the last new purpose that a message may bring, and the first that it may not" gives "{changed,refused}" muster_stream \
+    "SELECT consent_apply(ARRAY[2, 2], ARRAY['new_1', 'new_2'], ARRAY[true, false], ARRAY[9::bigint, 9], ARRAY[9::bigint, 9], 'stream')"
+check "... which is not recorded" gives "1000,0" muster_owner \
+    "SELECT (SELECT count(*) FROM purposes), (SELECT count(*) FROM purposes WHERE purpose = 'new_2')"
+check "... while those known go on to change" gives "{changed}" muster_stream \
+    "SELECT consent_apply(ARRAY[2], ARRAY['new_1'], ARRAY[false], ARRAY[10::bigint], ARRAY[10::bigint], 'stream')"
+check "a definition still names a new one" gives "t" muster_operator "SELECT purpose_ensure('named', 'legitimate_interest') IS NOT NULL"
+check "... and its objection counts at once" gives "{changed}" muster_stream \
+    "SELECT consent_apply(ARRAY[2], ARRAY['named'], ARRAY[false], ARRAY[11::bigint], ARRAY[11::bigint], 'stream')"
+as muster_owner "DELETE FROM consent WHERE purpose_no > 10" "DELETE FROM consent_changes WHERE purpose_no > 10" \
+    "DELETE FROM purposes WHERE purpose_no > 10" >/dev/null
+
 # ---- consent against writers --------------------------------------------------------------------------------------
 users=400
 as muster_owner \

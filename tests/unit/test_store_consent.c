@@ -73,6 +73,7 @@ START_TEST(test_outcome_names)
 {
     ck_assert_str_eq(consent_outcome_name(CONSENT_CHANGED), "changed");
     ck_assert_str_eq(consent_outcome_name(CONSENT_FUTURE), "future");
+    ck_assert_str_eq(consent_outcome_name(CONSENT_REFUSED), "refused");
 }
 END_TEST
 
