@@ -97,7 +97,7 @@ static void evaluate_from(struct evaluation *evaluation, struct user_state *stat
     evaluation->summing = moves ? summaries : NULL;
     /* Criteria that are not looked at this time keep what they have: older, but true. */
     for (uint32_t i = 0; moves && from == TIMESTAMP_ALWAYS && i < plan->summary_count; i++) {
-        summaries[i].at_ms = INT64_MIN;
+        summaries[i] = (struct summary){.at_ms = INT64_MIN};
     }
     evaluate_segment(evaluation, segment, &carry, carry_at, &carried);
     evaluation->answers[segment].answers = evaluation->answers_no;
