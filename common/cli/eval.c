@@ -4,7 +4,7 @@
 #include "common/base/output.h"
 #include "common/cli/commands.h"
 #include "common/cli/eval_batch.h"
-#include "common/cli/eval_users.h"
+#include "common/cli/eval_stream.h"
 #include "common/domain/rule_parse.h"
 #include "common/io/definition_files.h"
 #include "common/io/source.h"
@@ -21,7 +21,7 @@ struct eval {
     struct ruleset *ruleset;
     struct eval_options options;
     struct eval_batch batch;
-    struct eval_users users; /* with options.stream, instead of the batch */
+    struct eval_stream stream; /* with options.stream, instead of the batch */
     struct eval_rows rows;
     int64_t newest; /* greatest event time; TIMESTAMP_ALWAYS before the first */
     uint64_t line_count;
@@ -113,7 +113,7 @@ static bool take_event(struct eval *eval, const struct source *source, const str
     if (!eval->options.stream) {
         return eval_batch_add(&eval->batch, event, item->line, err);
     }
-    if (!eval_users_fold(&eval->users, event, &different, err)) {
+    if (!eval_stream_take(&eval->stream, event, &different, err)) {
         return false;
     }
     if (different) {
@@ -167,7 +167,7 @@ static bool find_rows(struct eval *eval, struct error *err)
         return false;
     }
     if (eval->options.stream) {
-        return eval_users_rows(&eval->users, &eval->rows, err) && eval_rows_arrange(&eval->rows, err);
+        return eval_stream_rows(&eval->stream, &eval->rows, err) && eval_rows_arrange(&eval->rows, err);
     }
     if (!eval_batch_rows(&eval->batch, &eval->rows, err)) {
         return false;
@@ -255,15 +255,15 @@ out:
 
 static void print_stats(const struct eval *eval)
 {
-    struct piles_counts counts = {
-        .user_count = eval->users.count,
-        .copy_count = eval->users.copy_count,
-        .copy_different_count = eval->users.copy_different_count,
-    };
+    struct piles_counts counts = {.user_count = eval->stream.count};
     double seconds = (double)(timestamp_cpu_ns() - eval->cpu_begin_ns) / 1e9;
 
     if (eval->options.stream) {
-        counts.size = eval_users_size(&eval->users);
+        struct lane_counts lane = lane_counts(eval->stream.lane);
+
+        counts.copy_count = lane.copies;
+        counts.copy_different_count = lane.copies_different;
+        counts.size = eval_stream_size(&eval->stream);
     } else {
         counts = piles_counts(eval->batch.piles);
     }
@@ -326,12 +326,12 @@ static bool run(const struct command_line *line, struct error *err)
     segment_set_init(&eval.set);
     zone_files_init(&eval.zones);
     done = read_definitions(&eval, err) &&
-           (eval.options.stream ? eval_users_init(&eval.users, eval.ruleset, &eval.options, err)
+           (eval.options.stream ? eval_stream_init(&eval.stream, eval.ruleset, &eval.options, err)
                                 : eval_batch_init(&eval.batch, eval.ruleset, &eval.options, err)) &&
            evaluate(&eval, format, err);
     eval_rows_clear(&eval.rows);
     eval_batch_clear(&eval.batch);
-    eval_users_clear(&eval.users);
+    eval_stream_clear(&eval.stream);
     ruleset_free(eval.ruleset);
     zone_files_clear(&eval.zones);
     segment_set_clear(&eval.set);
