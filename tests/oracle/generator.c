@@ -247,6 +247,8 @@ struct oracle_case generate_case(struct arena *arena, uint64_t seed)
     (void)random_next(&generator.random);
     choose_time(&generator);
     generator.zone = random_zone(&generator);
+    generator.theme = one_in(&generator, 2) ? THEME_NONE : (enum theme)(1 + below(&generator, THEMES - 1));
+    generator.narrow = one_in(&generator, 2);
     generator.previous_number = -1;
     generator.user_count = one_in(&generator, 4) ? 4 : 1;
     result.definitions = generate_definitions(&generator);

@@ -237,7 +237,8 @@ void put_message(struct generator *generator)
         put(generator, one_in(generator, 2) ? ",\"name\":\"x\",\"properties\":" : ",\"properties\":");
         put_properties(generator);
     } else {
-        buffer_append_format(&generator->out, ",\"type\":\"track\",\"event\":\"%s\"", pick(generator, names));
+        buffer_append_format(&generator->out, ",\"type\":\"track\",\"event\":\"%s\"",
+                             generator->narrow ? (one_in(generator, 3) ? "b" : "a") : pick(generator, names));
         if (!one_in(generator, 8)) {
             put(generator, ",\"properties\":");
             put_properties(generator);

@@ -6,6 +6,21 @@
 
 enum { SEGMENTS_MAX = 4 };
 
+/* What most criteria of a case are; half the cases have no theme. */
+enum theme {
+    THEME_NONE = 0,
+    THEME_COUNT, /* and all that are taken like it */
+    THEME_DISTINCT,
+    THEME_PERIODS,
+    THEME_VALUE,
+    THEME_AGE,
+    THEME_ABSENCE,
+    THEME_SEQUENCE,
+    THEME_COMPARE,
+    THEME_TRAIT,
+    THEMES,
+};
+
 struct generator {
     struct arena *arena;
     struct buffer out;
@@ -14,6 +29,8 @@ struct generator {
     int64_t grid_ms;
     int steps;
     int user_count;
+    enum theme theme;
+    bool narrow; /* few names of events */
     int segment; /* being written */
     bool needs_batch;
     bool ranked[SEGMENTS_MAX];

@@ -96,7 +96,7 @@ static void put_name(struct generator *generator)
                                         "[\"a\",\"b\"]", "[\"b\",\"c\"]", "\"screen\"", "\"*\"", NULL};
 
     put(generator, "\"event\":");
-    put(generator, pick(generator, names));
+    put(generator, generator->narrow && one_in(generator, 2) ? "\"a\"" : pick(generator, names));
 }
 
 static void put_selector(struct generator *generator)
@@ -169,11 +169,12 @@ static void put_property(struct generator *generator)
 static void put_number_measure(struct generator *generator, bool bare)
 {
     static const char *const words[] = {"count", "count", "sum", "sum", "avg", "min", "max", "distinct", NULL};
-    const char *word = pick(generator, words);
+    bool distinct = (generator->theme == THEME_DISTINCT || generator->theme == THEME_PERIODS) && !one_in(generator, 4);
+    const char *word = distinct ? "distinct" : pick(generator, words);
     bool count = strcmp(word, "count") == 0;
 
     buffer_append_format(&generator->out, ",\"%s\":{", word);
-    if (strcmp(word, "distinct") == 0 && one_in(generator, 2)) {
+    if (strcmp(word, "distinct") == 0 && (generator->theme == THEME_PERIODS || one_in(generator, 2))) {
         put(generator, "\"period\":");
         put_unit(generator);
         put_zone(generator);
@@ -183,6 +184,20 @@ static void put_number_measure(struct generator *generator, bool bare)
     if (!bare) {
         put(generator, count ? "" : ",");
         put_number_terms(generator, count || strcmp(word, "distinct") == 0 ? 4 : 12);
+    }
+    put(generator, "}");
+}
+
+static void put_place(struct generator *generator, bool age)
+{
+    if (age) {
+        buffer_append_format(&generator->out, ",\"%s\":{", one_in(generator, 2) ? "first" : "last");
+        put_duration_terms(generator, false);
+    } else {
+        buffer_append_format(&generator->out, ",\"%s\":{", one_in(generator, 2) ? "latest" : "earliest");
+        put_property(generator);
+        put(generator, ",");
+        put_value_terms(generator);
     }
     put(generator, "}");
 }
@@ -197,23 +212,11 @@ static void put_event_form(struct generator *generator, bool bare)
         put_number_measure(generator, true);
         return;
     }
-    switch (below(generator, 8)) {
-    case 0:
-        break;
-    case 1:
-        buffer_append_format(&generator->out, ",\"%s\":{", one_in(generator, 2) ? "first" : "last");
-        put_duration_terms(generator, false);
-        put(generator, "}");
-        break;
-    case 2:
-    case 3:
-        buffer_append_format(&generator->out, ",\"%s\":{", one_in(generator, 2) ? "latest" : "earliest");
-        put_property(generator);
-        put(generator, ",");
-        put_value_terms(generator);
-        put(generator, "}");
-        break;
-    default:
+    if (generator->theme == THEME_VALUE || generator->theme == THEME_AGE) {
+        put_place(generator, generator->theme == THEME_AGE);
+    } else if (one_in(generator, 4) && generator->theme == THEME_NONE) {
+        put_place(generator, one_in(generator, 3));
+    } else if (!one_in(generator, 8)) {
         put_number_measure(generator, false);
     }
 }
@@ -345,7 +348,13 @@ static bool put_reference(struct generator *generator)
 
 void put_criterion(struct generator *generator, int depth)
 {
+    static const int forms[] = {
+        [THEME_ABSENCE] = 6, [THEME_SEQUENCE] = 9, [THEME_COMPARE] = 11, [THEME_TRAIT] = 12, [THEMES] = 0};
     int form = below(generator, depth < 2 ? 20 : 15);
+
+    if (generator->theme != THEME_NONE && one_in(generator, 2)) {
+        form = forms[generator->theme];
+    }
 
     put(generator, "{");
     if (generator->ranked[generator->segment] && one_in(generator, 2)) {

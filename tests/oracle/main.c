@@ -2,6 +2,7 @@
  *
  *   oracle random CASES [SEED]                              random cases; a case that differs is shrunk and printed
  *   oracle replay FILE...                                   cases that were kept (tests/oracle/cases)
+ *   oracle show SEED                                        prints a random case as it is generated
  *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
  *
  * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
@@ -9,8 +10,10 @@
 #include "tests/oracle/shrink.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SAID_SIZE_MAX = 1 << 20, DIFFERENCES_MAX = 10, STATUS_USAGE = 2, STATUS_INPUT = 4 };
 
@@ -53,6 +56,30 @@ static bool run_case(struct arena *arena, struct zone_files *zones, struct oracl
     return result == COMPARE_EQUAL;
 }
 
+/* What is said where a case crashes the program. */
+static char crash_text[128];
+
+static void crashed(int signal_no)
+{
+    if (write(STDOUT_FILENO, crash_text, strlen(crash_text)) < 0) {
+        _exit(STATUS_INPUT);
+    }
+    (void)signal(signal_no, SIG_DFL);
+    (void)raise(signal_no);
+}
+
+static int show_case(uint64_t seed)
+{
+    struct arena arena;
+    struct oracle_case test;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    test = generate_case(&arena, seed);
+    print_case(&test);
+    arena_clear(&arena);
+    return 0;
+}
+
 static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
 {
     uint64_t passed = 0;
@@ -61,6 +88,9 @@ static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
 
     arena_init(&arena, ARENA_SIZE_MAX);
     printf("%" PRIu64 " cases, seed %" PRIu64 "\n", count, seed);
+    (void)fflush(stdout);
+    (void)signal(SIGSEGV, crashed);
+    (void)signal(SIGABRT, crashed);
     for (uint64_t i = 0; i < count && failed < DIFFERENCES_MAX; i++) {
         char name[64];
         struct oracle_case test;
@@ -68,6 +98,7 @@ static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
         arena_reset(&arena);
         test = generate_case(&arena, seed + i);
         (void)snprintf(name, sizeof name, "seed %" PRIu64, seed + i);
+        (void)snprintf(crash_text, sizeof crash_text, "FAILED %s: crashed\n", name);
         if (run_case(&arena, zones, &test, true, name)) {
             passed++;
         } else {
@@ -273,12 +304,15 @@ int main(int argc, char **argv)
     zone_files_init(&zones);
     if (argc >= 3 && strcmp(argv[1], "random") == 0) {
         status = run_random(&zones, strtoull(argv[2], NULL, 10), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+    } else if (argc == 3 && strcmp(argv[1], "show") == 0) {
+        status = show_case(strtoull(argv[2], NULL, 10));
     } else if (argc >= 3 && strcmp(argv[1], "replay") == 0) {
         status = run_replay(&zones, argv + 2, argc - 2);
     } else if (argc >= 5 && strcmp(argv[1], "eval") == 0) {
         status = run_eval(argv + 2, argc > 5);
     } else {
-        fputs("usage: oracle random CASES [SEED] | replay FILE... | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
+        fputs("usage: oracle random CASES [SEED] | show SEED | replay FILE... | eval DEFINITIONS EVENTS AS_OF "
+              "[intervals]\n",
               stderr);
     }
     zone_files_clear(&zones);
