@@ -162,7 +162,7 @@ static bool write_sequence(struct rule_sql *sql, const struct criterion *criteri
     rule_sql_same(sql, &columns, criterion);
     for (size_t i = 0; done && i < criterion->step_count; i++) {
         const struct rule_selector *step = &criterion->steps[i];
-        char suffix[16];
+        char suffix[32];
 
         (void)snprintf(suffix, sizeof suffix, "_step_%zu", i + 1);
         steps[i] = rule_sql_name("c", number, step->name_count > 0 ? step->names[0] : SLICE_LITERAL("any"), suffix);
