@@ -7,7 +7,8 @@
 struct list {
     struct need *items;
     uint32_t count;
-    int64_t more_ms; /* added to every reach */
+    uint32_t count_max; /* what was added at most, before alternatives that need nothing took theirs back */
+    int64_t more_ms;    /* added to every reach */
 };
 
 static void add(struct list *list, uint32_t selector, int64_t reach_ms)
@@ -19,6 +20,7 @@ static void add(struct list *list, uint32_t selector, int64_t reach_ms)
         list->items[list->count] = (struct need){.selector = selector, .reach_ms = reach_ms, .next = list->count + 1};
     }
     list->count++;
+    list->count_max = list->count > list->count_max ? list->count : list->count_max;
 }
 
 static bool trait_needed(const struct criterion *criterion)
@@ -102,7 +104,7 @@ bool ruleset_needs_compile(struct ruleset *ruleset)
         if (list.count == 0) {
             continue;
         }
-        list.items = arena_allocate_zeroed(&ruleset->arena, list.count, sizeof *list.items);
+        list.items = arena_allocate_zeroed(&ruleset->arena, list.count_max, sizeof *list.items);
         if (list.items == NULL) {
             return false;
         }
