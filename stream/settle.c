@@ -48,11 +48,12 @@ static void arrays_clear(struct buffer *arrays, size_t count)
     }
 }
 
+/* Compare-and-set, offsets and notification in one round trip. */
 static bool advance_lanes(struct stream *stream, struct error *err)
 {
-    enum { LANES, EPOCHS, STEPS, WATERMARKS, ARRAYS };
+    enum { LANES, EPOCHS, STEPS, WATERMARKS, MOVED_LANES, MOVED_TOPICS, OFFSETS, TIMES, ARRAYS };
     struct buffer arrays[ARRAYS];
-    struct pg_value values[ARRAYS + 1];
+    struct pg_value values[ARRAYS + 2];
     PGresult *result = NULL;
     bool done = false;
 
@@ -65,47 +66,29 @@ static bool advance_lanes(struct stream *stream, struct error *err)
         array_append(&arrays[EPOCHS], lane->epoch, NO_NULL);
         array_append(&arrays[STEPS], lane->step, NO_NULL);
         array_append(&arrays[WATERMARKS], lane->watermark.value_ms, TIMESTAMP_ALWAYS);
+        for (size_t topic = 0; stream->moved && topic < KAFKA_TOPIC_COUNT; topic++) {
+            array_append(&arrays[MOVED_LANES], lane->lane_no, NO_NULL);
+            array_append(&arrays[MOVED_TOPICS], (int64_t)topic, NO_NULL);
+            array_append(&arrays[OFFSETS], lane->offset_next[topic], NO_NULL);
+            array_append(&arrays[TIMES], lane->watermark.topics[topic].time_max_ms, TIMESTAMP_ALWAYS);
+        }
     }
     if (!arrays_end(arrays, ARRAYS, values, err)) {
         goto out;
     }
     pg_set_integer(&values[ARRAYS], stream->control_no);
-    if (!pg_query(stream->pg, sql_stream_settle, values, ARRAYS + 1, &result, err)) {
+    pg_set_boolean(&values[ARRAYS + 1], stream->record_count > 0);
+    if (!pg_query(stream->pg, sql_stream_settle, values, ARRAYS + 2, &result, err)) {
         goto out;
     }
     if ((size_t)PQntuples(result) != stream->lane_count) {
-        error_set(err, ERROR_FOUND, "another muster-stream has taken over lanes of this one: nothing was written");
+        error_set(err, ERROR_INTERNAL, "another muster-stream has taken over lanes of this one: nothing was written");
         error_hint(err, "run one process for each lane, or give each its own with --lanes");
         goto out;
     }
     done = true;
 out:
     PQclear(result);
-    arrays_clear(arrays, ARRAYS);
-    return done;
-}
-
-static bool advance_offsets(struct stream *stream, struct error *err)
-{
-    enum { LANES, TOPICS, OFFSETS, TIMES, ARRAYS };
-    struct buffer arrays[ARRAYS];
-    struct pg_value values[ARRAYS];
-    bool done = false;
-
-    for (size_t i = 0; i < ARRAYS; i++) {
-        array_begin(&arrays[i]);
-    }
-    for (size_t i = 0; i < stream->lane_count; i++) {
-        const struct stream_lane *lane = &stream->lanes[i];
-        for (size_t topic = 0; topic < KAFKA_TOPIC_COUNT; topic++) {
-            array_append(&arrays[LANES], lane->lane_no, NO_NULL);
-            array_append(&arrays[TOPICS], (int64_t)topic, NO_NULL);
-            array_append(&arrays[OFFSETS], lane->offset_next[topic], NO_NULL);
-            array_append(&arrays[TIMES], lane->watermark.topics[topic].time_max_ms, TIMESTAMP_ALWAYS);
-        }
-    }
-    done = arrays_end(arrays, ARRAYS, values, err) &&
-           pg_query(stream->pg, sql_stream_settle_progress, values, ARRAYS, NULL, err);
     arrays_clear(arrays, ARRAYS);
     return done;
 }
@@ -155,17 +138,10 @@ static bool write_step(struct stream *stream, struct error *err)
     if (!publish_begin(stream, err) || !publish_end(stream, err) || !advance_lanes(stream, err)) {
         return false;
     }
-    if (stream->moved && !advance_offsets(stream, err)) {
-        return false;
-    }
     if (stream->loads_to_write && !write_loads(stream, err)) {
         return false;
     }
     if (!divert_write(stream, err)) {
-        return false;
-    }
-    if (stream->record_count > 0 &&
-        !pg_query(stream->pg, "SELECT pg_notify('muster_journal', '')", NULL, 0, NULL, err)) {
         return false;
     }
     return apply_consent(stream, err) && builds_write_ready(stream, err) && pg_commit(stream->pg, err);
