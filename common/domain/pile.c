@@ -35,11 +35,6 @@ struct pile {
 
 /* ---- what a pile is unpacked into; used again for the next ---- */
 
-struct unpacked {
-    struct packed packed;
-    uint32_t newer; /* the same user's next fact, or NO_FACT */
-};
-
 struct pile_user {
     struct slice id;
     uint64_t hash;
@@ -48,8 +43,8 @@ struct pile_user {
 };
 
 struct table {
-    struct arena arena; /* ids */
-    struct unpacked *facts;
+    struct arena arena;   /* ids */
+    struct packed *facts; /* each leads to the same user's newer one, the last to NO_FACT */
     size_t fact_capacity;
     struct pile_user *users;
     size_t user_count;
@@ -235,6 +230,20 @@ static bool find_user(struct table *table, struct slice id, uint64_t hash, struc
     return true;
 }
 
+static bool keep_id(struct table *table, struct packed *fact, struct error *err)
+{
+    struct slice kept;
+
+    if (!fact->has_id) {
+        return true;
+    }
+    if (!arena_copy(&table->arena, slice_of(fact->id, fact->id_size), &kept)) {
+        return error_no_memory(err, "message ids");
+    }
+    fact->id = kept.data;
+    return true;
+}
+
 static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct pack_before *before, uint32_t *index,
                          struct error *err)
 {
@@ -244,16 +253,16 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
     char message_id[EVENT_ID_SIZE_MAX];
 
     for (const unsigned char *at = chunk->data; at < end;) {
-        struct unpacked *fact = &table->facts[*index];
+        struct packed *fact = &table->facts[*index];
         struct pile_user *user;
+        size_t user_size;
 
-        at = pack_read(at, before, user_id, message_id, &fact->packed);
+        at = pack_read(at, before, user_id, &user_size, message_id, fact);
         fact->newer = NO_FACT;
-        if (!find_user(table, fact->packed.user, hash_bytes(fact->packed.user, piles->ruleset->seed), &user, err)) {
+        if (!find_user(table, slice_of(user_id, user_size),
+                       hash_bytes(slice_of(user_id, user_size), piles->ruleset->seed), &user, err) ||
+            !keep_id(table, fact, err)) {
             return false;
-        }
-        if (fact->packed.has_id && !arena_copy(&table->arena, fact->packed.id, &fact->packed.id)) {
-            return error_no_memory(err, "message ids");
         }
         if (user->newest == NO_FACT) {
             user->oldest = *index;
@@ -307,21 +316,33 @@ static bool count_copy(struct piles *piles, enum fold_result result, int64_t lin
 static bool visit_user(struct piles *piles, const struct pile_user *user, piles_visit *visit, void *context,
                        struct error *err)
 {
-    const struct unpacked *facts = piles->table.facts;
+    const struct packed *facts = piles->table.facts;
 
     user_state_clear(piles->state);
     for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
         enum fold_result result = FOLD_NONE;
         struct fact fact;
 
-        pack_read_rest(piles->ruleset, &facts[i].packed, piles->mask, piles->values, &fact);
+        pack_read_rest(piles->ruleset, &facts[i], piles->mask, piles->values, &fact);
         if (!user_state_absorb(piles->ruleset, piles->state, &fact, &result, err) ||
-            !count_copy(piles, result, facts[i].packed.line, err)) {
+            !count_copy(piles, result, facts[i].line, err)) {
             return false;
         }
     }
     piles->counts.user_count += !piles->counted;
     return visit(context, user->id, piles->state, err);
+}
+
+/* A user's facts lie anywhere in the pile: they are asked for while the user before the last is at work. */
+static void fetch_user(const struct table *table, size_t index)
+{
+    if (index >= table->user_count) {
+        return;
+    }
+    for (uint32_t i = table->users[index].oldest; i != NO_FACT; i = table->facts[i].newer) {
+        __builtin_prefetch(table->facts[i].rest);
+        __builtin_prefetch(table->facts[i].id);
+    }
 }
 
 static int compare_lines(const void *left, const void *right)
@@ -342,6 +363,7 @@ bool piles_each(struct piles *piles, bool last, piles_visit *visit, void *contex
             return false;
         }
         for (size_t k = 0; k < piles->table.user_count; k++) {
+            fetch_user(&piles->table, k + 2);
             if (!visit_user(piles, &piles->table.users[k], visit, context, err)) {
                 return false;
             }

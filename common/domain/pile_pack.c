@@ -48,24 +48,67 @@ static inline int64_t unfolded(uint64_t number)
     return (int64_t)(number >> 1 ^ (~(number & 1) + 1));
 }
 
-static void head_of(struct slice text, char head[PACK_HEAD_SIZE])
+/* Which byte in memory is the first that is not 0; one is. */
+static inline size_t first_difference(uint64_t bits)
 {
-    size_t size = text.size < PACK_HEAD_SIZE ? text.size : PACK_HEAD_SIZE;
-
-    memset(head, 0, PACK_HEAD_SIZE);
-    memcpy(head, text.data, size);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) {
+        return (size_t)__builtin_clzll(bits) / 8;
+    }
+    return (size_t)__builtin_ctzll(bits) / 8;
 }
 
-/* The first byte in which two heads differ; `size` at most. */
-static size_t shared(const char *a, const char *b, size_t size)
+/* Drops the first bytes in memory, and brings zeros in behind. */
+static inline uint64_t drop_front(uint64_t word, size_t count)
+{
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) {
+        return word << 8 * count;
+    }
+    return word >> 8 * count;
+}
+
+/* In words: bytes that are written one by one and read together at once make the processor wait. */
+static inline void head_of(struct slice text, char head[PACK_HEAD_SIZE])
+{
+    const size_t word_size = sizeof(uint64_t);
+    uint64_t front = 0;
+    uint64_t back = 0;
+
+    if (text.size >= PACK_HEAD_SIZE) {
+        memcpy(head, text.data, PACK_HEAD_SIZE);
+        return;
+    }
+    if (text.size < word_size) {
+        memcpy(&front, text.data, text.size);
+    } else {
+        memcpy(&front, text.data, word_size);
+        if (text.size > word_size) {
+            memcpy(&back, text.data + text.size - word_size, word_size);
+            back = drop_front(back, PACK_HEAD_SIZE - text.size);
+        }
+    }
+    memcpy(head, &front, word_size);
+    memcpy(head + word_size, &back, word_size);
+}
+
+/* How many bytes the heads share, `size` and SHARED_MAX at most. */
+static inline size_t shared(const char *a, const char *b, size_t size)
 {
     size_t count = 0;
 
-    size = size < SHARED_MAX ? size : SHARED_MAX;
-    while (count < size && a[count] == b[count]) {
-        count++;
+    for (size_t half = 0; half < PACK_HEAD_SIZE; half += sizeof(uint64_t)) {
+        uint64_t left;
+        uint64_t right;
+
+        memcpy(&left, a + half, sizeof left);
+        memcpy(&right, b + half, sizeof right);
+        if (left != right) {
+            count += first_difference(left ^ right);
+            break;
+        }
+        count += sizeof left;
     }
-    return count;
+    size = size < SHARED_MAX ? size : SHARED_MAX;
+    return count < size ? count : size;
 }
 
 /* What the text shares with `before` is left out; `before` becomes the text. */
@@ -227,25 +270,26 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     return end + sizeof size;
 }
 
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, char *id,
-                               struct packed *out)
+const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
+                               char *id, struct packed *out)
 {
+    struct slice text;
     uint64_t number;
     uint32_t size;
 
     *out = (struct packed){0};
-    at = take_id(at, before->user, user, &out->user);
+    at = take_id(at, before->user, user, &text);
+    *user_size = text.size;
     at = take_number(at, &number);
     out->has_id = (number & 1) != 0;
     before->time_ms += unfolded(number >> 1);
     out->time_ms = before->time_ms;
     if (out->has_id) {
-        uint32_t content;
-
-        at = take_id(at, before->id, id, &out->id);
-        memcpy(&content, at, sizeof content);
-        out->content = content;
-        at = take_number(at + sizeof content, &number);
+        at = take_id(at, before->id, id, &text);
+        out->id = text.data;
+        out->id_size = (uint16_t)text.size;
+        memcpy(&out->content, at, sizeof out->content);
+        at = take_number(at + sizeof out->content, &number);
         before->line += (int64_t)number;
         out->line = before->line;
     }
@@ -269,8 +313,8 @@ void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, 
     *out = (struct fact){
         .time_ms = packed->time_ms,
         .content = packed->content,
-        .id = packed->id,
-        .id_hash = packed->has_id ? fact_id_hash(ruleset, packed->id) : 0,
+        .id = slice_of(packed->id, packed->id_size),
+        .id_hash = packed->has_id ? fact_id_hash(ruleset, slice_of(packed->id, packed->id_size)) : 0,
         .shape = (uint32_t)(number >> 1),
         .has_id = packed->has_id,
         .matched = (number & 1) != 0,
@@ -282,12 +326,11 @@ void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, 
         return;
     }
     shape = &ruleset->shapes[out->shape];
-    for (size_t i = 0; i < shape->selector_count; i++) {
-        if ((at[i / 8] >> i % 8 & 1) != 0) {
-            bit_set(mask, shape->selectors[i]);
+    for (size_t i = 0; i < shape->selector_count; i += 8) {
+        for (unsigned bits = *at++; bits != 0; bits &= bits - 1) {
+            bit_set(mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
         }
     }
-    at += (shape->selector_count + 7) / 8;
     for (size_t i = 0; i < shape->column_count; i++) {
         at = take_value(at, &values[i]);
     }

@@ -19,10 +19,11 @@ struct pack_before {
 struct packed {
     int64_t time_ms;
     int64_t line; /* of one with an id; ascends */
-    struct slice user;
-    struct slice id;
-    uint64_t content;
+    const char *id;
     const unsigned char *rest;
+    uint32_t content;
+    uint32_t newer; /* for the reader's use */
+    uint16_t id_size;
     bool has_id;
 };
 
@@ -33,9 +34,9 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
                           struct pack_before *before, unsigned char *out);
 
 /* Reads and returns where the fact ends; `before` becomes this fact. The ids are put together in `user` and `id`, which
- * have room for EVENT_ID_SIZE_MAX bytes each. */
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, char *id,
-                               struct packed *out);
+ * have room for EVENT_ID_SIZE_MAX bytes each; packed->id borrows the latter. */
+const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
+                               char *id, struct packed *out);
 /* The fact with its rest. `mask` (selector_words words) and `values` (one per slot) are the caller's; texts are
  * borrowed from the packed bytes. */
 void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, uint64_t *mask, struct value *values,
