@@ -60,6 +60,7 @@ help:
 	    'make fuzz             each fuzz target for 10 minutes (FUZZ_SECONDS=); needs clang, which it installs' \
 	    'make check            layers, style, format' \
 	    'make format           reformat all C files' \
+	    'make reference        write schemas/segment-language.md anew' \
 	    'make bench            speed as a ratio to a floor measured in the same run' \
 	    'make install          programs, sample configuration, schemas (DESTDIR=, PREFIX=)' \
 	    'make clean            remove everything that was built' \
@@ -108,6 +109,12 @@ check: deps
 .PHONY: format
 format:
 	deploy/check-format --fix
+
+# The reference of the segment language, from the parser's tables; a unit test compares it.
+.PHONY: reference
+reference: $(BUILD)/muster
+	$(BUILD)/muster segments operators --format markdown >$(BUILD)/segment-language.md
+	mv $(BUILD)/segment-language.md schemas/segment-language.md
 
 # --- tests
 

@@ -10,6 +10,14 @@ static const struct option list_options[] = {
     {.name = NULL},
 };
 
+static const struct option operators_options[] = {
+    {.name = "format",
+     .kind = OPTION_TEXT,
+     .value = "text|csv|jsonl|markdown",
+     .help = "how to print (default text); markdown is the whole reference"},
+    {.name = NULL},
+};
+
 static const struct option validate_options[] = {
     {.name = "allow-impossible", .kind = OPTION_FLAG, .help = "rules that nothing can satisfy are warnings only"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
@@ -124,6 +132,11 @@ static const struct command segments_commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = segments_sql_events},
+    {.name = "operators",
+     .arguments = "",
+     .summary = "the operators of the language, from the parser's own tables",
+     .options = operators_options,
+     .run = segments_operators},
     {.name = NULL},
 };
 

@@ -15,21 +15,60 @@ struct operator_row {
     enum rule_operator op;
     enum operand_kind operand; /* in a comparison of values */
     bool numeric;              /* may stand in a comparison of numbers or durations too */
+    struct rule_help row;
 };
 
 static const struct operator_row operator_rows[] = {
-    {.op = RULE_EQUAL, .operand = OPERAND_SCALAR, .numeric = true},
-    {.op = RULE_NOT_EQUAL, .operand = OPERAND_SCALAR, .numeric = true},
-    {.op = RULE_GREATER, .operand = OPERAND_ORDERED, .numeric = true},
-    {.op = RULE_GREATER_EQUAL, .operand = OPERAND_ORDERED, .numeric = true},
-    {.op = RULE_LESS, .operand = OPERAND_ORDERED, .numeric = true},
-    {.op = RULE_LESS_EQUAL, .operand = OPERAND_ORDERED, .numeric = true},
-    {.op = RULE_IN, .operand = OPERAND_LIST},
-    {.op = RULE_NOT_IN, .operand = OPERAND_LIST},
-    {.op = RULE_EXISTS, .operand = OPERAND_BOOLEAN},
-    {.op = RULE_CONTAINS, .operand = OPERAND_SCALAR},
-    {.op = RULE_STARTS_WITH, .operand = OPERAND_STRING},
-    {.op = RULE_ENDS_WITH, .operand = OPERAND_STRING},
+    {.op = RULE_EQUAL,
+     .operand = OPERAND_SCALAR,
+     .numeric = true,
+     .row = {"Equal: the same type and the same value.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"=\": \"shoes\"}]}"}},
+    {.op = RULE_NOT_EQUAL,
+     .operand = OPERAND_SCALAR,
+     .numeric = true,
+     .row = {"Exists and is not equal; a value of another type is not equal.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"!=\": \"shoes\"}]}"}},
+    {.op = RULE_GREATER,
+     .operand = OPERAND_ORDERED,
+     .numeric = true,
+     .row = {"Greater: numbers as exact decimals, strings bytewise.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \">\": 99.5}]}"}},
+    {.op = RULE_GREATER_EQUAL,
+     .operand = OPERAND_ORDERED,
+     .numeric = true,
+     .row = {"Greater or equal.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \">=\": 100}]}"}},
+    {.op = RULE_LESS,
+     .operand = OPERAND_ORDERED,
+     .numeric = true,
+     .row = {"Less.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \"<\": 0}]}"}},
+    {.op = RULE_LESS_EQUAL,
+     .operand = OPERAND_ORDERED,
+     .numeric = true,
+     .row = {"Less or equal.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \"<=\": 10}]}"}},
+    {.op = RULE_IN,
+     .operand = OPERAND_LIST,
+     .row = {"Equal to one of the list.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"country\", \"in\": [\"DE\", \"AT\"]}]}"}},
+    {.op = RULE_NOT_IN,
+     .operand = OPERAND_LIST,
+     .row = {"Exists and is equal to none of the list.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"country\", \"notIn\": [\"DE\", \"AT\"]}]}"}},
+    {.op = RULE_EXISTS,
+     .operand = OPERAND_BOOLEAN,
+     .row = {"Whether there is a value; null is none.", "{\"trait\": \"tier\", \"exists\": true}"}},
+    {.op = RULE_CONTAINS,
+     .operand = OPERAND_SCALAR,
+     .row = {"A string with this part, or an array with an equal element.",
+             "{\"trait\": \"tags\", \"contains\": \"vip\"}"}},
+    {.op = RULE_STARTS_WITH,
+     .operand = OPERAND_STRING,
+     .row = {"A string that begins so.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"sku\", \"startsWith\": \"A-\"}]}"}},
+    {.op = RULE_ENDS_WITH,
+     .operand = OPERAND_STRING,
+     .row = {"A string that ends so.",
+             "{\"event\": \"purchase\", \"where\": [{\"property\": \"sku\", \"endsWith\": \"-XL\"}]}"}},
 };
 
 static const struct operator_row *find_row(enum rule_operator op)
@@ -70,20 +109,33 @@ static bool read_list_element(struct rule_reader *reader, int32_t token, const s
                         "a string, a number or a boolean", element);
 }
 
+static const struct {
+    unsigned allowed; /* bits 1 << enum value_type */
+    const char *what;
+} kinds[] = {
+    [OPERAND_SCALAR] = {1U << VALUE_STRING | 1U << VALUE_NUMBER | 1U << VALUE_BOOLEAN,
+                        "a string, a number or a boolean"},
+    [OPERAND_ORDERED] = {1U << VALUE_STRING | 1U << VALUE_NUMBER, "a string or a number"},
+    [OPERAND_LIST] = {0, "a non-empty array of strings, numbers or booleans"},
+    [OPERAND_STRING] = {1U << VALUE_STRING, "a string"},
+    [OPERAND_BOOLEAN] = {1U << VALUE_BOOLEAN, "true or false"},
+    [OPERAND_NONE] = {1U << VALUE_NUMBER, "a number"},
+};
+
+const struct rule_help *rule_operator_help(enum rule_operator op, const char **operand)
+{
+    const struct operator_row *row = find_row(op);
+
+    if (row == NULL) {
+        return NULL;
+    }
+    *operand = kinds[row->operand].what;
+    return &row->row;
+}
+
 static bool read_operands(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                           enum operand_kind kind, struct rule_term *term)
 {
-    static const struct {
-        unsigned allowed;
-        const char *what;
-    } kinds[] = {
-        [OPERAND_SCALAR] = {1U << VALUE_STRING | 1U << VALUE_NUMBER | 1U << VALUE_BOOLEAN,
-                            "a string, a number or a boolean"},
-        [OPERAND_ORDERED] = {1U << VALUE_STRING | 1U << VALUE_NUMBER, "a string or a number"},
-        [OPERAND_STRING] = {1U << VALUE_STRING, "a string"},
-        [OPERAND_BOOLEAN] = {1U << VALUE_BOOLEAN, "true or false"},
-        [OPERAND_NONE] = {1U << VALUE_NUMBER, "a number"},
-    };
     struct value *operand;
 
     if (kind == OPERAND_LIST) {

@@ -21,19 +21,35 @@ static rule_key_read read_percentile;
 static rule_key_read read_of;
 
 #define SELECTOR_KEYS                                                                                                  \
-    {.name = "event", .read = rule_key_event, .required = true, .offset = SELECTOR},                                   \
+    {.name = "event",                                                                                                  \
+     .help = "The name of the events, an array of names, or \"*\" for any.",                                           \
+     .read = rule_key_event,                                                                                           \
+     .required = true,                                                                                                 \
+     .offset = SELECTOR},                                                                                              \
     {                                                                                                                  \
-        .name = "where", .read = rule_key_where, .offset = SELECTOR                                                    \
+        .name = "where", .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where,    \
+        .offset = SELECTOR                                                                                             \
     }
 #define WINDOW_KEYS                                                                                                    \
-    {.name = "window", .read = rule_key_window, .offset = WINDOW},                                                     \
-        {.name = "offset", .read = rule_key_duration, .offset = WINDOW + offsetof(struct rule_window, offset_ms)},     \
+    {.name = "window",                                                                                                 \
+     .help = "How long an event counts from its time on: a duration, or a calendar window. Without one it counts for " \
+             "ever.",                                                                                                  \
+     .read = rule_key_window,                                                                                          \
+     .offset = WINDOW},                                                                                                \
+        {.name = "offset",                                                                                             \
+         .help = "The window that ended so long ago, instead of the one that ends now.",                               \
+         .read = rule_key_duration,                                                                                    \
+         .offset = WINDOW + offsetof(struct rule_window, offset_ms)},                                                  \
     {                                                                                                                  \
-        .name = "slide", .read = rule_key_duration, .offset = WINDOW + offsetof(struct rule_window, slide_ms)          \
+        .name = "slide", .help = "The window moves in steps of this length, which keeps less per user.",               \
+        .read = rule_key_duration, .offset = WINDOW + offsetof(struct rule_window, slide_ms)                           \
     }
 #define WITHIN_KEY                                                                                                     \
     {                                                                                                                  \
-        .name = "within", .read = rule_key_duration, .required = true, .offset = offsetof(struct criterion, within_ms) \
+        .name = "within",                                                                                              \
+        .help =                                                                                                        \
+            "For how long the other event must not come; of a sequence: the time from its first step to its last.",    \
+        .read = rule_key_duration, .required = true, .offset = offsetof(struct criterion, within_ms)                   \
     }
 
 static const struct rule_key event_keys[] = {
@@ -70,10 +86,13 @@ static const struct rule_form operand_form = {.name = "operand",
 
 static const struct rule_key absence_keys[] = {
     SELECTOR_KEYS,
-    {.name = "notFollowedBy", .read = read_not_followed_by, .required = true},
+    {.name = "notFollowedBy", .help = "The event that must not come.", .read = read_not_followed_by, .required = true},
     WITHIN_KEY,
-    {.name = "orLater", .read = rule_key_boolean, .offset = offsetof(struct criterion, or_later)},
-    {.name = "same", .read = read_same},
+    {.name = "orLater",
+     .help = "A later event ends it too, not only one within the time; false where not given.",
+     .read = rule_key_boolean,
+     .offset = offsetof(struct criterion, or_later)},
+    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
     WINDOW_KEYS,
     {.name = NULL},
 };
@@ -83,9 +102,16 @@ static const struct rule_form absence_form = {.name = "notFollowedBy",
 
 static const struct rule_key condition_keys[] = {
     SELECTOR_KEYS,
-    {.name = "condition", .read = read_condition, .required = true},
-    {.name = "window", .read = rule_key_duration, .required = true, .offset = offsetof(struct criterion, within_ms)},
-    {.name = "same", .read = read_same},
+    {.name = "condition",
+     .help = "\"no_EVENT_after\": notFollowedBy EVENT with orLater, the window standing for \"within\".",
+     .read = read_condition,
+     .required = true},
+    {.name = "window",
+     .help = "How much time must pass without the event.",
+     .read = rule_key_duration,
+     .required = true,
+     .offset = offsetof(struct criterion, within_ms)},
+    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
     {.name = NULL},
 };
 static const struct rule_form condition_form = {.name = "condition",
@@ -93,9 +119,12 @@ static const struct rule_form condition_form = {.name = "condition",
                                                 .keys = condition_keys};
 
 static const struct rule_key sequence_keys[] = {
-    {.name = "sequence", .read = read_steps, .required = true},
+    {.name = "sequence",
+     .help = "Two steps or more, which different events match in this order; those of one millisecond in any.",
+     .read = read_steps,
+     .required = true},
     WITHIN_KEY,
-    {.name = "same", .read = read_same},
+    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
     WINDOW_KEYS,
     {.name = NULL},
 };
@@ -104,20 +133,29 @@ static const struct rule_form sequence_form = {.name = "sequence",
                                                .keys = sequence_keys};
 
 static const struct rule_key compare_keys[] = {
-    {.name = "compare", .read = read_compare, .required = true},
+    {.name = "compare", .help = "Two measures and how they compare.", .read = read_compare, .required = true},
     {.name = NULL},
 };
 static const struct rule_form compare_form = {.name = "compare", .what = "a compare criterion", .keys = compare_keys};
 
 static const struct rule_key comparison_keys[] = {
-    {.name = "left", .read = read_side, .required = true, .offset = offsetof(struct criterion, left)},
+    {.name = "left",
+     .help = "An event form with a measure and no comparison.",
+     .read = read_side,
+     .required = true,
+     .offset = offsetof(struct criterion, left)},
     {.name = "op",
+     .help = "left OP times x right; false where either value does not exist.",
      .read = rule_key_word,
      .required = true,
      .offset = offsetof(struct criterion, op),
      .words = &rule_words_compare},
-    {.name = "right", .read = read_side, .required = true, .offset = offsetof(struct criterion, right)},
-    {.name = "times", .read = read_times},
+    {.name = "right",
+     .help = "An event form with a measure and no comparison.",
+     .read = read_side,
+     .required = true,
+     .offset = offsetof(struct criterion, right)},
+    {.name = "times", .help = "The factor of the right side; 1 where not given.", .read = read_times},
     {.name = NULL},
 };
 static const struct rule_form comparison_form = {.name = "comparison",
@@ -126,7 +164,8 @@ static const struct rule_form comparison_form = {.name = "comparison",
 
 #define TRAIT_KEY                                                                                                      \
     {                                                                                                                  \
-        .name = "trait", .read = rule_key_path, .required = true, .offset = offsetof(struct criterion, trait)          \
+        .name = "trait", .help = "The trait, set whole at top level; a dotted path walks into its value.",             \
+        .read = rule_key_path, .required = true, .offset = offsetof(struct criterion, trait)                           \
     }
 
 static const struct rule_key trait_keys[] = {TRAIT_KEY, {.name = NULL}};
@@ -137,12 +176,19 @@ static const struct rule_form trait_form = {
     .operands = RULE_OPERANDS_VALUES,
     .comparison_offset = offsetof(struct criterion, comparison),
 };
-static const struct rule_key age_keys[] = {TRAIT_KEY,
-                                           {.name = "age", .read = read_trait_span, .required = true},
-                                           {.name = NULL}};
+static const struct rule_key age_keys[] = {
+    TRAIT_KEY,
+    {.name = "age",
+     .help = "How long ago the instant is that the trait holds; \"18y\" is the 18th anniversary.",
+     .read = read_trait_span,
+     .required = true},
+    {.name = NULL}};
 static const struct rule_form age_form = {.name = "age", .what = "a trait's age criterion", .keys = age_keys};
 static const struct rule_key until_keys[] = {TRAIT_KEY,
-                                             {.name = "until", .read = read_trait_span, .required = true},
+                                             {.name = "until",
+                                              .help = "How far ahead the instant is that the trait holds.",
+                                              .read = read_trait_span,
+                                              .required = true},
                                              {.name = NULL}};
 static const struct rule_form until_form = {.name = "until", .what = "a trait's until criterion", .keys = until_keys};
 
@@ -156,20 +202,36 @@ static const struct rule_form until_spans_form = {.name = "spans",
                                                   .keys = no_keys,
                                                   .operands = RULE_OPERANDS_SPANS};
 
-static const struct rule_key segment_keys[] = {{.name = "segment", .read = read_segment, .required = true},
+static const struct rule_key segment_keys[] = {{.name = "segment",
+                                                .help = "The id of another segment; references must not form a cycle.",
+                                                .read = read_segment,
+                                                .required = true},
                                                {.name = NULL}};
 static const struct rule_form segment_form = {.name = "segment", .what = "a segment criterion", .keys = segment_keys};
-static const struct rule_key all_keys[] = {{.name = "all", .read = read_children, .required = true}, {.name = NULL}};
+static const struct rule_key all_keys[] = {
+    {.name = "all", .help = "Criteria that must all hold.", .read = read_children, .required = true}, {.name = NULL}};
 static const struct rule_form all_form = {.name = "all", .what = "an all criterion", .keys = all_keys};
-static const struct rule_key any_keys[] = {{.name = "any", .read = read_children, .required = true}, {.name = NULL}};
+static const struct rule_key any_keys[] = {
+    {.name = "any", .help = "Criteria of which one must hold.", .read = read_children, .required = true},
+    {.name = NULL}};
 static const struct rule_form any_form = {.name = "any", .what = "an any criterion", .keys = any_keys};
-static const struct rule_key not_keys[] = {{.name = "not", .read = read_child, .required = true}, {.name = NULL}};
+static const struct rule_key not_keys[] = {
+    {.name = "not", .help = "A criterion that must not hold.", .read = read_child, .required = true}, {.name = NULL}};
 static const struct rule_form not_form = {.name = "not", .what = "a not criterion", .keys = not_keys};
 
 static const struct rule_key percentile_keys[] = {
-    {.name = "percentile", .read = read_percentile, .required = true},
-    {.name = "of", .read = read_of, .required = true},
-    {.name = "by", .read = rule_key_path, .offset = offsetof(struct criterion, trait)},
+    {.name = "percentile",
+     .help = "Above 0 and up to 100: the value must reach the ceil(p x N / 100)-th smallest of N users.",
+     .read = read_percentile,
+     .required = true},
+    {.name = "of",
+     .help = "What is ranked: an event form with a measure and no comparison.",
+     .read = read_of,
+     .required = true},
+    {.name = "by",
+     .help = "A trait: ranks are taken among the users with an equal value.",
+     .read = rule_key_path,
+     .offset = offsetof(struct criterion, trait)},
     {.name = NULL},
 };
 static const struct rule_form percentile_form = {.name = "percentile",
@@ -188,23 +250,103 @@ struct form_row {
     const char *mark; /* a second key that tells forms of one head apart; NULL: none */
     const struct rule_form *form;
     enum criterion_kind kind;
+    struct rule_help row;
 };
 
 static const struct form_row form_rows[] = {
-    {"event", "notFollowedBy", &absence_form, CRITERION_ABSENCE},
-    {"event", "condition", &condition_form, CRITERION_ABSENCE},
-    {"event", NULL, &event_form, CRITERION_EVENT},
-    {"compare", NULL, &compare_form, CRITERION_COMPARE},
-    {"sequence", NULL, &sequence_form, CRITERION_SEQUENCE},
-    {"trait", "age", &age_form, CRITERION_TRAIT_AGE},
-    {"trait", "until", &until_form, CRITERION_TRAIT_UNTIL},
-    {"trait", NULL, &trait_form, CRITERION_TRAIT},
-    {"segment", NULL, &segment_form, CRITERION_SEGMENT},
-    {"all", NULL, &all_form, CRITERION_ALL},
-    {"any", NULL, &any_form, CRITERION_ANY},
-    {"not", NULL, &not_form, CRITERION_NOT},
-    {"percentile", NULL, &percentile_form, CRITERION_PERCENTILE},
+    {"event",
+     "notFollowedBy",
+     &absence_form,
+     CRITERION_ABSENCE,
+     {"An event that another has not followed within a time.",
+      "{\"event\": \"trial_started\", \"notFollowedBy\": {\"event\": \"subscribed\"}, \"within\": \"14d\", \"same\": "
+      "[\"product\"]}"}},
+    {"event",
+     "condition",
+     &condition_form,
+     CRITERION_ABSENCE,
+     {"The short form of the same: no such event since, however late.",
+      "{\"event\": \"add_to_cart\", \"window\": \"30m\", \"condition\": \"no_purchase_after\"}"}},
+    {"event",
+     NULL,
+     &event_form,
+     CRITERION_EVENT,
+     {"Events of these names that count now: at least one, or as their measure says.",
+      "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"=\": \"shoes\"}], \"window\": \"30d\", "
+      "\"count\": {\">=\": 3}}"}},
+    {"compare",
+     NULL,
+     &compare_form,
+     CRITERION_COMPARE,
+     {"One measure against a multiple of another.",
+      "{\"compare\": {\"left\": {\"event\": \"purchase\", \"window\": \"30d\", \"sum\": {\"property\": \"amount\"}}, "
+      "\"op\": \">\", \"right\": {\"event\": \"purchase\", \"window\": \"30d\", \"offset\": \"30d\", \"sum\": "
+      "{\"property\": \"amount\"}}, \"times\": 2}}"}},
+    {"sequence",
+     NULL,
+     &sequence_form,
+     CRITERION_SEQUENCE,
+     {"Events one after the other within a time.",
+      "{\"sequence\": [{\"event\": \"search\"}, {\"event\": \"add_to_cart\"}, {\"event\": \"purchase\"}], \"within\": "
+      "\"1h\", \"window\": \"7d\"}"}},
+    {"trait",
+     "age",
+     &age_form,
+     CRITERION_TRAIT_AGE,
+     {"How long ago a trait's instant is; false where it lies ahead.",
+      "{\"trait\": \"born\", \"age\": {\">=\": \"18y\"}}"}},
+    {"trait",
+     "until",
+     &until_form,
+     CRITERION_TRAIT_UNTIL,
+     {"How far ahead a trait's instant is; false once it is past.",
+      "{\"trait\": \"contract_ends\", \"until\": {\"<=\": \"30d\"}}"}},
+    {"trait",
+     NULL,
+     &trait_form,
+     CRITERION_TRAIT,
+     {"The value that a trait has now.", "{\"trait\": \"tier\", \"in\": [\"gold\", \"platinum\"]}"}},
+    {"segment",
+     NULL,
+     &segment_form,
+     CRITERION_SEGMENT,
+     {"Membership of another segment, before consent.", "{\"segment\": \"high_value\"}"}},
+    {"all",
+     NULL,
+     &all_form,
+     CRITERION_ALL,
+     {"All of them hold.", "{\"all\": [{\"event\": \"visit\"}, {\"event\": \"purchase\"}]}"}},
+    {"any",
+     NULL,
+     &any_form,
+     CRITERION_ANY,
+     {"One of them holds, or several.",
+      "{\"any\": [{\"event\": \"visit\", \"window\": \"7d\"}, {\"event\": \"purchase\", \"window\": \"30d\"}]}"}},
+    {"not",
+     NULL,
+     &not_form,
+     CRITERION_NOT,
+     {"It does not hold.", "{\"not\": {\"event\": \"login\", \"window\": \"30d\"}}"}},
+    {"percentile",
+     NULL,
+     &percentile_form,
+     CRITERION_PERCENTILE,
+     {"Among the users with the greatest values. Needs \"evaluation\": \"batch\".",
+      "{\"percentile\": 90, \"of\": {\"event\": \"purchase\", \"window\": \"90d\", \"sum\": {\"property\": "
+      "\"amount\"}}, \"by\": \"country\"}"}},
 };
+
+const struct rule_help *rule_criterion_help(size_t index, const char **name, const struct rule_form **form)
+{
+    const struct form_row *row = &form_rows[index];
+
+    if (index >= sizeof(form_rows) / sizeof(form_rows[0])) {
+        return NULL;
+    }
+    *name = row->mark != NULL ? row->mark : row->head;
+    *form = row->form;
+    return &row->row;
+}
 
 static bool has(const struct rule_reader *reader, int32_t token, const char *key)
 {

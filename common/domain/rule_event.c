@@ -40,7 +40,11 @@ bool rule_key_event(struct rule_reader *reader, int32_t token, const struct rule
 }
 
 static const struct rule_key predicate_keys[] = {
-    {.name = "property", .read = rule_key_path, .required = true, .offset = offsetof(struct rule_predicate, property)},
+    {.name = "property",
+     .help = "The dotted path of what is compared; \\. writes a dot inside a key.",
+     .read = rule_key_path,
+     .required = true,
+     .offset = offsetof(struct rule_predicate, property)},
     {.name = NULL},
 };
 
@@ -67,8 +71,11 @@ bool rule_key_where(struct rule_reader *reader, int32_t token, const struct rule
 }
 
 static const struct rule_key selector_keys[] = {
-    {.name = "event", .read = rule_key_event, .required = true},
-    {.name = "where", .read = rule_key_where},
+    {.name = "event",
+     .help = "The name of the events, an array of names, or \"*\" for any.",
+     .read = rule_key_event,
+     .required = true},
+    {.name = "where", .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where},
     {.name = NULL},
 };
 
@@ -104,13 +111,20 @@ static bool read_last(struct rule_reader *reader, int32_t token, const struct ru
 
 static const struct rule_key calendar_keys[] = {
     {.name = "calendar",
+     .help = "The length of a period; weeks begin on Monday.",
      .read = rule_key_word,
      .required = true,
      .offset = offsetof(struct rule_window, period),
      .words = &rule_words_period},
-    {.name = "last", .read = read_last},
-    {.name = "complete", .read = rule_key_boolean, .offset = offsetof(struct rule_window, complete)},
-    {.name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_window, zone)},
+    {.name = "last", .help = "How many periods count, the current one included; 1 where not given.", .read = read_last},
+    {.name = "complete",
+     .help = "Only whole past periods count; false where not given.",
+     .read = rule_key_boolean,
+     .offset = offsetof(struct rule_window, complete)},
+    {.name = "zone",
+     .help = "An IANA time zone; UTC where not given.",
+     .read = rule_key_zone,
+     .offset = offsetof(struct rule_window, zone)},
     {.name = NULL},
 };
 
@@ -188,17 +202,23 @@ static bool read_product(struct rule_reader *reader, int32_t token, const struct
 }
 
 #define PROPERTY_KEYS                                                                                                  \
-    {.name = "property", .read = rule_key_path, .offset = offsetof(struct rule_measure, property)},                    \
+    {.name = "property",                                                                                               \
+     .help = "The dotted path of what is measured.",                                                                   \
+     .read = rule_key_path,                                                                                            \
+     .offset = offsetof(struct rule_measure, property)},                                                               \
     {                                                                                                                  \
-        .name = "product", .read = read_product                                                                        \
+        .name = "product", .help = "The product of two numeric properties, instead of a property.",                    \
+        .read = read_product                                                                                           \
     }
 #define PERIOD_KEYS                                                                                                    \
     {.name = "period",                                                                                                 \
+     .help = "Counts calendar periods of this length, instead of values.",                                             \
      .read = rule_key_word,                                                                                            \
      .offset = offsetof(struct rule_measure, period),                                                                  \
      .words = &rule_words_period},                                                                                     \
     {                                                                                                                  \
-        .name = "zone", .read = rule_key_zone, .offset = offsetof(struct rule_measure, zone)                           \
+        .name = "zone", .help = "An IANA time zone; UTC where not given.", .read = rule_key_zone,                      \
+        .offset = offsetof(struct rule_measure, zone)                                                                  \
     }
 
 static const struct rule_key no_keys[] = {{.name = NULL}};
@@ -226,20 +246,85 @@ struct measure_row {
     enum measure_source source;
     const struct rule_form *form;    /* as a criterion's measure */
     const struct rule_form *operand; /* inside compare and percentile; NULL: may not stand there */
+    struct rule_help row;
 };
 
 static const struct measure_row measure_rows[] = {
-    {RULE_COUNT, SOURCE_NONE, &countMeasure, &countOperand},
-    {RULE_SUM, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
-    {RULE_AVG, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
-    {RULE_MIN, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
-    {RULE_MAX, SOURCE_PROPERTY, &numberMeasure, &numberOperand},
-    {RULE_DISTINCT, SOURCE_PROPERTY_OR_PERIOD, &distinctMeasure, &distinctOperand},
-    {RULE_FIRST, SOURCE_NONE, &spanMeasure, NULL},
-    {RULE_LAST, SOURCE_NONE, &spanMeasure, NULL},
-    {RULE_LATEST, SOURCE_PROPERTY, &valueMeasure, NULL},
-    {RULE_EARLIEST, SOURCE_PROPERTY, &valueMeasure, NULL},
+    {RULE_COUNT,
+     SOURCE_NONE,
+     &countMeasure,
+     &countOperand,
+     {"The number of counting events; 0 where there is none.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"count\": {\">=\": 3}}"}},
+    {RULE_SUM,
+     SOURCE_PROPERTY,
+     &numberMeasure,
+     &numberOperand,
+     {"The exact sum of the numeric values; 0 where there is none.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"sum\": {\"property\": \"amount\", \">=\": 100}}"}},
+    {RULE_AVG,
+     SOURCE_PROPERTY,
+     &numberMeasure,
+     &numberOperand,
+     {"The exact average of the numeric values; false where there is none.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"avg\": {\"property\": \"amount\", \">\": 49.99}}"}},
+    {RULE_MIN,
+     SOURCE_PROPERTY,
+     &numberMeasure,
+     &numberOperand,
+     {"The least of the numeric values; false where there is none.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"min\": {\"property\": \"amount\", \"<\": 5}}"}},
+    {RULE_MAX,
+     SOURCE_PROPERTY,
+     &numberMeasure,
+     &numberOperand,
+     {"The greatest of the numeric values; false where there is none.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"max\": {\"product\": [\"price\", \"quantity\"], \">=\": "
+      "500}}"}},
+    {RULE_DISTINCT,
+     SOURCE_PROPERTY_OR_PERIOD,
+     &distinctMeasure,
+     &distinctOperand,
+     {"The number of different existing values, or of calendar periods with a counting event.",
+      "{\"event\": \"purchase\", \"window\": \"30d\", \"distinct\": {\"period\": \"day\", \"zone\": \"Europe/Berlin\", "
+      "\">=\": 5}}"}},
+    {RULE_FIRST,
+     SOURCE_NONE,
+     &spanMeasure,
+     NULL,
+     {"The time since the earliest counting event; false where there is none.",
+      "{\"event\": \"purchase\", \"first\": {\"<\": \"90d\"}}"}},
+    {RULE_LAST,
+     SOURCE_NONE,
+     &spanMeasure,
+     NULL,
+     {"The time since the latest counting event; false where there is none.",
+      "{\"event\": \"login\", \"last\": {\">=\": \"14d\"}}"}},
+    {RULE_LATEST,
+     SOURCE_PROPERTY,
+     &valueMeasure,
+     NULL,
+     {"The value on the last counting event; false where there is none.",
+      "{\"event\": \"plan_changed\", \"latest\": {\"property\": \"plan\", \"=\": \"pro\"}}"}},
+    {RULE_EARLIEST,
+     SOURCE_PROPERTY,
+     &valueMeasure,
+     NULL,
+     {"The value on the first counting event; false where there is none.",
+      "{\"event\": \"visit\", \"earliest\": {\"property\": \"source\", \"=\": \"newsletter\"}}"}},
 };
+
+const struct rule_help *rule_measure_help(enum rule_measure_kind kind, const struct rule_form **form, bool *operand)
+{
+    for (size_t i = 0; i < sizeof(measure_rows) / sizeof(measure_rows[0]); i++) {
+        if (measure_rows[i].kind == kind) {
+            *form = measure_rows[i].form;
+            *operand = measure_rows[i].operand != NULL;
+            return &measure_rows[i].row;
+        }
+    }
+    return NULL;
+}
 
 /* What the measure is taken of: exactly one of property, product and period; a zone only with a period. */
 static bool finish_source(struct rule_reader *reader, int32_t token, const struct rule_place *place,

@@ -52,6 +52,7 @@ struct rule_key {
     bool required;
     size_t offset;                  /* of the member in the target, for the readers below */
     const struct rule_words *words; /* rule_key_word */
+    const char *help;               /* one sentence for the reference */
 };
 
 struct rule_form {
@@ -68,6 +69,20 @@ extern const struct rule_form *const rule_forms_criterion[];
 extern const struct rule_form *const rule_forms_definition[];
 /* Whether the operator may stand in a comparison of that kind. */
 bool rule_operands_take(enum rule_operands operands, enum rule_operator op);
+
+/* ---- what the reference says: the rows that the parser reads by ---- */
+
+struct rule_help {
+    const char *help;    /* one sentence */
+    const char *example; /* a whole criterion */
+};
+
+/* A comparison operator: what a comparison of values takes behind it. */
+const struct rule_help *rule_operator_help(enum rule_operator op, const char **operand);
+/* A measure: its form, and whether it may stand inside compare and percentile. */
+const struct rule_help *rule_measure_help(enum rule_measure_kind kind, const struct rule_form **form, bool *operand);
+/* The criterion forms one by one, NULL behind the last; `name` is the key that tells the form. */
+const struct rule_help *rule_criterion_help(size_t index, const char **name, const struct rule_form **form);
 
 /* ---- errors: each sets reader->err and returns false ---- */
 

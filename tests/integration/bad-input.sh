@@ -203,7 +203,7 @@ check "random bytes as mapping" ends 4 muster-batch load "$work/open.csv" --map 
 criteria() { printf '{"segmentId":"a","criteria":[%s]}' "$1" >"$work/definition.json"; }
 validate() { echo muster segments validate "$work/definition.json"; }
 criteria '{"event":"x","windw":"1d"}'
-check "an unknown key, with the nearest" refuses 4 'definition.json: $.criteria[0]: unknown key "windw" in an event criterion: did you mean "window"?' $(validate)
+check "an unknown key, with the nearest" refuses 4 'definition.json:1: $.criteria[0]: unknown key "windw" in an event criterion: did you mean "window"?' $(validate)
 check "  the same by apply" ends 4 muster segments apply "$work/definition.json"
 check "  nothing was stored" gives 0 "SELECT count(*) FROM definitions"
 criteria "$(repeat 20000 '[')"
