@@ -1,5 +1,6 @@
 /* Criteria in generated SQL. Each becomes a CTE of the (user_id, t) at which it holds, so that "all" is INTERSECT,
  * "any" is UNION, and "not" is what EXCEPT leaves of all instants. */
+#include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
 #include "common/domain/rule_sql_parts.h"
 
@@ -82,6 +83,7 @@ static bool write_absence(struct rule_sql *sql, const struct criterion *criterio
     rule_sql_same(sql, &columns, criterion);
     done = rule_sql_events(sql, criterion, selector, &criterion->window, buffer_text(&columns), "facts", events) &&
            rule_sql_events(sql, criterion, &criterion->followed_by, NULL, buffer_text(&columns), "facts", others);
+    sql->events.failed = sql->events.failed || columns.failed;
     buffer_clear(&columns);
     if (!done) {
         return false;
@@ -168,6 +170,7 @@ static bool write_sequence(struct rule_sql *sql, const struct criterion *criteri
         steps[i] = rule_sql_name("c", number, step->name_count > 0 ? step->names[0] : SLICE_LITERAL("any"), suffix);
         done = rule_sql_events(sql, criterion, step, &criterion->window, buffer_text(&columns), "facts", steps[i]);
     }
+    sql->events.failed = sql->events.failed || columns.failed;
     buffer_clear(&columns);
     if (!done) {
         return false;
@@ -237,13 +240,17 @@ static void append_trait_values(struct rule_sql *sql, const struct rule_path *tr
 
     buffer_append_format(out, ",\n\n%s AS (\n    SELECT v.*", name->text);
     if (instant) {
-        buffer_append_text(out, ",\n           ");
+        buffer_append_format(out,
+                             ",\n           CASE WHEN v.milliseconds BETWEEN %" PRId64 " AND %" PRId64
+                             " THEN v.milliseconds END AS instant\n    FROM (SELECT v.*,\n           ",
+                             TIMESTAMP_MIN, TIMESTAMP_MAX);
         rule_sql_instant(sql, out, "v.value");
-        buffer_append_text(out, " AS instant");
+        buffer_append_text(out, " AS milliseconds");
     }
     buffer_append_text(out, "\n    FROM (SELECT f.user_id, f.event_time, f.message_id");
     rule_sql_value_columns(out, "f.", path);
-    buffer_append_format(out, "\n          FROM facts f WHERE f.kind = 'identify' AND f.%s_set) v\n)", path);
+    buffer_append_format(out, "\n          FROM facts f WHERE f.kind = 'identify' AND f.%s_set) v%s\n)", path,
+                         instant ? ") v" : "");
 }
 
 /* "SELECT user_id, t, value... " of the trait's value at every instant; missing where it was never set. */

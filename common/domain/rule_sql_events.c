@@ -154,7 +154,7 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
     /* "by" is not "same": a measure's criterion has none. */
     done = rule_sql_events(sql, criterion, &criterion->selector, &criterion->window, buffer_text(&columns),
                            buffer_text(&from), name);
-    sql->refused = sql->refused || columns.failed || from.failed;
+    sql->events.failed = sql->events.failed || columns.failed || from.failed;
     buffer_clear(&columns);
     buffer_clear(&from);
     return done;

@@ -11,7 +11,7 @@ tables = open(os.path.join(folder, "tables.sql"), encoding="utf-8").read()
 create, distinct = tables.split("CREATE TABLE muster_events AS", 1)
 columns = ("{'event_no': 'BIGINT', 'user_id': 'VARCHAR', 'event_time': 'BIGINT', 'kind': 'VARCHAR', 'message_id': 'VARCHAR',"
            " 'name': 'VARCHAR', 'properties': 'VARCHAR', 'traits': 'VARCHAR'}")
-for case in sorted(os.listdir(os.path.join(work, "cases"))):
+for case in sorted(set(os.listdir(os.path.join(work, "cases"))) & set(os.listdir(folder))):
     database = duckdb.connect(config={"threads": 2})
     database.execute(create)
     database.execute(
