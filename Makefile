@@ -148,13 +148,13 @@ test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle
 test: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
-	    build-address-undefined/fuzz-replay
+	    build-address-undefined/fuzz-replay build-address-undefined/oracle
 	tests/run-all $(BUILD)
 
 test-long: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
-	    build-address-undefined/fuzz-replay
+	    build-address-undefined/fuzz-replay build-address-undefined/oracle
 	tests/run-all --long $(BUILD)
 
 .PHONY: bench
