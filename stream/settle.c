@@ -82,7 +82,7 @@ static bool advance_lanes(struct stream *stream, struct error *err)
         goto out;
     }
     if ((size_t)PQntuples(result) != stream->lane_count) {
-        error_set(err, ERROR_INTERNAL, "another muster-stream has taken over lanes of this one: nothing was written");
+        error_set(err, ERROR_FOUND, "another muster-stream has taken over lanes of this one: nothing was written");
         error_hint(err, "run one process for each lane, or give each its own with --lanes");
         goto out;
     }

@@ -189,7 +189,7 @@ check "a column twice" refuses 4 "twice.csv:1: the header has two columns Qty" $
 check "an open quote" refuses 0 "1 events archived, 1 quarantined" $(csv open)
 check "ragged lines, cells that are no time and no number" refuses 0 "1 events archived, 5 quarantined" $(csv ragged)
 check "an empty CSV file" refuses 4 "expected a header" muster-batch load "$work/empty.jsonl" --map "$work/good.map"
-check "random bytes as CSV" refuses 4 "there is no column Customer" muster-batch load "$work/random" --map "$work/good.map"
+check "random bytes as CSV" ends 4 muster-batch load "$work/random" --map "$work/good.map"
 for line in 'usr = Customer' 'user Customer' 'user = Customer | strp "x"' 'user = Custmer'; do
     { echo "$line"; tail -n +2 "$work/good.map"; } >"$work/bad.map"
     check "a mapping with: $line" refuses 4 "bad.map:1: " $(csv ragged bad)
