@@ -18,6 +18,13 @@ static const struct option operators_options[] = {
     {.name = NULL},
 };
 
+static const struct option diff_options[] = {
+    {.name = "from", .kind = OPTION_INTEGER, .value = "V", .help = "the older version (default: the one before)"},
+    {.name = "to", .kind = OPTION_INTEGER, .value = "W", .help = "the newer version (default: the newest)"},
+    {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
+    {.name = NULL},
+};
+
 static const struct option validate_options[] = {
     {.name = "allow-impossible", .kind = OPTION_FLAG, .help = "rules that nothing can satisfy are warnings only"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
@@ -132,6 +139,17 @@ static const struct command segments_commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = segments_sql_events},
+    {.name = "diff",
+     .arguments = "SEGMENT | FILE_OR_DIR FILE_OR_DIR",
+     .summary = "what changed between two versions, in words",
+     .help =
+         "Of a stored segment (by default its newest version and the one before), or of files. Where it is certain, "
+         "it\nsays whether more or fewer users can be members, whatever the events are; consent and the segments "
+         "referred to\nare not looked at.",
+     .options = diff_options,
+     .argument_min = 1,
+     .argument_max = 2,
+     .run = segments_diff},
     {.name = "operators",
      .arguments = "",
      .summary = "the operators of the language, from the parser's own tables",

@@ -191,6 +191,15 @@ check '  with the text as written' says '{"segmentId": "vip", "criteria": [{"eve
 check 'an older version too' exits 0 segments show vip --version 1 --format jsonl
 check '  with its author' says '"author":"ada","commit":"1234abcd"'
 check 'an unknown segment is exit 2' exits 2 segments show nobody
+check 'diff of the last two versions' exits 0 segments diff vip --format csv
+check '  says what changed' says 'vip,criteria[0],the comparison changed from >= 100 to >= 120'
+check '  and what it means' says 'vip,,who may be a member becomes narrower'
+check '  the other way round' exits 0 segments diff vip --from 2 --to 1 --format csv
+check '  means the opposite' says 'vip,,who may be a member becomes wider'
+check 'a first version has none before it' exits 2 segments diff lone
+check 'diff of files needs no server' exits 0 run env MUSTER_STORE_CONNINFO=host=/nowhere "$build/muster" segments diff "$work/d" "$work/many"
+check '  and names what is gone' says 'the segment was removed'
+check 'files have no versions' exits 2 segments diff "$work/d" "$work/d" --from 1
 check 'an unreachable store is exit 3' exits 3 run env MUSTER_STORE_CONNINFO='host=127.0.0.1 port=1' "$build/muster" segments list
 check 'the operator cannot rewrite a definition' exits 1 run psql -q -X "$MUSTER_STORE_CONNINFO user=muster_operator" \
     -c "UPDATE muster.definitions SET document = ''"
