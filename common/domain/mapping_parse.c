@@ -461,6 +461,9 @@ static bool parse_line(struct lexer *lexer, struct slice line)
     if (!next(lexer) || !parse_expression(lexer, &rule)) {
         return false;
     }
+    if (mapping->rule_count == MAPPING_RULE_COUNT_MAX) {
+        return fail(lexer, "too many lines");
+    }
     if (!memory_grow(&mapping->rules, &mapping->rule_capacity, mapping->rule_count, MAPPING_RULE_COUNT_MAX,
                      sizeof *mapping->rules, "mapping lines", lexer->err)) {
         return false;

@@ -431,10 +431,8 @@ static bool read_criterion(struct rule_reader *reader, int32_t token, const stru
 bool rule_read_criteria(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,
                         struct criterion **out, size_t *count_out)
 {
-    if (reader->document->tokens[token].count > RULE_CRITERION_MAX) {
-        return rule_fail(reader, place, "more than %d criteria", (int)RULE_CRITERION_MAX);
-    }
-    return rule_read_array(reader, token, place, count_min, "criteria", sizeof(struct criterion), read_criterion, out,
+    return rule_count_limit(reader, token, place, RULE_CRITERION_MAX, "criteria") &&
+           rule_read_array(reader, token, place, count_min, "criteria", sizeof(struct criterion), read_criterion, out,
                            count_out);
 }
 
@@ -564,7 +562,8 @@ static bool read_steps(struct rule_reader *reader, int32_t token, const struct r
     struct criterion *criterion = target;
 
     (void)key;
-    return rule_read_array(reader, token, place, 2, "steps", sizeof(struct rule_selector), read_step, &criterion->steps,
+    return rule_count_limit(reader, token, place, RULE_STEP_MAX, "steps") &&
+           rule_read_array(reader, token, place, 2, "steps", sizeof(struct rule_selector), read_step, &criterion->steps,
                            &criterion->step_count);
 }
 

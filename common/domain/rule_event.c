@@ -18,7 +18,8 @@ bool rule_read_event_names(struct rule_reader *reader, int32_t token, const stru
                            struct rule_selector *out)
 {
     if (rule_type(reader, token) == JSON_ARRAY) {
-        return rule_read_array(reader, token, place, 1, "event names", sizeof(struct slice), read_event_name,
+        return rule_count_limit(reader, token, place, RULE_NAME_MAX, "event names") &&
+               rule_read_array(reader, token, place, 1, "event names", sizeof(struct slice), read_event_name,
                                &out->names, &out->name_count);
     }
     out->names = arena_allocate_zeroed(reader->arena, 1, sizeof(*out->names));
@@ -66,7 +67,8 @@ bool rule_key_where(struct rule_reader *reader, int32_t token, const struct rule
 {
     struct rule_selector *selector = (struct rule_selector *)(void *)((char *)target + key->offset);
 
-    return rule_read_array(reader, token, place, 0, "predicates", sizeof(struct rule_predicate), read_predicate,
+    return rule_count_limit(reader, token, place, RULE_NAME_MAX, "predicates") &&
+           rule_read_array(reader, token, place, 0, "predicates", sizeof(struct rule_predicate), read_predicate,
                            &selector->where, &selector->where_count);
 }
 
@@ -177,7 +179,8 @@ static bool read_product_path(struct rule_reader *reader, int32_t token, const s
 bool rule_read_paths(struct rule_reader *reader, int32_t token, const struct rule_place *place, struct rule_path **out,
                      size_t *count_out)
 {
-    return rule_read_array(reader, token, place, 1, "property paths", sizeof(struct rule_path), read_product_path, out,
+    return rule_count_limit(reader, token, place, RULE_STEP_MAX, "property paths") &&
+           rule_read_array(reader, token, place, 1, "property paths", sizeof(struct rule_path), read_product_path, out,
                            count_out);
 }
 

@@ -51,7 +51,8 @@ static bool read_tags(struct rule_reader *reader, int32_t token, const struct ru
     struct definition *definition = target;
 
     (void)key;
-    return rule_read_array(reader, token, place, 0, "strings", sizeof(struct slice), read_tag, &definition->tags,
+    return rule_count_limit(reader, token, place, RULE_NAME_MAX, "strings") &&
+           rule_read_array(reader, token, place, 0, "strings", sizeof(struct slice), read_tag, &definition->tags,
                            &definition->tag_count);
 }
 

@@ -289,6 +289,13 @@ bool rule_read_object(struct rule_reader *reader, int32_t token, const struct ru
     return good;
 }
 
+bool rule_count_limit(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_max,
+                      const char *what)
+{
+    return rule_type(reader, token) != JSON_ARRAY || reader->document->tokens[token].count <= count_max ||
+           rule_fail(reader, place, "more than %zu %s", count_max, what);
+}
+
 bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,
                      const char *what, size_t size, rule_element_read *read, void *array_out, size_t *count_out)
 {
@@ -307,8 +314,8 @@ bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rul
         }
         return rule_expected(reader, place, token, expected);
     }
-    if (count > RULE_ARRAY_MAX) {
-        return rule_fail(reader, place, "more than %d %s", (int)RULE_ARRAY_MAX, what);
+    if (!rule_count_limit(reader, token, place, RULE_ARRAY_MAX, what)) {
+        return false;
     }
     array = arena_allocate_zeroed(reader->arena, count, size);
     if (array == NULL) {

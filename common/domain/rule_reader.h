@@ -105,7 +105,15 @@ bool rule_read_object(struct rule_reader *reader, int32_t token, const struct ru
                       const struct rule_form *form, void *target) MUST_CHECK;
 /* The array's elements one by one into a new array on the arena of `size`-byte elements, zeroed. Fewer than count_min
  * or more than RULE_ARRAY_MAX elements are an error. `what` names the elements. */
-enum { RULE_ARRAY_MAX = 100000, RULE_CRITERION_MAX = 10000 };
+enum {
+    RULE_ARRAY_MAX = 100000, /* what in and notIn compare with, above all */
+    RULE_CRITERION_MAX = 10000,
+    RULE_NAME_MAX = 1000, /* event names of one selector, predicates of one, tags */
+    RULE_STEP_MAX = 100,  /* steps of a sequence, properties in same: what an evaluation pays for by the square */
+};
+/* False, with an error, when the value is an array of more than count_max elements. */
+bool rule_count_limit(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_max,
+                      const char *what) MUST_CHECK;
 typedef bool rule_element_read(struct rule_reader *reader, int32_t token, const struct rule_place *place,
                                void *element);
 bool rule_read_array(struct rule_reader *reader, int32_t token, const struct rule_place *place, size_t count_min,

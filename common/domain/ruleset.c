@@ -7,9 +7,19 @@
 #include "common/domain/ruleset_reach.h"
 #include "common/domain/tally.h"
 
-/* Each condition has a bit in the others' sets, so their number is bounded: far above what people write, far below what
- * hurts. */
-enum { SELECTOR_COUNT_MAX = 20000, RULESET_SIZE_MAX = 1 << 30, DEDUP_DEFAULT_MS = 24 * 60 * 60 * 1000 };
+enum { RULESET_SIZE_MAX = 1 << 30, DEDUP_DEFAULT_MS = 24 * 60 * 60 * 1000 };
+
+void *ruleset_allocate(struct ruleset *ruleset, size_t count, size_t size, struct error *err)
+{
+    void *block = arena_allocate_zeroed(&ruleset->arena, count == 0 ? 1 : count, size);
+
+    if (block == NULL && ruleset->arena.size_used > RULESET_SIZE_MAX / 2) {
+        (void)error_set(err, ERROR_INPUT, "the definitions are too large to be evaluated together");
+    } else if (block == NULL) {
+        (void)error_no_memory(err, "rules");
+    }
+    return block;
+}
 
 /* An array on the ruleset's arena while it grows. */
 struct growing {
@@ -31,6 +41,8 @@ struct compiler {
     struct growing sources;
     struct growing columns;
     struct growing selectors;
+    struct growing source_hashes; /* uint64_t: so that looking for an equal one compares little */
+    struct growing selector_hashes;
     struct growing percentiles;
     struct growing reads;   /* struct pair: selector reads column */
     struct growing touches; /* struct pair: selector touches segment, directly */
@@ -38,19 +50,9 @@ struct compiler {
     struct error *err;
 };
 
-static bool no_memory(struct compiler *compiler)
-{
-    return error_no_memory(compiler->err, "rules");
-}
-
 static void *allocate(struct compiler *compiler, size_t count, size_t size)
 {
-    void *block = arena_allocate_zeroed(&compiler->ruleset->arena, count == 0 ? 1 : count, size);
-
-    if (block == NULL) {
-        (void)no_memory(compiler);
-    }
-    return block;
+    return ruleset_allocate(compiler->ruleset, count, size, compiler->err);
 }
 
 static bool append(struct compiler *compiler, struct growing *array, const void *item, size_t size)
@@ -95,19 +97,47 @@ static bool keys_equal(const struct slice *a, size_t a_count, const struct slice
     return true;
 }
 
+static uint64_t keys_hash(const struct compiler *compiler, const struct slice *keys, size_t count, uint64_t hash)
+{
+    for (size_t i = 0; i < count; i++) {
+        hash = hash_bytes(keys[i], hash ^ compiler->ruleset->seed);
+    }
+    return hash;
+}
+
+/* The first index at or after `index` whose hash is this one, or the number of hashes. */
+static size_t find_hash(const struct growing *hashes, size_t index, uint64_t hash)
+{
+    const uint64_t *items = (const uint64_t *)(const void *)hashes->items;
+
+    while (index < hashes->count && items[index] != hash) {
+        index++;
+    }
+    return index;
+}
+
 static bool intern_source(struct compiler *compiler, const struct rule_path *path, uint32_t *out)
 {
     const struct rule_source *sources = (const struct rule_source *)(const void *)compiler->sources.items;
     const struct rule_source source = {.keys = path->keys, .key_count = path->key_count};
 
-    for (size_t i = 0; i < compiler->sources.count; i++) {
+    uint64_t hash = keys_hash(compiler, path->keys, path->key_count, path->key_count);
+
+    for (size_t i = find_hash(&compiler->source_hashes, 0, hash); i < compiler->sources.count;
+         i = find_hash(&compiler->source_hashes, i + 1, hash)) {
         if (keys_equal(sources[i].keys, sources[i].key_count, path->keys, path->key_count)) {
             *out = (uint32_t)i;
             return true;
         }
     }
+    if (compiler->sources.count == RULESET_PROPERTY_COUNT_MAX) {
+        return error_set(compiler->err, ERROR_INPUT,
+                         "the definitions read more than %d different properties and traits",
+                         (int)RULESET_PROPERTY_COUNT_MAX);
+    }
     *out = (uint32_t)compiler->sources.count;
-    return append(compiler, &compiler->sources, &source, sizeof source);
+    return append(compiler, &compiler->sources, &source, sizeof source) &&
+           append(compiler, &compiler->source_hashes, &hash, sizeof hash);
 }
 
 static bool intern_column(struct compiler *compiler, bool trait, const struct rule_path *path,
@@ -170,17 +200,20 @@ static bool selectors_equal(const struct selector *a, const struct selector *b)
 static bool intern(struct compiler *compiler, const struct selector *selector, uint32_t *out)
 {
     const struct selector *selectors = (const struct selector *)(const void *)compiler->selectors.items;
-    size_t index = 0;
+    uint64_t hash = keys_hash(compiler, selector->names, selector->name_count,
+                              keys_hash(compiler, &selector->key, 1, selector->predicate_count));
+    size_t index = find_hash(&compiler->selector_hashes, 0, hash);
 
     while (index < compiler->selectors.count && !selectors_equal(&selectors[index], selector)) {
-        index++;
+        index = find_hash(&compiler->selector_hashes, index + 1, hash);
     }
-    if (index == SELECTOR_COUNT_MAX) {
+    if (index == RULESET_CONDITION_COUNT_MAX) {
         return error_set(compiler->err, ERROR_INPUT,
                          "the definitions hold more than %d different conditions on events or traits",
-                         (int)SELECTOR_COUNT_MAX);
+                         (int)RULESET_CONDITION_COUNT_MAX);
     }
-    if (index == compiler->selectors.count && !append(compiler, &compiler->selectors, selector, sizeof *selector)) {
+    if (index == compiler->selectors.count && (!append(compiler, &compiler->selectors, selector, sizeof *selector) ||
+                                               !append(compiler, &compiler->selector_hashes, &hash, sizeof hash))) {
         return false;
     }
     *out = (uint32_t)index;
@@ -442,138 +475,6 @@ static bool compile_criterion(struct compiler *compiler, const struct criterion 
     }
 }
 
-/* ---- what each event name means ---- */
-
-static bool selector_takes(const struct selector *selector, size_t shape, struct slice name)
-{
-    if (shape == SHAPE_IDENTIFY || selector->trait) {
-        return selector->trait && shape == SHAPE_IDENTIFY;
-    }
-    if (selector->any_name) {
-        return true;
-    }
-    for (size_t i = 0; i < selector->name_count; i++) {
-        if (shape != SHAPE_OTHER && slice_equal(selector->names[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_once(uint32_t *list, size_t *count, uint32_t item)
-{
-    for (size_t i = 0; i < *count; i++) {
-        if (list[i] == item) {
-            return;
-        }
-    }
-    list[(*count)++] = item;
-}
-
-static void add_columns(const struct ruleset *ruleset, struct shape *shape, const struct selector *selector)
-{
-    for (uint32_t column = 0; column < ruleset->column_count; column++) {
-        if (!bit_is_set(selector->columns, column)) {
-            continue;
-        }
-        add_once(shape->columns, &shape->column_count, column);
-        add_once(shape->sources, &shape->source_count, ruleset->columns[column].source);
-        if (ruleset->columns[column].factor != RULESET_NONE) {
-            add_once(shape->sources, &shape->source_count, ruleset->columns[column].factor);
-        }
-    }
-}
-
-static bool compile_shape(struct compiler *compiler, size_t index)
-{
-    const struct ruleset *ruleset = compiler->ruleset;
-    struct shape *shape = &ruleset->shapes[index];
-
-    shape->selectors = allocate(compiler, ruleset->selector_count, sizeof *shape->selectors);
-    shape->sources = allocate(compiler, ruleset->source_count, sizeof *shape->sources);
-    shape->columns = allocate(compiler, ruleset->column_count, sizeof *shape->columns);
-    shape->slot_of = allocate(compiler, ruleset->column_count, sizeof *shape->slot_of);
-    if (shape->selectors == NULL || shape->sources == NULL || shape->columns == NULL || shape->slot_of == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < ruleset->selector_count; i++) {
-        const struct selector *selector = &ruleset->selectors[i];
-
-        if (!selector_takes(selector, index, shape->name)) {
-            continue;
-        }
-        shape->selectors[shape->selector_count++] = i;
-        for (size_t k = 0; k < selector->predicate_count; k++) {
-            add_once(shape->sources, &shape->source_count, selector->predicates[k].source);
-        }
-        add_columns(ruleset, shape, selector);
-    }
-    for (size_t i = 0; i < ruleset->column_count; i++) {
-        shape->slot_of[i] = SHAPE_NO_SLOT;
-    }
-    if (shape->column_count >= SHAPE_NO_SLOT) {
-        return error_set(compiler->err, ERROR_INPUT,
-                         "the definitions read too many properties of one event: at most %d", SHAPE_NO_SLOT - 1);
-    }
-    for (size_t i = 0; i < shape->column_count; i++) {
-        shape->slot_of[shape->columns[i]] = (uint16_t)i;
-    }
-    return true;
-}
-
-static size_t shape_slot(const struct ruleset *ruleset, struct slice name)
-{
-    size_t slot = (size_t)hash_bytes(name, ruleset->seed) & ruleset->shape_table_mask;
-
-    while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
-        slot = (slot + 1) & ruleset->shape_table_mask;
-    }
-    return slot;
-}
-
-const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name)
-{
-    return &ruleset->shapes[ruleset->shape_table[shape_slot(ruleset, name)]];
-}
-
-static bool compile_shapes(struct compiler *compiler)
-{
-    struct ruleset *ruleset = compiler->ruleset;
-    size_t name_count = 0;
-    size_t table_size = 16;
-
-    for (size_t i = 0; i < ruleset->selector_count; i++) {
-        name_count += ruleset->selectors[i].name_count;
-    }
-    while (table_size < 2 * (name_count + 1)) {
-        table_size *= 2;
-    }
-    ruleset->shapes = allocate(compiler, SHAPE_FIRST_NAMED + name_count, sizeof *ruleset->shapes);
-    ruleset->shape_table = allocate(compiler, table_size, sizeof *ruleset->shape_table);
-    if (ruleset->shapes == NULL || ruleset->shape_table == NULL) {
-        return false;
-    }
-    ruleset->shape_table_mask = table_size - 1;
-    ruleset->shape_count = SHAPE_FIRST_NAMED;
-    for (size_t i = 0; i < ruleset->selector_count; i++) {
-        for (size_t k = 0; k < ruleset->selectors[i].name_count; k++) {
-            struct slice name = ruleset->selectors[i].names[k];
-            size_t slot = shape_slot(ruleset, name);
-
-            if (ruleset->shape_table[slot] == 0) {
-                ruleset->shape_table[slot] = (uint32_t)ruleset->shape_count;
-                ruleset->shapes[ruleset->shape_count++].name = name;
-            }
-        }
-    }
-    for (size_t i = 0; i < ruleset->shape_count; i++) {
-        if (!compile_shape(compiler, i)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- references, and which segments a selector touches ---- */
 
 static bool compile_closure(struct compiler *compiler, uint32_t index)
@@ -588,14 +489,13 @@ static bool compile_closure(struct compiler *compiler, uint32_t index)
         return false;
     }
     bit_set(needed, index);
-    /* Referred segments come earlier in the evaluation order, so their closures are there. */
-    for (size_t i = 0; i < compiler->refers.count; i++) {
-        if (refers[i].selector == index) {
-            const struct segment_plan *referred = &ruleset->segments[refers[i].other];
+    /* Referred segments come earlier in the evaluation order, so their closures are there; the segment's own references
+     * were found last. */
+    for (size_t i = compiler->refers.count; i > 0 && refers[i - 1].selector == index; i--) {
+        const struct segment_plan *referred = &ruleset->segments[refers[i - 1].other];
 
-            for (size_t k = 0; k < referred->closure_count; k++) {
-                bit_set(needed, referred->closure[k]);
-            }
+        for (size_t k = 0; k < referred->closure_count; k++) {
+            bit_set(needed, referred->closure[k]);
         }
     }
     for (size_t i = 0; i < ruleset->segment_words; i++) {
@@ -618,11 +518,39 @@ static bool compile_closure(struct compiler *compiler, uint32_t index)
     return true;
 }
 
+/* What touches a segment touches all that refer to it. The pairs of a segment lie together. */
+static bool spread_touches(struct compiler *compiler)
+{
+    struct ruleset *ruleset = compiler->ruleset;
+    const struct pair *touches = (const struct pair *)(const void *)compiler->touches.items;
+    size_t *begins = allocate(compiler, ruleset->segment_count, sizeof *begins);
+    size_t *ends = allocate(compiler, ruleset->segment_count, sizeof *ends);
+
+    if (begins == NULL || ends == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < compiler->touches.count; i++) {
+        if (ends[touches[i].other] == 0) {
+            begins[touches[i].other] = i;
+        }
+        ends[touches[i].other] = i + 1;
+    }
+    for (size_t s = 0; s < ruleset->segment_count; s++) {
+        for (size_t k = 0; k < ruleset->segments[s].closure_count; k++) {
+            uint32_t member = ruleset->segments[s].closure[k];
+
+            for (size_t i = begins[member]; i < ends[member]; i++) {
+                bit_set(ruleset->selectors[touches[i].selector].segments, s);
+            }
+        }
+    }
+    return true;
+}
+
 static bool compile_bits(struct compiler *compiler)
 {
     struct ruleset *ruleset = compiler->ruleset;
     const struct pair *reads = (const struct pair *)(const void *)compiler->reads.items;
-    const struct pair *touches = (const struct pair *)(const void *)compiler->touches.items;
 
     for (size_t i = 0; i < ruleset->selector_count; i++) {
         ruleset->selectors[i].columns = allocate(compiler, ruleset->column_words, sizeof(uint64_t));
@@ -634,18 +562,7 @@ static bool compile_bits(struct compiler *compiler)
     for (size_t i = 0; i < compiler->reads.count; i++) {
         bit_set(ruleset->selectors[reads[i].selector].columns, reads[i].other);
     }
-    for (size_t i = 0; i < compiler->touches.count; i++) {
-        uint64_t *segments = ruleset->selectors[touches[i].selector].segments;
-
-        for (size_t s = 0; s < ruleset->segment_count; s++) {
-            for (size_t k = 0; k < ruleset->segments[s].closure_count; k++) {
-                if (ruleset->segments[s].closure[k] == touches[i].other) {
-                    bit_set(segments, s);
-                }
-            }
-        }
-    }
-    return true;
+    return spread_touches(compiler);
 }
 
 static bool compile(struct compiler *compiler)
@@ -653,6 +570,10 @@ static bool compile(struct compiler *compiler)
     struct ruleset *ruleset = compiler->ruleset;
     const struct segment_set *set = ruleset->set;
 
+    if (set->definition_count > RULESET_SEGMENT_COUNT_MAX) {
+        return error_set(compiler->err, ERROR_INPUT, "more than %d segments to evaluate together",
+                         (int)RULESET_SEGMENT_COUNT_MAX);
+    }
     ruleset->segment_count = set->definition_count;
     ruleset->segment_words = (set->definition_count + 63) / 64;
     ruleset->segments = allocate(compiler, set->definition_count, sizeof *ruleset->segments);
@@ -687,7 +608,7 @@ static bool compile(struct compiler *compiler)
     ruleset->selector_words = (ruleset->selector_count + 63) / 64;
     ruleset->column_words = (ruleset->column_count + 63) / 64;
     return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) && compile_bits(compiler) &&
-           compile_shapes(compiler);
+           ruleset_shapes_compile(ruleset, compiler->err);
 }
 
 bool ruleset_new(const struct segment_set *set, const struct ruleset_options *options, struct ruleset **out,

@@ -12,6 +12,15 @@
 
 struct ruleset;
 
+/* What is evaluated together: each condition has a bit in the sets of others, so the numbers are bounded: far above
+ * what people write, far below what hurts. More is ERROR_INPUT. */
+enum {
+    RULESET_SEGMENT_COUNT_MAX = 10000,
+    RULESET_CONDITION_COUNT_MAX = 20000, /* different ones, on events and traits */
+    RULESET_NAME_COUNT_MAX = 20000,      /* different events */
+    RULESET_PROPERTY_COUNT_MAX = 20000,  /* different properties and traits */
+};
+
 struct ruleset_options {
     int64_t dedup_ms; /* copies of a messageId at most this far apart are one event; 0 stands for 24 h */
     zone_find *zones; /* NULL: UTC only. Zones found must outlive the ruleset (common/io/zone_files.h) */

@@ -155,4 +155,9 @@ static inline void bit_set(uint64_t *bits, size_t index)
     bits[index / 64] |= UINT64_C(1) << (index % 64);
 }
 
+/* Zeroed, on the ruleset's arena, or NULL with an error: no memory, or (ERROR_INPUT) the definitions are too large. */
+void *ruleset_allocate(struct ruleset *ruleset, size_t count, size_t size, struct error *err) MUST_CHECK;
+/* Fills shapes and shape_table, once the selectors and their columns are there. */
+bool ruleset_shapes_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
+
 #endif
