@@ -25,6 +25,15 @@ static const struct option diff_options[] = {
     {.name = NULL},
 };
 
+static const struct option cost_options[] = {
+    {.name = "events-per-day", .kind = OPTION_INTEGER, .value = "N", .help = "events of one user a day (default 10)"},
+    {.name = "days", .kind = OPTION_INTEGER, .value = "N", .help = "after how many days (default 365)"},
+    {.name = "id-bytes", .kind = OPTION_INTEGER, .value = "N", .help = "bytes of a message id (default 36)"},
+    {.name = "text-bytes", .kind = OPTION_INTEGER, .value = "N", .help = "bytes of a text that is read (default 16)"},
+    {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
+    {.name = NULL},
+};
+
 static const struct option validate_options[] = {
     {.name = "allow-impossible", .kind = OPTION_FLAG, .help = "rules that nothing can satisfy are warnings only"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
@@ -139,6 +148,15 @@ static const struct command segments_commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = segments_sql_events},
+    {.name = "cost",
+     .arguments = "FILE_OR_DIR",
+     .summary = "bytes of state per user, reach, and whether it can stream",
+     .help = "Says for each definition, before it ships: whether a stream can evaluate it and why not, how far back it "
+             "can\ndepend (reach), and the bytes of state per user at worst, with all it refers to.",
+     .options = cost_options,
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = segments_cost},
     {.name = "diff",
      .arguments = "SEGMENT | FILE_OR_DIR FILE_OR_DIR",
      .summary = "what changed between two versions, in words",

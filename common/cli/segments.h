@@ -12,6 +12,8 @@ bool segments_validate(const struct command_line *line, struct error *err) MUST_
 bool segments_operators(const struct command_line *line, struct error *err) MUST_CHECK;
 /* diff SEGMENT | FILE FILE */
 bool segments_diff(const struct command_line *line, struct error *err) MUST_CHECK;
+/* cost FILE_OR_DIR */
+bool segments_cost(const struct command_line *line, struct error *err) MUST_CHECK;
 /* apply FILE_OR_DIR */
 bool segments_apply(const struct command_line *line, struct error *err) MUST_CHECK;
 /* list */

@@ -191,6 +191,13 @@ check '  with the text as written' says '{"segmentId": "vip", "criteria": [{"eve
 check 'an older version too' exits 0 segments show vip --version 1 --format jsonl
 check '  with its author' says '"author":"ada","commit":"1234abcd"'
 check 'an unknown segment is exit 2' exits 2 segments show nobody
+definition bad/u.json u "$unbounded" ', "evaluation": "batch"'
+check 'cost works' exits 0 segments cost "$work/bad/u.json" --events-per-day 3 --days 10 --format csv
+check '  and says why a rule does not stream' says 'u,no,unlimited,'
+check '  by name' says 'notFollowedBy with orLater and same but no window'
+check 'operators prints the table' exits 0 segments operators --format csv
+check '  with where each may stand' says 'startsWith,comparison,"values (where, trait, latest, earliest)",a string,'
+check 'the committed reference is the one that it prints' cmp -s schemas/segment-language.md <("$build/muster" segments operators --format markdown)
 check 'diff of the last two versions' exits 0 segments diff vip --format csv
 check '  says what changed' says 'vip,criteria[0],the comparison changed from >= 100 to >= 120'
 check '  and what it means' says 'vip,,who may be a member becomes narrower'
