@@ -3,6 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "common/domain/rule_parse.h"
+#include "common/domain/rule_sense.h"
 
 enum { NAMES_MAX = 6, DEFINITIONS_MAX = 12, CRITERIA_MAX = 60, EVENTS = 14 };
 
@@ -108,12 +109,46 @@ static bool readable(struct fuzz_world *world)
     return event_decode(text, &world->document, &world->arena, &event, &reason, &why) && reason == QUARANTINE_NONE;
 }
 
+/* Read for all its problems, the text has an error exactly when reading it ends with one. */
+static void check_problems(struct slice input)
+{
+    struct error err = ERROR_INIT;
+    struct rule_problems problems;
+    struct segment_set first;
+    struct segment_set all;
+    bool accepted;
+
+    segment_set_init(&first);
+    segment_set_init(&all);
+    rule_problems_init(&problems);
+    all.problems = &problems;
+    accepted = segment_set_add(&first, SLICE_LITERAL("fuzz.json"), input, 0, &err) && segment_set_check(&first, &err);
+    fuzz_check(segment_set_add(&all, SLICE_LITERAL("fuzz.json"), input, 0, &err) && segment_set_check(&all, &err),
+               "problems could not be collected: %s", err.message);
+    fuzz_check(accepted == (problems.error_count == 0), "accepted: %d, but %zu errors (%s)", accepted,
+               problems.error_count, err.message);
+    fuzz_check(rule_sense_check(&all, RULE_WARNING, &err), "no sense: %s", err.message);
+    fuzz_check(accepted == (problems.error_count == 0), "sense found errors in what is accepted");
+    rule_problems_sort(&problems);
+    for (size_t i = 0; i < problems.count; i++) {
+        const struct rule_problem *problem = &problems.items[i];
+
+        fuzz_check(problem->severity != RULE_SEVERITY_NONE && problem->kind != RULE_PROBLEM_NONE && problem->line > 0 &&
+                       problem->message.size > 0,
+                   "problem %zu says too little", i);
+    }
+    segment_set_clear(&first);
+    segment_set_clear(&all);
+    rule_problems_clear(&problems);
+}
+
 void fuzz_definition(struct slice input)
 {
     struct wanted wanted = {.step_ms = 1000};
     struct error err = ERROR_INIT;
     struct fuzz_world world;
 
+    check_problems(input);
     if (!fuzz_world_init(&world, input, &err)) {
         fuzz_check(err.code == ERROR_INPUT && strstr(err.message, "fuzz.json") != NULL, "refused by: %s", err.message);
         goto out;
