@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
 work=$(mktemp -d /var/tmp/muster-sql.XXXXXX)
+chmod 755 "$work" # the unprivileged user that runs PostgreSQL must get through
 stack=${MUSTER_STACK_DIR:-$work/stack}
 passed=0
 failed=0
