@@ -273,9 +273,11 @@ static const struct option load_options[] = {
 
 const struct command batch_command_load = {
     .name = "load",
-    .arguments = "FILE | --kafka",
+    .arguments = "[FILE]",
     .summary = "archive a file (JSON lines, or CSV by a mapping), or the log",
     .help =
+        "Takes either FILE or --kafka.\n"
+        "\n"
         "Exactly once: a file is known by its content and mapping, and a load that was killed goes on where it was;\n"
         "loading a file twice changes nothing. Lines without a message id get one from the file's SHA-256 and their\n"
         "number. What cannot be used goes to quarantine with line or offset and reason, and is counted.\n"

@@ -167,7 +167,7 @@ static bool run_command(const struct command_line *line, struct error *err)
 }
 
 static const struct option run_options[] = {
-    {"as-of", OPTION_INSTANT, "T", "the instant asked about (default: see below)", false},
+    {"as-of", OPTION_INSTANT, "T", "the instant asked about (default: see above)", false},
     {"segments", OPTION_TEXT, "ID,...", "only these, and what they refer to (default: all but evaluation = stream)",
      false},
     {"resume", OPTION_FLAG, NULL, "only continue the run that a crash left, even if more was archived since", false},

@@ -45,7 +45,7 @@ static const struct option common_options[] = {
     {.name = "set",
      .kind = OPTION_TEXT,
      .value = "SECTION.KEY=VALUE",
-     .help = "one setting, before file and environment"},
+     .help = "one setting; overrides file and environment"},
     {.name = "help", .kind = OPTION_FLAG, .help = "this text"},
     {0},
 };

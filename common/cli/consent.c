@@ -158,9 +158,9 @@ static bool purpose_check(struct pg *pg, const char *purpose, struct error *err)
     known = PQgetvalue(result, 0, 0)[0] == 't';
     if (!known) {
         error_set(err, ERROR_USAGE, "nothing names the purpose \"%.64s\"", purpose);
-        error_hint(
-            err, "there are: %s; a definition, a message or [consent] of the settings the store is made with names one",
-            PQgetvalue(result, 0, 1));
+        error_hint(err,
+                   "there are: %s; a definition or a message names one, or [consent] as opt_out when the store is made",
+                   PQgetvalue(result, 0, 1));
     }
     PQclear(result);
     return known;

@@ -57,9 +57,9 @@ const struct command command_drift = {
     .name = "drift",
     .arguments = "[SEGMENT]",
     .summary = "show how far batch and stream differ, and why",
-    .help = "raw compares the run with the stream now, aligned both at the run's as_of (the honest comparison). "
-            "jaccard is members in both\n"
-            "by members in either. Exit status 1 while an alert is raised.",
+    .help = "raw compares the run with the stream now, aligned both at the run's as_of (the honest comparison).\n"
+            "jaccard is members in both by members in either. causes counts the differences; its users are a few\n"
+            "of them, by number (muster.user_ids). Exit status 1 while an alert is raised.",
     .options = drift_options,
     .argument_min = 0,
     .argument_max = 1,

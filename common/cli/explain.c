@@ -64,9 +64,10 @@ static const struct {
     const char *name;
     const char *meaning;
 } decisions[] = {
-    {"stream_only", "no batch run has evaluated this version yet, and the stream knows the answer by itself"},
-    {"awaiting_batch",
-     "no batch run has evaluated this version yet, and the stream has not read far enough back to know by itself"},
+    {"stream_only", "no batch run of this version counts for the user (none yet, none since the present grant, or the\n"
+                    "  definition asks for the stream alone), and the stream knows the answer by itself"},
+    {"awaiting_batch", "no batch run of this version counts for the user (none yet, or none since the present grant),\n"
+                       "  and the stream has not read far enough back to know by itself"},
     {"stream_uncertain", "the stream is uncertain about this user for now, so the batch decides"},
     {"stream_covers",
      "the stream has read everything that the batch run read, and more, so it decides, also by its silence"},
