@@ -4,40 +4,10 @@
 # usage: tests/integration/batch.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-batch-test.XXXXXX)
-chmod 755 "$work" # the servers may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
-
-cleanup() {
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
-    fi
-}
+. tests/harness.sh
 
 batch() { "$build/muster-batch" "$@" >"$work/out" 2>"$work/err"; }
 muster() { "$build/muster" "$@" >"$work/out" 2>"$work/err"; }
-exits() { # STATUS COMMAND...: the command ends with that status
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    [ "$status" -eq "$wanted" ]
-}
 says() { grep -q -- "$1" "$work/out" "$work/err"; }
 sql() { psql -q -X -A -t -F, -v ON_ERROR_STOP=1 "$MUSTER_STORE_ADMIN_CONNINFO" -c "SET search_path = muster" -c "$1"; }
 gives() { # EXPECTED SQL
@@ -241,5 +211,4 @@ check "its records stay while it is the newest that has the segment" gives 1,1 "
 check "older ones of the second go" gives 3 "SELECT count(DISTINCT run_no) FROM batch_records JOIN segments USING (segment_no)
     WHERE segment_id = 'two'"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -4,38 +4,8 @@
 # usage: tests/integration/produce.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-produce-test.XXXXXX)
-chmod 755 "$work" # the servers may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
-
-cleanup() {
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
-    fi
-}
+. tests/harness.sh
 produce() { "$build/muster" produce "$@" >"$work/out" 2>"$work/err"; }
-exits() { # STATUS COMMAND...
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    [ "$status" -eq "$wanted" ] || { echo "     exit $status, not $wanted"; return 1; }
-}
 says() { grep -q -- "$1" "$work/out" "$work/err"; }
 same() { [ "$1" = "$2" ] || { echo "     $1, not $2"; return 1; }; }
 # The topic's messages as "PARTITION KEY VALUE", partitions one after the other.
@@ -137,5 +107,4 @@ delivered=$(awk '{ print $1 }' "$work/out")
 line=$(sed -nE 's/^stopped behind line ([0-9]+) of .*/\1/p' "$work/err")
 check "it says where it stopped, and everything before is delivered" same "$delivered" "${line:-2000000}"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

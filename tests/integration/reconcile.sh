@@ -4,41 +4,14 @@
 # usage: tests/integration/reconcile.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-reconcile-test.XXXXXX)
-chmod 755 "$work" # the servers may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
+. tests/harness.sh
 watch_pid=
 RANDOM=7
 
-cleanup() {
+cleanup_first() {
     [ -z "$watch_pid" ] || kill "$watch_pid" 2>/dev/null || true
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
-    fi
 }
 reconcile() { "$build/muster-reconcile" "$@" >"$work/out" 2>"$work/err"; }
-exits() { # STATUS COMMAND...
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    [ "$status" -eq "$wanted" ]
-}
 says() { grep -q -- "$1" "$work/out" "$work/err"; }
 sql() { psql -q -X -A -t -F, -v ON_ERROR_STOP=1 "$MUSTER_STORE_ADMIN_CONNINFO" -c "SET search_path = muster" "$@"; }
 gives() { # EXPECTED SQL
@@ -295,5 +268,4 @@ reconcile run
 check "the others do not come to cover it any more" gives "$before" "SELECT count(*) FROM members"
 check "the one goes on to" gives 3 "SELECT string_agg(lane::text, ',') FROM reconcile_covered WHERE covered"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -7,31 +7,8 @@
 #        RETAIL_FULL=FOLDER runs the full data (online_retail.csv.gz, members_DATE.csv.gz) instead of the cut in tests/data
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
+. tests/harness.sh
 data=tests/data/retail
-work=$(mktemp -d /var/tmp/muster-retail.XXXXXX)
-chmod 755 "$work" # the servers may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
-
-cleanup() {
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-    fi
-}
 
 quiet() { # the command's output is shown only where it fails
     "$@" >"$work/out" 2>"$work/err" || { tail -n 3 "$work/out" "$work/err" | sed 's/^/     /'; return 1; }
@@ -127,5 +104,4 @@ check "stream records equal the list of 2011-12-10" same "$work/expected-hybrid"
 audience_members "$work/supported" >"$work/got"
 check "the audience equals the list of 2011-12-10" same "$work/expected" "$work/got"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -4,40 +4,10 @@
 # usage: tests/integration/segments.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-segments-test.XXXXXX)
-chmod 755 "$work" # the servers may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
-
-cleanup() {
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
-    fi
-}
+. tests/harness.sh
 
 run() { "$@" >"$work/out" 2>"$work/err"; }
 segments() { run "$build/muster" segments "$@"; }
-exits() { # STATUS COMMAND...: the command ends with that status
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    [ "$status" -eq "$wanted" ]
-}
 says() { grep -qF -- "$1" "$work/out" "$work/err"; }
 sql() { psql -q -X -A -t -F, -v ON_ERROR_STOP=1 "$MUSTER_STORE_ADMIN_CONNINFO" -c "SET search_path = muster" -c "$1"; }
 gives() { # EXPECTED SQL
@@ -212,5 +182,4 @@ check 'the operator cannot rewrite a definition' exits 1 run psql -q -X "$MUSTER
     -c "UPDATE muster.definitions SET document = ''"
 check '  by privilege' says 'permission denied for table definitions'
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -4,40 +4,10 @@
 # usage: tests/integration/store.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-store-test.XXXXXX)
-chmod 755 "$work" # the server may run as another user
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
-
-cleanup() {
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
-    fi
-}
+. tests/harness.sh
 
 reconcile() { "$build/muster-reconcile" "$@" >"$work/out" 2>"$work/err"; }
 muster() { "$build/muster" "$@" >"$work/out" 2>"$work/err"; }
-exits() { # STATUS COMMAND...: the command ends with that status
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    [ "$status" -eq "$wanted" ]
-}
 says() { grep -q -- "$1" "$work/out" "$work/err"; }
 silent() { ! says "$1"; }
 as() { # ROLE SQL...: each statement in a session of that role
@@ -299,5 +269,4 @@ check "a closed pipe: exit 0" bash -c "set -o pipefail; '$build/muster' history 
 check "a full disk: exit 70" exits 70 bash -c "'$build/muster' history --segment s >/dev/full 2>/dev/null"
 
 psql -q -X "$server dbname=postgres user=postgres" -c "DROP DATABASE $database WITH (FORCE)" >/dev/null 2>&1 || true
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -5,34 +5,16 @@
 # usage: tests/integration/wall.sh BUILD_DIRECTORY
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$PWD/$1
-work=$(mktemp -d /var/tmp/muster-wall.XXXXXX)
-chmod 755 "$work" # the unprivileged user that runs PostgreSQL must get through
+. tests/harness.sh
+build=$PWD/$build
 unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL MUSTER_KAFKA_BOOTSTRAP_SERVERS
-passed=0
-failed=0
 stream=
 watch=
 
-cleanup() {
+cleanup_first() {
     for pid in $stream $watch; do
         kill -KILL "$pid" 2>/dev/null || true
     done
-    deploy/local/stack down --purge "$work/stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-    fi
 }
 within() { # SECONDS COMMAND...
     local end=$((SECONDS + $1))
@@ -52,8 +34,8 @@ send() { # USER EVENT: an event of this moment
     "$build/muster" produce --topic muster-events "$work/event.jsonl" >/dev/null 2>&1
 }
 
-deploy/local/stack up "$work/stack" 2>"$work/stack.log" || { cat "$work/stack.log" >&2; exit 3; }
-eval "$(deploy/local/stack env "$work/stack")"
+deploy/local/stack up "$stack" 2>"$work/stack.log" || { cat "$work/stack.log" >&2; exit 3; }
+eval "$(deploy/local/stack env "$stack")"
 mkdir "$work/segments"
 cat >"$work/segments/left.json" <<'EOF'
 { "segmentId": "left", "criteria": [{ "event": "add_to_cart", "window": "2s", "condition": "no_purchase_after" }],
@@ -111,5 +93,4 @@ check "no row of the history lies ahead of its writing" test \
             WHERE h.valid_from > extract(epoch FROM b.recorded_at) * 1000 + 1000")" = 0
 
 [ "$failed" -eq 0 ] || { cat "$work/stream.log" "$work/watch.log" "$work/run.log"; sql "SELECT * FROM muster.history"; }
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
