@@ -205,12 +205,19 @@ out:
 
 /* ---- the control log ---- */
 
+/* Whether the user's lane had taken the line in before this process began. Lanes that ran apart may differ: what one of
+ * them announced is not announced again because another has not come as far. */
+static bool is_followed(const struct stream_numbered *numbered, const struct control_line *line)
+{
+    return numbered != NULL && !numbered->lane->fresh && line->control_no <= numbered->lane->control_no;
+}
+
 static bool rewind_line(void *context, const struct control_line *line, struct error *err)
 {
     struct stream *stream = context;
     struct stream_numbered *numbered = users_by_number(stream, line->user_no);
 
-    if (line->kind != CONTROL_CONSENT_GRANTED) {
+    if (line->kind != CONTROL_CONSENT_GRANTED || is_followed(numbered, line)) {
         return true;
     }
     if (!consent_map_set(stream->consent, line->user_no, line->purpose_no, 0, err)) {
@@ -244,6 +251,9 @@ static bool follow_consent(struct stream *stream, const struct control_line *lin
     int64_t grant_no = line->kind == CONTROL_CONSENT_GRANTED ? line->grant_no : 0;
     struct stream_numbered *numbered = users_by_number(stream, line->user_no);
 
+    if (is_followed(numbered, line)) {
+        return true;
+    }
     if (!consent_map_set(stream->consent, line->user_no, line->purpose_no, grant_no, err)) {
         return false;
     }
@@ -283,7 +293,8 @@ static bool follow_line(void *context, const struct control_line *line, struct e
     }
     stream->control_no = line->control_no;
     stream->moved = true;
-    return true;
+    /* The next lines are asked for on the same connection, which a COPY would hold. */
+    return !stream->copying || publish_end(stream, err);
 }
 
 bool users_follow_control(struct stream *stream, struct error *err)
