@@ -4,11 +4,8 @@
 
 #include "common/base/command.h"
 
-/* Weak: a command whose file is not part of this build is left out of the list. */
-#define COMMAND_OPTIONAL __attribute__((weak))
-
 extern const struct command command_migrate;
-extern const struct command command_run COMMAND_OPTIONAL;
-extern const struct command command_watch COMMAND_OPTIONAL;
+extern const struct command command_run;
+extern const struct command command_watch;
 
 #endif

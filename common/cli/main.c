@@ -6,16 +6,13 @@ int main(int argc, char **argv)
 {
     static const struct command *const commands[] = {
         &command_produce, &command_eval,    &command_segments, &command_members, &command_history,
-        &command_explain, &command_consent, &command_drift,    &command_status,  &command_generate,
+        &command_explain, &command_consent, &command_drift,    &command_status,
     };
     enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
     struct command table[COMMAND_COUNT + 1] = {{0}};
-    size_t count = 0;
 
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (commands[i] != NULL) {
-            table[count++] = *commands[i];
-        }
+        table[i] = *commands[i];
     }
     const struct command root = {
         .name = "muster",

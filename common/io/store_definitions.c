@@ -125,13 +125,3 @@ bool store_definitions_load_versions(struct pg *pg, const int32_t *segment_nos, 
     buffer_clear(&numbers);
     return done;
 }
-
-size_t store_definitions_find(const struct stored_definition *stored, size_t count, int32_t segment_no)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (stored[i].segment_no == segment_no) {
-            return i;
-        }
-    }
-    return SIZE_MAX;
-}

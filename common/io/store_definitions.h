@@ -32,7 +32,4 @@ bool store_definitions_load_versions(struct pg *pg, const int32_t *segment_nos, 
                                      struct segment_set *set, struct stored_definition **out,
                                      struct error *err) MUST_CHECK;
 
-/* Index into the set (and the parallel array) of that segment, or SIZE_MAX. */
-size_t store_definitions_find(const struct stored_definition *stored, size_t count, int32_t segment_no);
-
 #endif
