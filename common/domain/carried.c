@@ -8,6 +8,7 @@
  *
  * Until the next event each segment is evaluated once, whether it is asked about or referred to. */
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/optimisation.h"
 
 enum { LINE_SIZE = 64 };
 
@@ -58,8 +59,9 @@ void user_state_prefetch(const struct ruleset *ruleset, const struct user_state 
 /* Keeps the answers of the call before where they are this state's, and nothing was folded since. */
 static void begin(struct evaluation *evaluation, const struct user_state *state)
 {
-    if (evaluation->answered_state == state && evaluation->entry_count == state->entry_count &&
-        evaluation->known_since == state->known_since && !evaluation->failed) {
+    if (optimisation_on(OPTIMISATION_ANSWERS) && evaluation->answered_state == state &&
+        evaluation->entry_count == state->entry_count && evaluation->known_since == state->known_since &&
+        !evaluation->failed) {
         return;
     }
     evaluation_begin(evaluation, state, TIMESTAMP_NEVER, TIMESTAMP_ALWAYS);
@@ -77,6 +79,9 @@ static bool is_answered(const struct evaluation *evaluation, size_t segment, int
 /* From which F on the segment is evaluated, so that `wanted` lies behind. */
 static int64_t first_instant(const struct user_state *state, size_t segment, int64_t wanted)
 {
+    if (!optimisation_on(OPTIMISATION_CARRY)) {
+        return TIMESTAMP_ALWAYS;
+    }
     return state->carried_until[segment] <= wanted ? state->carried_until[segment] : TIMESTAMP_ALWAYS;
 }
 

@@ -6,6 +6,7 @@
  * carried, and everything is found from the beginning: the same code with F = minus infinity, which is also what batch
  * runs. */
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/optimisation.h"
 #include "common/domain/tally.h"
 
 #include <stdlib.h>
@@ -65,12 +66,15 @@ void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t si
 
 size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms)
 {
+    if (!optimisation_on(OPTIMISATION_REACH)) {
+        return 0;
+    }
     return evaluation_first_after(evaluation, evaluation->from, reach_ms);
 }
 
 struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node)
 {
-    if (evaluation->summed == NULL || node->carry == RULESET_NONE) {
+    if (evaluation->summed == NULL || node->carry == RULESET_NONE || !optimisation_on(OPTIMISATION_SUMMARIES)) {
         return (struct summary){.at_ms = INT64_MIN};
     }
     return evaluation->summed[node->carry];
@@ -131,7 +135,7 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
     for (size_t i = 0; i < count; i++) {
         struct timeline child;
 
-        if (!marked && out->flips.count == 0 && out->initial != all) {
+        if (optimisation_on(OPTIMISATION_SHORT_CIRCUIT) && !marked && out->flips.count == 0 && out->initial != all) {
             return;
         }
         evaluate_node(evaluation, &nodes[i], marked, &child);

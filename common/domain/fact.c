@@ -2,6 +2,7 @@
 
 #include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/optimisation.h"
 
 static uint64_t hash_token(const struct event *event, int32_t token, uint64_t seed)
 {
@@ -24,9 +25,10 @@ static bool read_values(struct evaluation *evaluation, const struct shape *shape
                         struct error *err)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
+    bool all = !optimisation_on(OPTIMISATION_TOUCH_INDEX);
 
-    for (size_t i = 0; i < shape->source_count; i++) {
-        uint32_t index = shape->sources[i];
+    for (size_t i = 0; i < (all ? ruleset->source_count : shape->source_count); i++) {
+        size_t index = all ? i : shape->sources[i];
         const struct rule_source *source = &ruleset->sources[index];
         struct value *value = &evaluation->values[index];
         bool read;
@@ -63,6 +65,20 @@ static bool selector_holds(struct evaluation *evaluation, const struct selector 
     return true;
 }
 
+/* Whether the selector looks at such events at all: what its shapes know. */
+static bool selector_regards(const struct selector *selector, const struct event *event)
+{
+    if (selector->trait != (event->kind == EVENT_IDENTIFY)) {
+        return false;
+    }
+    for (size_t i = 0; !selector->trait && !selector->any_name && i < selector->name_count; i++) {
+        if (slice_equal(selector->names[i], event->name)) {
+            return true;
+        }
+    }
+    return selector->trait || selector->any_name;
+}
+
 /* Fills evaluation->mask; returns whether any selector takes the event. */
 static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
 {
@@ -71,6 +87,17 @@ static bool match(struct evaluation *evaluation, const struct shape *shape, cons
 
     for (size_t i = 0; i < ruleset->selector_words; i++) {
         evaluation->mask[i] = 0;
+    }
+    if (!optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
+        for (size_t i = 0; i < ruleset->selector_count; i++) {
+            const struct selector *selector = &ruleset->selectors[i];
+
+            if (selector_regards(selector, event) && selector_holds(evaluation, selector, event)) {
+                bit_set(evaluation->mask, i);
+                any = true;
+            }
+        }
+        return any;
     }
     for (size_t i = 0; i < shape->selector_count; i++) {
         const struct selector *selector = &ruleset->selectors[shape->selectors[i]];

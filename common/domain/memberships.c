@@ -5,6 +5,7 @@
  * segments that hold then, and those where the past decides (a duration, an exclusion window), are evaluated from the
  * beginning, for since when and until when they hold. */
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/optimisation.h"
 #include "common/domain/ruleset_needs.h"
 
 enum verdict {
@@ -27,10 +28,11 @@ static enum verdict look(struct evaluation *evaluation, size_t segment, const in
     struct timeline holds;
 
     *answer = (struct answer){0};
-    if (evaluation->known_since == TIMESTAMP_NEVER || !ruleset_needs_met(plan, evaluation->at, newest_ms)) {
+    if (evaluation->known_since == TIMESTAMP_NEVER ||
+        (optimisation_on(OPTIMISATION_NEEDS) && !ruleset_needs_met(plan, evaluation->at, newest_ms))) {
         return VERDICT_OUT;
     }
-    if (definition->mode == MODE_STICKY) {
+    if (definition->mode == MODE_STICKY || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
     for (size_t i = 0; i < definition->reference_count; i++) {

@@ -2,6 +2,7 @@
 #include "common/domain/ruleset.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/optimisation.h"
 #include "common/domain/ruleset_needs.h"
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
@@ -414,7 +415,8 @@ static bool sums_up(const struct criterion *criterion)
 {
     switch (criterion->kind) {
     case CRITERION_EVENT:
-        return criterion->window.kind == RULE_WINDOW_NONE || tally_suits(&criterion->measure);
+        return criterion->window.kind == RULE_WINDOW_NONE ||
+               (optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure));
     case CRITERION_SEQUENCE:
         return criterion->window.kind == RULE_WINDOW_NONE;
     case CRITERION_ABSENCE:
@@ -429,7 +431,7 @@ static bool compile_event(struct compiler *compiler, const struct criterion *cri
     if (!compile_measure(compiler, criterion, &node->plan)) {
         return false;
     }
-    if (tally_suits(&criterion->measure)) {
+    if (optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure)) {
         tally_compile(&node->plan);
     }
     return true;

@@ -2,6 +2,7 @@
 
 #include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
+#include "common/domain/optimisation.h"
 
 struct tally {
     struct evaluation *evaluation;
@@ -361,7 +362,7 @@ void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool
     if (wanted && !mark.taken) {
         mark = take_mark(&tally);
     }
-    if (!plan->one_bound || tally.negative) {
+    if (!plan->one_bound || tally.negative || !optimisation_on(OPTIMISATION_TURN)) {
         walk_out(&tally, out);
     } else if (tally.amount >= plan->bound && tally.leave_ms != TIMESTAMP_NEVER) {
         turn = find_turn(&tally, &turn_sum, out);

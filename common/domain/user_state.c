@@ -3,6 +3,7 @@
 
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/fact.h"
+#include "common/domain/optimisation.h"
 
 enum { IDS_LINEAR_MAX = 16, ENTRY_COUNT_MAX = 1 << 30 };
 
@@ -367,11 +368,60 @@ bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, 
     return true;
 }
 
+/* Whether the criteria read one of the selectors in the mask. */
+static bool nodes_read(const struct node *nodes, size_t count, const uint64_t *mask)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct node *node = &nodes[i];
+        enum criterion_kind kind = node->criterion->kind;
+        bool trait = kind == CRITERION_TRAIT || kind == CRITERION_TRAIT_AGE || kind == CRITERION_TRAIT_UNTIL;
+        bool event = kind == CRITERION_EVENT || kind == CRITERION_ABSENCE || kind == CRITERION_PERCENTILE;
+
+        for (size_t k = 0; kind == CRITERION_SEQUENCE && k < node->criterion->step_count; k++) {
+            if (bit_is_set(mask, node->steps[k])) {
+                return true;
+            }
+        }
+        for (size_t k = 0; kind == CRITERION_COMPARE && k < 2; k++) {
+            if (bit_is_set(mask, node->children[k].plan.selector)) {
+                return true;
+            }
+        }
+        if ((event && bit_is_set(mask, node->plan.selector)) ||
+            (kind == CRITERION_ABSENCE && bit_is_set(mask, node->followed_by)) ||
+            (trait && bit_is_set(mask, node->trait)) ||
+            (kind == CRITERION_PERCENTILE && node->trait != RULESET_NONE && bit_is_set(mask, node->trait)) ||
+            (kind != CRITERION_COMPARE && nodes_read(node->children, node->child_count, mask))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What touch finds by the selectors' bits, found by reading the definitions. */
+static void touch_by_reading(const struct ruleset *ruleset, const uint64_t *mask, uint64_t *touched)
+{
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        for (size_t k = 0; k < ruleset->segments[i].closure_count; k++) {
+            const struct segment_plan *plan = &ruleset->segments[ruleset->segments[i].closure[k]];
+
+            if (nodes_read(plan->criteria, plan->definition->criterion_count, mask) ||
+                nodes_read(plan->exclude, plan->definition->exclude_count, mask)) {
+                bit_set(touched, i);
+            }
+        }
+    }
+}
+
 /* The segments that an event with this mask can change; all of them where it makes the user known earlier. */
 static void touch(const struct ruleset *ruleset, const uint64_t *mask, bool all, uint64_t *touched)
 {
     for (size_t i = 0; all && i < ruleset->segment_count; i++) {
         bit_set(touched, i);
+    }
+    if (!all && !optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
+        touch_by_reading(ruleset, mask, touched);
+        return;
     }
     for (size_t word = 0; !all && word < ruleset->selector_words; word++) {
         for (uint64_t bits = mask[word]; bits != 0; bits &= bits - 1) {
