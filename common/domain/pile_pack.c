@@ -1,52 +1,15 @@
 #include "common/domain/pile_pack.h"
 
+#include "common/domain/pack.h"
+
 enum {
-    SHARED_MAX = 15,      /* bytes that a text can share with the one before */
-    LONG_TEXT = 0xff,     /* instead of both sizes in one byte: the sizes follow */
-    LONG_REST = 0xff,     /* instead of the rest's size: four bytes of it follow */
-    VARINT_SIZE_MAX = 10, /* bytes of a 64-bit number */
-    FIXED_SIZE_MAX = 96,  /* flags, sizes, times, content, shape */
+    SHARED_MAX = 15,     /* bytes that a text can share with the one before */
+    LONG_TEXT = 0xff,    /* instead of both sizes in one byte: the sizes follow */
+    LONG_REST = 0xff,    /* instead of the rest's size: four bytes of it follow */
+    FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape */
 };
 
-/* A value's first byte holds its type and how a number is written: most have no more than two decimals. */
-enum { TYPE_MASK = 7, NUMBER_MICROS = 0 << 3, NUMBER_CENTS = 1 << 3, BOOLEAN_TRUE = 1 << 3 };
-enum { MICROS_PER_CENT = 10000 };
-
-/* ---- numbers and texts ---- */
-
-static inline unsigned char *put_number(unsigned char *out, uint64_t number)
-{
-    while (number >= 0x80) {
-        *out++ = (unsigned char)(number | 0x80);
-        number >>= 7;
-    }
-    *out++ = (unsigned char)number;
-    return out;
-}
-
-static inline const unsigned char *take_number(const unsigned char *at, uint64_t *number)
-{
-    unsigned shift = 0;
-
-    *number = 0;
-    while (*at >= 0x80) {
-        *number |= (uint64_t)(*at++ & 0x7f) << shift;
-        shift += 7;
-    }
-    *number |= (uint64_t)*at++ << shift;
-    return at;
-}
-
-/* Small in either direction: 0, -1, 1, -2 ... */
-static inline uint64_t folded(int64_t number)
-{
-    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-}
-
-static inline int64_t unfolded(uint64_t number)
-{
-    return (int64_t)(number >> 1 ^ (~(number & 1) + 1));
-}
+/* ---- texts ---- */
 
 /* Which byte in memory is the first that is not 0; one is. */
 static inline size_t first_difference(uint64_t bits)
@@ -126,7 +89,7 @@ static unsigned char *put_id(unsigned char *out, struct slice text, char before[
     } else {
         *out++ = LONG_TEXT;
         *out++ = (unsigned char)front;
-        out = put_number(out, rest);
+        out = pack_put_number(out, rest);
     }
     memcpy(out, text.data + front, rest);
     memcpy(before, head, PACK_HEAD_SIZE);
@@ -140,70 +103,13 @@ static const unsigned char *take_id(const unsigned char *at, char before[PACK_HE
 
     if (*at++ == LONG_TEXT) {
         front = *at++;
-        at = take_number(at, &rest);
+        at = pack_take_known(at, &rest);
     }
     memcpy(into, before, front);
     memcpy(into + front, at, rest);
     *out = slice_of(into, front + rest);
     head_of(*out, before);
     return at + rest;
-}
-
-/* ---- values ---- */
-
-static unsigned char *put_value(unsigned char *out, const struct value *value)
-{
-    switch (value->type) {
-    case VALUE_BOOLEAN:
-        *out++ = (unsigned char)(VALUE_BOOLEAN | (value->boolean ? BOOLEAN_TRUE : 0));
-        return out;
-    case VALUE_NUMBER:
-        if (value->micros % MICROS_PER_CENT == 0) {
-            *out++ = VALUE_NUMBER | NUMBER_CENTS;
-            return put_number(out, folded(value->micros / MICROS_PER_CENT));
-        }
-        *out++ = VALUE_NUMBER | NUMBER_MICROS;
-        return put_number(out, folded(value->micros));
-    case VALUE_STRING:
-    case VALUE_COMPOUND:
-        *out++ = (unsigned char)value->type;
-        out = put_number(out, value->text.size);
-        if (value->text.size > 0) {
-            memcpy(out, value->text.data, value->text.size);
-        }
-        return out + value->text.size;
-    case VALUE_MISSING:
-    default:
-        *out++ = VALUE_MISSING;
-        return out;
-    }
-}
-
-static const unsigned char *take_value(const unsigned char *at, struct value *out)
-{
-    unsigned first = *at++;
-    uint64_t number;
-
-    *out = (struct value){.type = (enum value_type)(first & TYPE_MASK)};
-    switch (out->type) {
-    case VALUE_BOOLEAN:
-        out->boolean = (first & BOOLEAN_TRUE) != 0;
-        break;
-    case VALUE_NUMBER:
-        at = take_number(at, &number);
-        out->micros = unfolded(number) * ((first & NUMBER_CENTS) != 0 ? MICROS_PER_CENT : 1);
-        break;
-    case VALUE_STRING:
-    case VALUE_COMPOUND:
-        at = take_number(at, &number);
-        out->text = slice_of((const char *)at, number);
-        at += number;
-        break;
-    case VALUE_MISSING:
-    default:
-        break;
-    }
-    return at;
 }
 
 /* ---- facts ---- */
@@ -213,7 +119,7 @@ size_t pack_bound(const struct shape *shape, struct slice user, const struct fac
     size_t size = FIXED_SIZE_MAX + user.size + fact->id.size;
 
     if (fact->matched) {
-        size += shape->selector_count / 8 + shape->column_count * (1 + VARINT_SIZE_MAX);
+        size += shape->selector_count / 8 + shape->column_count * PACK_VALUE_SIZE_MAX;
         for (size_t i = 0; i < shape->column_count; i++) {
             size += fact->values[i].text.size;
         }
@@ -226,7 +132,7 @@ static unsigned char *put_rest(const struct shape *shape, const struct fact *fac
 {
     size_t mask_size = (shape->selector_count + 7) / 8;
 
-    out = put_number(out, (uint64_t)fact->shape << 1 | fact->matched);
+    out = pack_put_number(out, (uint64_t)fact->shape << 1 | fact->matched);
     if (!fact->matched) {
         return out;
     }
@@ -236,7 +142,7 @@ static unsigned char *put_rest(const struct shape *shape, const struct fact *fac
     }
     out += mask_size;
     for (size_t i = 0; i < shape->column_count; i++) {
-        out = put_value(out, &fact->values[i]);
+        out = pack_put_value(out, &fact->values[i]);
     }
     return out;
 }
@@ -248,14 +154,14 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     uint32_t size;
 
     out = put_id(out, user, before->user);
-    out = put_number(out, folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
+    out = pack_put_number(out, pack_folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
     before->time_ms = fact->time_ms;
     if (fact->has_id) {
         uint32_t content = (uint32_t)fact->content;
 
         out = put_id(out, fact->id, before->id);
         memcpy(out, &content, sizeof content);
-        out = put_number(out + sizeof content, (uint64_t)(line - before->line));
+        out = pack_put_number(out + sizeof content, (uint64_t)(line - before->line));
         before->line = line;
     }
     end = put_rest(shape, fact, out + 1);
@@ -280,16 +186,16 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
     *out = (struct packed){0};
     at = take_id(at, before->user, user, &text);
     *user_size = text.size;
-    at = take_number(at, &number);
+    at = pack_take_known(at, &number);
     out->has_id = (number & 1) != 0;
-    before->time_ms += unfolded(number >> 1);
+    before->time_ms += pack_unfolded(number >> 1);
     out->time_ms = before->time_ms;
     if (out->has_id) {
         at = take_id(at, before->id, id, &text);
         out->id = text.data;
         out->id_size = (uint16_t)text.size;
         memcpy(&out->content, at, sizeof out->content);
-        at = take_number(at + sizeof out->content, &number);
+        at = pack_take_known(at + sizeof out->content, &number);
         before->line += (int64_t)number;
         out->line = before->line;
     }
@@ -299,17 +205,18 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
         at += sizeof size;
     }
     out->rest = at;
-    return at + size;
+    out->rest_end = at + size;
+    return out->rest_end;
 }
 
 void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, uint64_t *mask, struct value *values,
                     struct fact *out)
 {
-    const unsigned char *at = packed->rest;
+    struct pack_reader reader = {.at = packed->rest, .end = packed->rest_end};
     const struct shape *shape;
     uint64_t number;
 
-    at = take_number(at, &number);
+    reader.at = pack_take_known(reader.at, &number);
     *out = (struct fact){
         .time_ms = packed->time_ms,
         .content = packed->content,
@@ -327,11 +234,11 @@ void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, 
     }
     shape = &ruleset->shapes[out->shape];
     for (size_t i = 0; i < shape->selector_count; i += 8) {
-        for (unsigned bits = *at++; bits != 0; bits &= bits - 1) {
+        for (unsigned bits = *reader.at++; bits != 0; bits &= bits - 1) {
             bit_set(mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
         }
     }
     for (size_t i = 0; i < shape->column_count; i++) {
-        at = take_value(at, &values[i]);
+        values[i] = pack_take_value(&reader);
     }
 }

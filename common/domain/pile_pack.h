@@ -21,6 +21,7 @@ struct packed {
     int64_t line; /* of one with an id; ascends */
     const char *id;
     const unsigned char *rest;
+    const unsigned char *rest_end;
     uint32_t content;
     uint32_t newer; /* for the reader's use */
     uint16_t id_size;
