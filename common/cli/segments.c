@@ -71,6 +71,10 @@ static const struct option sql_options[] = {
      .kind = OPTION_INSTANT,
      .value = "T",
      .help = "write the instant asked about instead of the parameter as_of"},
+    {.name = "rows",
+     .kind = OPTION_TEXT,
+     .value = "KIND",
+     .help = "members (default), times (with entered_at and valid_until) or intervals (the history up to as_of)"},
     {.name = "table", .kind = OPTION_TEXT, .value = "NAME", .help = "the event table (default muster_events)"},
     {.name = NULL},
 };
@@ -127,10 +131,13 @@ static const struct command segments_commands[] = {
     {.name = "sql",
      .arguments = "SEGMENT",
      .summary = "the definition as a query that yields the same members",
-     .help = "Prints a query over the event table (schemas/event-table.md) whose rows are the members at :as_of "
-             "(milliseconds;\n"
-             "$as_of for DuckDB), before consent. What SQL cannot express sensibly is refused by name (exit 4).\n\n"
-             "  muster segments sql win_back --segments segments/ | psql -v as_of=1778580000000\n",
+     .help =
+         "Prints a query over the event table (schemas/event-table.md) whose rows are the members at :as_of "
+         "(milliseconds;\n"
+         "$as_of for DuckDB), before consent. With --rows times or intervals a lifetime is looked at from the user's\n"
+         "first event on, else no further back than it can matter. What SQL cannot express sensibly is refused by\n"
+         "name (exit 4).\n\n"
+         "  muster segments sql win_back --segments segments/ | psql -v as_of=1778580000000\n",
      .options = sql_options,
      .argument_min = 1,
      .argument_max = 1,

@@ -41,6 +41,15 @@ static bool read_definitions(const struct command_line *line, struct segment_set
     return done;
 }
 
+static bool find_rows(const struct command_line *line, enum sql_rows *out, struct error *err)
+{
+    const char *name = command_text(line, "rows");
+
+    *out = name == NULL ? SQL_MEMBERS : sql_rows_find(name);
+    return *out != SQL_ROWS_COUNT ||
+           error_set(err, ERROR_USAGE, "--rows: expected members, times or intervals, got \"%s\"", name);
+}
+
 bool segments_sql(const struct command_line *line, struct error *err)
 {
     const char *segment = command_argument(line, 0);
@@ -55,7 +64,7 @@ bool segments_sql(const struct command_line *line, struct error *err)
     size_t index;
     bool done = false;
 
-    if (!find_dialect(line, &options.dialect, err)) {
+    if (!find_dialect(line, &options.dialect, err) || !find_rows(line, &options.rows, err)) {
         return false;
     }
     segment_set_init(&set);

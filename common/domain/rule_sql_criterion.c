@@ -90,7 +90,7 @@ static bool write_absence(struct rule_sql *sql, const struct criterion *criterio
     }
     (void)snprintf(mature, sizeof mature, "a.event_time + %" PRId64, criterion->within_ms);
     (void)snprintf(begins, sizeof begins, "greatest(a.begins, %s)", mature);
-    if (sql->timed) {
+    if (sql->history) {
         rule_sql_window_changes(sql, &events, &criterion->window, false);
         buffer_append_format(&sql->changes, "    UNION ALL SELECT a.user_id, %s FROM %s a\n", mature, events.text);
         if (criterion->or_later) {
@@ -107,8 +107,8 @@ static bool write_absence(struct rule_sql *sql, const struct criterion *criterio
         buffer_append_char(&sql->marks, '\n');
     }
     begin(sql, criterion, out->text);
-    buffer_append_format(&sql->truth, "    SELECT DISTINCT i.user_id, i.t\n    FROM instants i\n    JOIN %s a ON ",
-                         events.text);
+    buffer_append_format(&sql->truth, "    SELECT DISTINCT i.user_id, i.t\n    FROM %s i\n    JOIN %s a ON ",
+                         sql->instants.text, events.text);
     rule_sql_counting(&sql->truth, &criterion->window, "a", "i");
     buffer_append_format(&sql->truth, "\n    WHERE %s <= i.t\n      AND ", mature);
     append_no_b(criterion, &sql->truth, &others, criterion->or_later ? "i.t" : mature);
@@ -178,8 +178,8 @@ static bool write_sequence(struct rule_sql *sql, const struct criterion *criteri
     append_occurrences(sql, criterion, steps, &found);
     rule_sql_window_changes(sql, &found, &criterion->window, marked);
     begin(sql, criterion, out->text);
-    buffer_append_format(&sql->truth, "    SELECT DISTINCT i.user_id, i.t\n    FROM instants i\n    JOIN %s e ON ",
-                         found.text);
+    buffer_append_format(&sql->truth, "    SELECT DISTINCT i.user_id, i.t\n    FROM %s i\n    JOIN %s e ON ",
+                         sql->instants.text, found.text);
     rule_sql_counting(&sql->truth, &criterion->window, "e", "i");
     buffer_append_text(&sql->truth, "\n)");
     return true;
@@ -265,9 +265,9 @@ static void append_trait_at(struct rule_sql *sql, struct buffer *out, const stru
         instant ? ", e.instant" : "", rule_sql_bytewise(sql));
     rule_sql_greatest_first(sql, out, "e.value");
     buffer_append_format(out,
-                         ") AS place\n        FROM instants i\n"
+                         ") AS place\n        FROM %s i\n"
                          "        LEFT JOIN %s e ON e.user_id = i.user_id AND e.event_time <= i.t\n",
-                         values->text);
+                         sql->instants.text, values->text);
 }
 
 static bool write_trait(struct rule_sql *sql, const struct criterion *criterion, struct sql_name *out)
@@ -282,7 +282,7 @@ static bool write_trait(struct rule_sql *sql, const struct criterion *criterion,
                          : criterion->kind == CRITERION_TRAIT_AGE ? "_age"
                                                                   : "_until");
     append_trait_values(sql, &criterion->trait, instant, &values);
-    if (sql->timed) {
+    if (sql->history) {
         append_trait_changes(sql, criterion, &values);
     }
     begin(sql, criterion, out->text);
@@ -353,6 +353,32 @@ static bool write_percentile(struct rule_sql *sql, const struct criterion *crite
     return !sql->refused;
 }
 
+/* ---- references ---- */
+
+static bool write_reference(struct rule_sql *sql, const struct criterion *criterion, struct sql_name *out)
+{
+    const struct sql_segment *segment = &sql->segments[criterion->segment_index];
+
+    if (!segment->history) {
+        *out = segment->members;
+        return true;
+    }
+    if (sql->history) {
+        buffer_append_format(&sql->changes, "    UNION ALL SELECT user_id, entered_at FROM %s\n",
+                             segment->members.text);
+        buffer_append_format(&sql->changes, "    UNION ALL SELECT user_id, left_at FROM %s WHERE left_at IS NOT NULL\n",
+                             segment->members.text);
+    }
+    *out = rule_sql_name("c", ++sql->number, criterion->segment_id, "_member");
+    begin(sql, criterion, out->text);
+    buffer_append_format(&sql->truth,
+                         "    SELECT i.user_id, i.t\n    FROM %s i\n    JOIN %s m ON m.user_id = i.user_id AND ",
+                         sql->instants.text, segment->members.text);
+    rule_sql_during(&sql->truth, segment, "m", "i.t");
+    buffer_append_text(&sql->truth, "\n)");
+    return true;
+}
+
 /* ---- logic ---- */
 
 bool rule_sql_criteria(struct rule_sql *sql, const struct criterion *criteria, size_t count, const char *join,
@@ -385,8 +411,8 @@ static bool write_not(struct rule_sql *sql, const struct criterion *criterion, b
     }
     *out = rule_sql_name("c", ++sql->number, SLICE_LITERAL("not"), "");
     begin(sql, criterion, out->text);
-    buffer_append_format(&sql->truth, "    SELECT user_id, t FROM instants EXCEPT SELECT user_id, t FROM %s\n)",
-                         child.text);
+    buffer_append_format(&sql->truth, "    SELECT user_id, t FROM %s EXCEPT SELECT user_id, t FROM %s\n)",
+                         sql->instants.text, child.text);
     return true;
 }
 
@@ -408,8 +434,7 @@ bool rule_sql_criterion(struct rule_sql *sql, const struct criterion *criterion,
     case CRITERION_TRAIT_UNTIL:
         return write_trait(sql, criterion, out);
     case CRITERION_SEGMENT:
-        *out = sql->members[criterion->segment_index];
-        return true;
+        return write_reference(sql, criterion, out);
     case CRITERION_ALL:
     case CRITERION_ANY:
         *out = rule_sql_name("c", ++sql->number, slice_from(criterion_kind_name(criterion->kind)), "");

@@ -90,7 +90,7 @@ void rule_sql_counting(struct buffer *out, const struct rule_window *window, con
 void rule_sql_window_changes(struct rule_sql *sql, const struct sql_name *events, const struct rule_window *window,
                              bool marked)
 {
-    if (!sql->timed) {
+    if (!sql->history) {
         return;
     }
     buffer_append_format(&sql->changes, "    UNION ALL SELECT user_id, begins FROM %s\n", events->text);
@@ -109,10 +109,28 @@ static bool takes_number(enum rule_measure_kind kind)
     return kind == RULE_SUM || kind == RULE_AVG || kind == RULE_MIN || kind == RULE_MAX;
 }
 
+/* Of a value that was chosen a product has the columns of a number. */
+static void append_product_columns(struct rule_sql *sql, struct buffer *columns, bool chosen)
+{
+    const char *text = rule_sql_text_type(sql);
+
+    if (!chosen) {
+        buffer_append_text(columns, ", f.product AS value");
+        return;
+    }
+    buffer_append_format(
+        columns,
+        ", CAST(NULL AS %s) AS value, CASE WHEN f.product IS NOT NULL THEN 'number' END AS value_type, "
+        "f.product AS value_number, CAST(NULL AS %s) AS value_text, CAST(NULL AS BOOLEAN) AS "
+        "value_boolean",
+        sql->dialect == SQL_POSTGRES ? "jsonb" : text, text);
+}
+
 /* The CTE of a measure's events, with `value` (and, for latest and earliest, its types). */
 static bool append_measured(struct rule_sql *sql, const struct criterion *criterion, struct sql_name name)
 {
     const struct rule_measure *measure = &criterion->measure;
+    bool chosen = measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST;
     struct buffer columns;
     struct buffer from;
     bool done;
@@ -125,12 +143,12 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
         const char *b = rule_sql_path(sql, &measure->factor, false);
 
         buffer_reset(&from);
-        buffer_append_text(&from, "(SELECT f.*, ");
+        buffer_append_text(&from, "(SELECT f.*,\n           ");
+        rule_sql_product(sql, &from, "f.exact_product");
+        buffer_append_text(&from, " AS product\n          FROM (SELECT f.*, ");
         rule_sql_factors(sql, &from, a, b);
-        buffer_append_text(&from, " AS product FROM facts f)");
-        buffer_append_text(&columns, ",\n           ");
-        rule_sql_product(sql, &columns, "f.product");
-        buffer_append_text(&columns, " AS value");
+        buffer_append_text(&from, " AS exact_product FROM facts f) f)");
+        append_product_columns(sql, &columns, chosen);
     } else if (takes_number(measure->kind)) {
         buffer_append_format(&columns, ", f.%s_number AS value", rule_sql_path(sql, &measure->property, false));
     } else if (measure->kind == RULE_DISTINCT && measure->period != RULE_PERIOD_NONE) {
@@ -148,7 +166,7 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
         buffer_append_text(&columns, ",\n           ");
         rule_sql_key(sql, &columns, value);
         buffer_append_text(&columns, " AS value");
-    } else if (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST) {
+    } else if (chosen) {
         rule_sql_value_columns(&columns, "f.", rule_sql_path(sql, &measure->property, false));
     }
     /* "by" is not "same": a measure's criterion has none. */
@@ -229,7 +247,7 @@ static void append_chosen(struct rule_sql *sql, struct buffer *out, const struct
                          "               ORDER BY e.event_time%s, e.message_id%s%s,\n               ",
                          latest ? " DESC" : "", rule_sql_bytewise(sql), latest ? " DESC NULLS LAST" : " NULLS FIRST");
     rule_sql_greatest_first(sql, out, "e.value");
-    buffer_append_format(out, ") AS place\n        FROM instants i\n        JOIN %s e ON ", events->text);
+    buffer_append_format(out, ") AS place\n        FROM %s i\n        JOIN %s e ON ", sql->instants.text, events->text);
     rule_sql_counting(out, &criterion->window, "e", "i");
     buffer_append_text(out, "\n    ) v\n    WHERE v.place = 1 AND ");
     rule_sql_comparison(sql, out, criterion, "v.value", &criterion->measure.comparison);
@@ -238,7 +256,7 @@ static void append_chosen(struct rule_sql *sql, struct buffer *out, const struct
 /* The instants at which "first" and "last" become older than a bound. */
 static void append_age_changes(struct rule_sql *sql, const struct rule_measure *measure, const struct sql_name *events)
 {
-    for (size_t i = 0; sql->timed && i < measure->durations.term_count; i++) {
+    for (size_t i = 0; sql->history && i < measure->durations.term_count; i++) {
         for (int64_t after = 0; after < 2; after++) {
             buffer_append_format(&sql->changes, "    UNION ALL SELECT user_id, event_time + %" PRId64 " FROM %s\n",
                                  measure->durations.terms[i].span.ms + after, events->text);
@@ -272,8 +290,8 @@ bool rule_sql_event(struct rule_sql *sql, const struct criterion *criterion, boo
     if (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST) {
         append_chosen(sql, &sql->truth, criterion, &events);
     } else {
-        buffer_append_format(&sql->truth, "    SELECT i.user_id, i.t\n    FROM instants i\n    LEFT JOIN %s e ON ",
-                             events.text);
+        buffer_append_format(&sql->truth, "    SELECT i.user_id, i.t\n    FROM %s i\n    LEFT JOIN %s e ON ",
+                             sql->instants.text, events.text);
         rule_sql_counting(&sql->truth, &criterion->window, "e", "i");
         buffer_append_text(&sql->truth, "\n    GROUP BY i.user_id, i.t\n    HAVING ");
         append_having(sql, &sql->truth, measure);
@@ -304,8 +322,9 @@ bool rule_sql_measure(struct rule_sql *sql, const struct criterion *criterion, b
     rule_sql_note(sql, &sql->truth, "    ", criterion->json_path);
     buffer_append_format(&sql->truth,
                          "    SELECT i.user_id, i.t, %s AS total, %s AS parts, count(e.user_id) AS events\n"
-                         "    FROM instants i\n    LEFT JOIN %s e ON ",
-                         totals[measure->kind], measure->kind == RULE_AVG ? "count(e.value)" : "1", events.text);
+                         "    FROM %s i\n    LEFT JOIN %s e ON ",
+                         totals[measure->kind], measure->kind == RULE_AVG ? "count(e.value)" : "1", sql->instants.text,
+                         events.text);
     rule_sql_counting(&sql->truth, &criterion->window, "e", "i");
     buffer_append_text(&sql->truth, "\n    GROUP BY i.user_id, i.t\n)");
     return !sql->refused;

@@ -19,6 +19,17 @@ struct sql_path {
     struct sql_name name;
 };
 
+/* What the query needs of a segment. Without a history its CTE has the (user_id, t) of members at as_of; with one it
+ * has the stays (user_id, entered_at, left_at), left_at NULL where no end is known, right from as_of - since_ms on.
+ * Stays do not overlap, but may touch. */
+struct sql_segment {
+    bool needed;
+    bool history;
+    bool whole; /* the history from the beginning: since_ms does not count */
+    int64_t since_ms;
+    struct sql_name members;
+};
+
 /* Periods of a kind in a zone: a CTE with k, starts and ends. */
 struct sql_calendar {
     enum rule_period period;
@@ -33,13 +44,15 @@ struct rule_sql {
     enum sql_dialect dialect;
     struct error *err;
     bool refused;          /* err is set */
-    struct buffer events;  /* CTEs of events, one per selector */
-    struct buffer changes; /* SELECTs of instants at which something may change; only with `timed` */
-    struct buffer marks;   /* SELECTs of instants that requalify the present segment */
+    struct buffer body;    /* the CTEs of the segments that are done */
+    struct buffer events;  /* of the present segment: CTEs of events, one per selector */
+    struct buffer changes; /* SELECTs of instants at which something may change; only with `history` */
+    struct buffer marks;   /* SELECTs of instants that requalify */
     struct buffer truth;   /* CTEs of (user_id, t) where something holds */
     struct buffer scratch;
-    bool timed;                          /* some lifetime matters: instants other than as_of are looked at */
-    int64_t horizon_ms;                  /* how far back from as_of */
+    bool history;                        /* the present segment is looked at over time */
+    struct sql_name instants;            /* the CTE of the (user_id, t) at which it is looked at */
+    bool walks;                          /* some CTE is recursive */
     bool turned;                         /* under an odd number of nots: nothing requalifies */
     unsigned number;                     /* of the criterion written last */
     const struct definition *definition; /* the present one */
@@ -50,7 +63,8 @@ struct rule_sql {
     size_t path_count;
     struct sql_calendar calendars[SQL_CALENDARS_MAX];
     size_t calendar_count;
-    struct sql_name *members; /* by index into the set; empty: not written */
+    size_t target;
+    struct sql_segment *segments; /* by index into the set */
 };
 
 /* Remembers the first reason why the definition cannot be SQL. Always returns false. */
@@ -102,6 +116,13 @@ void rule_sql_calendars(struct rule_sql *sql, struct buffer *out);
 void rule_sql_instant(struct rule_sql *sql, struct buffer *out, const char *value);
 /* `instant` plus years. */
 void rule_sql_anniversary(struct rule_sql *sql, struct buffer *out, const char *instant, int32_t years);
+
+/* ---- rule_sql_segment.c: lifetimes ---- */
+
+/* Writes the CTEs of the segment at `index` to `body`; those it refers to are there already. */
+bool rule_sql_segment(struct rule_sql *sql, size_t index);
+/* The condition that the stay `stays`, or the row of (user_id, t), is at `instant`; as " AND ..." or " ON ...". */
+void rule_sql_during(struct buffer *out, const struct sql_segment *segment, const char *stays, const char *instant);
 
 /* ---- rule_sql_criterion.c ---- */
 

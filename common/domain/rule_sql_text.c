@@ -20,6 +20,23 @@ enum sql_dialect sql_dialect_find(const char *name)
     return SQL_DIALECT_NONE;
 }
 
+static const char *const rows_names[] = {"members", "times", "intervals"};
+
+const char *sql_rows_name(enum sql_rows rows)
+{
+    return rows_names[rows];
+}
+
+enum sql_rows sql_rows_find(const char *name)
+{
+    for (int i = SQL_MEMBERS; i < SQL_ROWS_COUNT; i++) {
+        if (strcmp(rows_names[i], name) == 0) {
+            return (enum sql_rows)i;
+        }
+    }
+    return SQL_ROWS_COUNT;
+}
+
 bool sql_append_identifier(struct buffer *out, enum sql_dialect dialect, struct slice name)
 {
     char quote = dialect == SQL_SPARK ? '`' : '"';

@@ -117,7 +117,7 @@ prepare() { # dialect
                 2>"$work/said" && continue
             [ $? -eq 4 ] || bad "$dialect $name $id: $(tail -n 1 "$work/said")"
             rm "$work/$dialect/$name/$id.sql"
-            echo "$name $id: $(sed -n 's/.*: \("exclusionWindow".*\|calendar.*\|.*contains.*\|a percentile of.*\)/\1/p' "$work/said" | head -n 1)" \
+            echo "$name $id: $(sed -n 's/.*: \(calendar.*\|.*contains.*\|a percentile of.*\)/\1/p' "$work/said" | head -n 1)" \
                 >>"$work/$dialect.refused"
         done <"$work/cases/$name/ids"
     done

@@ -3,10 +3,12 @@
  *   oracle random CASES [SEED]                              random cases; a case that differs is shrunk and printed
  *   oracle replay FILE...                                   cases that were kept (tests/oracle/cases)
  *   oracle show SEED                                        prints a random case as it is generated
+ *   oracle queries DIALECT EXPECTED REFUSED CASES [SEED]    random cases as SQL, the product's answers in EXPECTED
  *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
  *
  * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
 #include "tests/oracle/interpreter.h"
+#include "tests/oracle/queries.h"
 #include "tests/oracle/shrink.h"
 
 #include <inttypes.h>
@@ -108,6 +110,37 @@ static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
     arena_clear(&arena);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
     return failed > 0;
+}
+
+static int run_queries(struct zone_files *zones, char **arguments, uint64_t count, uint64_t seed)
+{
+    struct queries queries = {.zones = zones,
+                              .dialect = sql_dialect_find(arguments[0]),
+                              .expected = fopen(arguments[1], "wb"),
+                              .refused = fopen(arguments[2], "wb")};
+    struct arena arena;
+    bool done = queries.dialect != SQL_DIALECT_NONE && queries.expected != NULL && queries.refused != NULL;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    buffer_init(&queries.out, (size_t)1 << 30);
+    for (uint64_t i = 0; done && i < count; i++) {
+        struct oracle_case test;
+        char name[32];
+
+        arena_reset(&arena);
+        test = generate_case(&arena, seed + i);
+        (void)snprintf(name, sizeof name, "%" PRIu64, seed + i);
+        done = queries_print(&queries, &arena, &test, name);
+    }
+    buffer_clear(&queries.out);
+    arena_clear(&arena);
+    if (queries.expected != NULL) {
+        done = fclose(queries.expected) == 0 && done;
+    }
+    if (queries.refused != NULL) {
+        done = fclose(queries.refused) == 0 && done;
+    }
+    return done ? 0 : STATUS_INPUT;
 }
 
 /* ---- files ---- */
@@ -308,11 +341,13 @@ int main(int argc, char **argv)
         status = show_case(strtoull(argv[2], NULL, 10));
     } else if (argc >= 3 && strcmp(argv[1], "replay") == 0) {
         status = run_replay(&zones, argv + 2, argc - 2);
+    } else if (argc >= 6 && strcmp(argv[1], "queries") == 0) {
+        status = run_queries(&zones, argv + 2, strtoull(argv[5], NULL, 10), argc > 6 ? strtoull(argv[6], NULL, 10) : 1);
     } else if (argc >= 5 && strcmp(argv[1], "eval") == 0) {
         status = run_eval(argv + 2, argc > 5);
     } else {
-        fputs("usage: oracle random CASES [SEED] | show SEED | replay FILE... | eval DEFINITIONS EVENTS AS_OF "
-              "[intervals]\n",
+        fputs("usage: oracle random CASES [SEED] | show SEED | replay FILE... | "
+              "queries DIALECT EXPECTED REFUSED CASES [SEED] | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
               stderr);
     }
     zone_files_clear(&zones);

@@ -68,8 +68,6 @@ START_TEST(refusals_name_the_form)
         enum sql_dialect dialect;
         const char *message;
     } cases[] = {
-        {"{\"segmentId\": \"s\", \"criteria\": [{\"event\": \"a\"}], \"exclusionWindow\": \"1d\"}", SQL_POSTGRES,
-         "s: \"exclusionWindow\""},
         {"{\"segmentId\": \"s\", \"criteria\": [{\"trait\": \"a\", \"contains\": 1}]}", SQL_DUCKDB,
          "s: criteria[0]: \"contains\" with a number"},
         {"{\"segmentId\": \"s\", \"criteria\": [{\"event\": \"a\", \"window\": {\"calendar\": \"day\"}}]}", SQL_SPARK,
@@ -108,6 +106,38 @@ START_TEST(rules_do_not_break_out)
 }
 END_TEST
 
+/* Only what a lifetime asks about is looked at over time, and no further back than it can matter. */
+START_TEST(history_is_as_long_as_it_matters)
+{
+    static const struct {
+        const char *lifetime;
+        const char *wanted;
+        const char *unwanted;
+    } cases[] = {
+        {"", "CROSS JOIN parameters p\n)", "lag("},
+        {", \"membershipDuration\": \"1m\"", "c.t > greatest(k.since, p.as_of - 60000)", "_walk"},
+        {", \"exclusionWindow\": \"1m\"", "c.t > k.since", "greatest(k.since"},
+    };
+    struct buffer document;
+    struct buffer out;
+
+    buffer_init(&document, 1 << 16);
+    buffer_init(&out, 1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = ERROR_INIT;
+
+        buffer_reset(&document);
+        buffer_append_format(&document, "{\"segmentId\": \"s\", \"criteria\": [{\"event\": \"a\"}]%s}",
+                             cases[i].lifetime);
+        ck_assert(generate(buffer_text(&document), SQL_POSTGRES, &out, &err));
+        ck_assert(strstr(buffer_text(&out), cases[i].wanted) != NULL);
+        ck_assert(strstr(buffer_text(&out), cases[i].unwanted) == NULL);
+    }
+    buffer_clear(&document);
+    buffer_clear(&out);
+}
+END_TEST
+
 /* Every allocation may fail: an error, no leak, no crash. */
 START_TEST(no_memory_is_an_error)
 {
@@ -115,8 +145,9 @@ START_TEST(no_memory_is_an_error)
                                    "{\"event\": \"b\"}], \"within\": \"1d\", "
                                    "\"same\": [\"sku\"]}, {\"any\": [{\"trait\": \"t\", \"age\": {\">\": \"18y\"}}, "
                                    "{\"event\": \"x\", \"window\": "
-                                   "{\"calendar\": \"day\"}}]}], \"membershipDuration\": \"1d\"}";
-    struct rule_sql_options options = {.dialect = SQL_POSTGRES};
+                                   "{\"calendar\": \"day\"}}]}], \"membershipDuration\": \"1d\", "
+                                   "\"exclusionWindow\": \"1d\"}";
+    struct rule_sql_options options = {.dialect = SQL_POSTGRES, .rows = SQL_INTERVALS};
     struct error err = ERROR_INIT;
     struct segment_set set;
     bool done = false;
@@ -149,6 +180,7 @@ Suite *rule_sql_suite(void)
     tcase_add_test(tcase, literals_stay_literals);
     tcase_add_test(tcase, identifiers_stay_identifiers);
     tcase_add_test(tcase, refusals_name_the_form);
+    tcase_add_test(tcase, history_is_as_long_as_it_matters);
     tcase_add_test(tcase, rules_do_not_break_out);
     tcase_add_test(tcase, no_memory_is_an_error);
     suite_add_tcase(suite, tcase);
