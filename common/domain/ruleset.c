@@ -3,6 +3,7 @@
 
 #include "common/base/timestamp.h"
 #include "common/domain/optimisation.h"
+#include "common/domain/ruleset_keep.h"
 #include "common/domain/ruleset_needs.h"
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
@@ -609,7 +610,8 @@ static bool compile(struct compiler *compiler)
     ruleset->percentile_count = compiler->percentiles.count;
     ruleset->selector_words = (ruleset->selector_count + 63) / 64;
     ruleset->column_words = (ruleset->column_count + 63) / 64;
-    return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) && compile_bits(compiler) &&
+    return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) &&
+           ruleset_keep_compile(ruleset, compiler->err) && compile_bits(compiler) &&
            ruleset_shapes_compile(ruleset, compiler->err);
 }
 

@@ -58,6 +58,9 @@ struct shape {
 
 enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT = UINT16_MAX };
 
+/* Added to a pane's number: the shape of its entries. There are far fewer shapes and panes. */
+#define SHAPE_PANE UINT32_C(0x80000000)
+
 /* How a count or sum is kept from one evaluation to the next (tally.c). */
 struct tally_plan {
     bool used;
@@ -73,7 +76,9 @@ struct measure_plan {
     const struct zone *zone;        /* of a calendar window */
     const struct zone *period_zone; /* of distinct periods */
     uint32_t selector;
-    uint32_t column; /* RULESET_NONE where none is read */
+    uint32_t column;     /* RULESET_NONE where none is read */
+    uint32_t pane_shape; /* of the panes that its events are taken together in; RULESET_NONE: in none */
+    int64_t count_max;   /* count, distinct: the answer is the same for this many and for more */
     struct tally_plan tally;
 };
 
@@ -90,6 +95,7 @@ struct node {
     uint32_t trait_column;
     uint32_t percentile; /* PERCENTILE: number in the ruleset */
     uint32_t carry;      /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
+    uint32_t base;       /* number among the summaries of a user's base; RULESET_NONE: none */
 };
 
 /* Without an event of the selector in the last reach_ms, or of one of the alternatives behind it, the segment does not
@@ -140,6 +146,9 @@ struct ruleset {
     size_t segment_words;
     size_t column_words;
     size_t summary_count;
+    size_t base_count;                 /* criteria that a user's base sums up */
+    const struct measure_plan **panes; /* by pane: one of the measures that use it */
+    size_t pane_count;
 };
 
 /* The shape of an event name (not for identify). */

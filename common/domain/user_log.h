@@ -24,12 +24,24 @@ struct record {
     bool has_id;
 };
 
-/* One event of the log. `mask` has selector_words words: the selectors that took it. */
+/* One event of the log. `mask` has selector_words words: the selectors that took it. Where none did (mask 0), only the
+ * message id is kept, without slots.
+ *
+ * Or a pane: what a window that moves in steps needs of the events that it loses together, taken together. Its
+ * shape is SHAPE_PANE + its number among the ruleset's panes, its mask 0, its time that of the newest event in it, and
+ * behind its record, which has no id, lies a struct pane. */
 struct entry {
     int64_t time_ms;
     uint32_t record; /* in units of 8 bytes from the heap's begin */
     uint32_t shape;
     uint64_t mask[];
+};
+
+struct pane {
+    uint64_t sum_low; /* int128, micros */
+    int64_t sum_high;
+    int64_t count;
+    int64_t numeric_count;
 };
 
 /* What evaluation needs of the past up to the instant `carried_until` of its segment. */
@@ -68,6 +80,21 @@ struct summary {
     int64_t at_ms; /* INT64_MIN: nothing is summed up */
 };
 
+/* A criterion that looks back without limit, summed up as of the base. What is not said to be used is 0. */
+struct base_summary {
+    int128 sum;      /* none, count, sum, avg: what was added up; min, max: the extreme; distinct: how many */
+    int64_t count;   /* avg, min, max: numeric values; other measures: events; absence, sequence: 1 where it holds */
+    int64_t last_ms; /* first: the first event; last, distinct periods: the last one; where there are events */
+};
+
+/* What takes the place of the events up to at_ms, which are final: nothing at or before it is absorbed any more, and
+ * what nothing needs of them has been dropped. Where a state has none, everything is found from the beginning. */
+struct user_base {
+    struct base_summary *summaries; /* by node.base: ruleset->base_count; behind this struct, in one block */
+    struct carry *carries;          /* by segment, as of at_ms; behind the summaries */
+    int64_t at_ms;
+};
+
 struct user_state {
     int64_t known_since;
     int64_t newest;
@@ -83,7 +110,21 @@ struct user_state {
     struct summary *summaries; /* one block with the two below; NULL until the first incremental evaluation */
     struct carry *carries;     /* by segment */
     int64_t *carried_until;    /* by segment; INT64_MIN: nothing is carried */
+    struct user_base *base;    /* NULL: nothing was pruned */
+    size_t prune_count;        /* pruning is due with this many entries; 0: with PRUNE_COUNT_MIN */
 };
+
+/* Fewer entries are not worth it. */
+enum { PRUNE_COUNT_MIN = 16 };
+
+/* A base as of `at_ms` in which nothing has happened, or NULL when there is no memory. Freed with memory_free. */
+struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms);
+
+/* What everything is found from where nothing is carried. */
+static inline int64_t user_base_at(const struct user_state *state)
+{
+    return state->base == NULL ? INT64_MIN : state->base->at_ms;
+}
 
 static inline size_t entry_stride(const struct ruleset *ruleset)
 {
@@ -98,6 +139,21 @@ static inline const struct entry *entry_at(const struct user_state *state, size_
 static inline const struct record *entry_record(const struct user_state *state, const struct entry *entry)
 {
     return (const struct record *)(const void *)(state->heap + (size_t)entry->record * 8);
+}
+
+static inline bool entry_is_pane(const struct entry *entry)
+{
+    return (entry->shape & SHAPE_PANE) != 0;
+}
+
+static inline const struct pane *entry_pane(const struct user_state *state, const struct entry *entry)
+{
+    return (const struct pane *)(const void *)(entry_record(state, entry) + 1);
+}
+
+static inline int128 pane_sum(const struct pane *pane)
+{
+    return (int128)((uint128)(uint64_t)pane->sum_high << 64 | pane->sum_low);
 }
 
 static inline size_t padded(size_t size)

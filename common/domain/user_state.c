@@ -23,6 +23,26 @@ bool user_state_new(const struct ruleset *ruleset, struct user_state **out, stru
     return true;
 }
 
+struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms)
+{
+    size_t summaries_size = ruleset->base_count * sizeof(struct base_summary);
+    size_t head_size = (sizeof(struct user_base) + 15) & ~(size_t)15;
+    size_t size = head_size + summaries_size + ruleset->segment_count * sizeof(struct carry);
+    char *block = memory_allocate_zeroed(1, size);
+    struct user_base *base = (struct user_base *)(void *)block;
+
+    if (block == NULL) {
+        return NULL;
+    }
+    base->summaries = (struct base_summary *)(void *)(block + head_size);
+    base->carries = (struct carry *)(void *)(block + head_size + summaries_size);
+    base->at_ms = at_ms;
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        base->carries[i] = carry_none;
+    }
+    return base;
+}
+
 void user_state_free(struct user_state *state)
 {
     if (state != NULL) {
@@ -30,6 +50,7 @@ void user_state_free(struct user_state *state)
         memory_free(state->heap);
         memory_free(state->ids);
         memory_free(state->summaries);
+        memory_free(state->base);
         memory_free(state);
     }
 }
@@ -43,6 +64,9 @@ void user_state_clear(struct user_state *state)
     state->id_count = 0;
     memory_free(state->ids);
     memory_free(state->summaries);
+    memory_free(state->base);
+    state->base = NULL;
+    state->prune_count = 0;
     state->ids = NULL;
     state->id_capacity = 0;
     state->carried_until = NULL;
@@ -58,6 +82,11 @@ int64_t user_state_known_since(const struct user_state *state)
 int64_t user_state_newest(const struct user_state *state)
 {
     return state->newest;
+}
+
+int64_t user_state_final(const struct user_state *state)
+{
+    return user_base_at(state);
 }
 
 size_t user_state_size(const struct user_state *state)

@@ -21,6 +21,7 @@ enum fold_result {
     FOLD_COPY,           /* a copy of an event that is held: ignored */
     FOLD_COPY_DIFFERENT, /* a copy with other content: ignored, to be reported */
     FOLD_IGNORED,        /* consent, delete: nothing for the rules */
+    FOLD_LATE,           /* the state that it would change is gone: ignored, and the user no longer certain */
 };
 
 struct membership {
@@ -76,6 +77,9 @@ bool user_state_memberships(const struct ruleset *ruleset, const struct user_sta
 bool user_state_history(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
                         struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                         struct error *err) MUST_CHECK;
+
+/* The instant up to which the state was pruned, or TIMESTAMP_ALWAYS. */
+int64_t user_state_final(const struct user_state *state);
 
 /* Asks for the memory that folding and evaluating the next event will look at. */
 void user_state_prefetch(const struct ruleset *ruleset, const struct user_state *state);
