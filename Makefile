@@ -39,6 +39,7 @@ muster-reconcile_SOURCES := $(wildcard reconcile/*.c)
 muster-bank_SOURCES := $(wildcard deploy/demo/*.c)
 FLOORS := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/floor_*.c))
 ORACLE_SOURCES := $(wildcard tests/oracle/*.c)
+EQUIVALENCE_SOURCES := $(wildcard tests/equivalence/*.c) $(filter-out %/main.c,$(ORACLE_SOURCES))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*.c))
 TEST_SUITES := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 
@@ -64,7 +65,8 @@ help:
 	    'make bench            speed as a ratio to a floor measured in the same run' \
 	    'make install          programs, sample configuration, schemas (DESTDIR=, PREFIX=)' \
 	    'make clean            remove everything that was built' \
-	    'SANITIZE=address,undefined builds into a folder of its own; V=1 shows the commands'
+	    'SANITIZE=address,undefined builds into a folder of its own, OPTIMISATIONS=1 into another, where each can be' \
+	    'switched off; V=1 shows the commands'
 
 # --- programs
 
@@ -136,6 +138,10 @@ $(BUILD)/oracle: $(call object,$(ORACLE_SOURCES)) $(LIBRARY)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+$(BUILD)/equivalence: $(call object,$(EQUIVALENCE_SOURCES)) $(LIBRARY)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 .PHONY: unit
 unit: $(BUILD)/unit-tests
 	$(BUILD)/unit-tests $(SUITE)
@@ -149,12 +155,14 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
 	    build-address-undefined/fuzz-replay build-address-undefined/oracle
+	$(Q)$(MAKE) --no-print-directory OPTIMISATIONS=1 build-optimisations/equivalence
 	tests/run-all $(BUILD)
 
 test-long: deps
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build-address-undefined/unit-tests \
 	    build-address-undefined/fuzz-replay build-address-undefined/oracle
+	$(Q)$(MAKE) --no-print-directory OPTIMISATIONS=1 build-optimisations/equivalence
 	tests/run-all --long $(BUILD)
 
 .PHONY: bench

@@ -94,7 +94,7 @@ struct value trait_value(const struct evaluation *evaluation, const struct node 
 
 void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out)
 {
-    size_t first = evaluation_first_entry(evaluation, 0);
+    size_t first = evaluation_first_after(evaluation, evaluation->from, 0);
     struct value value = trait_value(evaluation, node, first);
     int64_t at = evaluation->from;
 

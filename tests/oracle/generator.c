@@ -3,8 +3,12 @@
 #include "common/base/timestamp.h"
 #include "tests/oracle/calendar.h"
 #include "tests/oracle/generator_parts.h"
+#include "tests/oracle/messages.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+
+enum { CASE_SEGMENTS_MAX = 4 };
 
 uint64_t random_next(uint64_t *state)
 {
@@ -224,10 +228,8 @@ static void put_segment(struct generator *generator, int index)
     put(generator, "}");
 }
 
-static struct slice generate_definitions(struct generator *generator)
+static struct slice generate_definitions(struct generator *generator, int count)
 {
-    int count = 1 + below(generator, SEGMENTS_MAX);
-
     put(generator, "[");
     for (int i = 0; i < count; i++) {
         put(generator, i > 0 ? "," : "");
@@ -237,11 +239,9 @@ static struct slice generate_definitions(struct generator *generator)
     return keep(generator);
 }
 
-struct oracle_case generate_case(struct arena *arena, uint64_t seed)
+static struct generator begin(struct arena *arena, uint64_t seed)
 {
-    struct generator generator = {.arena = arena, .random = seed};
-    struct oracle_case result = {.seed = seed};
-    size_t lines_max;
+    struct generator generator = {.arena = arena, .random = seed, .previous_number = -1};
 
     buffer_init(&generator.out, 1 << 20);
     (void)random_next(&generator.random);
@@ -249,24 +249,89 @@ struct oracle_case generate_case(struct arena *arena, uint64_t seed)
     generator.zone = random_zone(&generator);
     generator.theme = one_in(&generator, 2) ? THEME_NONE : (enum theme)(1 + below(&generator, THEMES - 1));
     generator.narrow = one_in(&generator, 2);
-    generator.previous_number = -1;
-    generator.user_count = one_in(&generator, 4) ? 4 : 1;
-    result.definitions = generate_definitions(&generator);
-    lines_max = (size_t)(1 + below(&generator, one_in(&generator, 6) ? 40 : 18));
-    result.lines = take(arena, lines_max * 2, sizeof *result.lines);
-    for (size_t i = 0; i < lines_max; i++) {
+    return generator;
+}
+
+/* The lines and the instants. */
+static void generate_lines(struct generator *generator, size_t line_count, struct oracle_case *out)
+{
+    out->lines = take(generator->arena, line_count, sizeof *out->lines);
+    while (out->line_count < line_count) {
         /* Now and then an earlier line once more, or one with its messageId. */
-        if (result.line_count > 0 && one_in(&generator, 12)) {
-            result.lines[result.line_count] = result.lines[below(&generator, (int)result.line_count)];
+        if (out->line_count > 0 && one_in(generator, 12)) {
+            out->lines[out->line_count] = out->lines[below(generator, (int)out->line_count)];
         } else {
-            put_message(&generator);
-            result.lines[result.line_count] = keep(&generator);
+            put_message(generator);
+            out->lines[out->line_count] = keep(generator);
         }
-        result.line_count++;
+        out->line_count++;
     }
     for (int i = 0; i < CASE_INSTANTS; i++) {
-        result.instants[i] = random_instant(&generator);
+        out->instants[i] = random_instant(generator);
     }
-    buffer_clear(&generator.out);
+    buffer_clear(&generator->out);
+}
+
+struct oracle_case generate_case(struct arena *arena, uint64_t seed)
+{
+    struct generator generator = begin(arena, seed);
+    struct oracle_case result = {.seed = seed};
+
+    generator.user_count = one_in(&generator, 4) ? 4 : 1;
+    result.definitions = generate_definitions(&generator, 1 + below(&generator, CASE_SEGMENTS_MAX));
+    generate_lines(&generator, (size_t)(1 + below(&generator, one_in(&generator, 6) ? 40 : 18)), &result);
+    return result;
+}
+
+/* ---- larger ones ---- */
+
+struct timed_line {
+    int64_t at;
+    size_t number;
+    struct slice line;
+};
+
+static int compare_timed(const void *left, const void *right)
+{
+    const struct timed_line *a = left;
+    const struct timed_line *b = right;
+
+    return a->at != b->at ? (a->at > b->at) - (a->at < b->at) : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Nearly in the order of time. Lines without a time stay behind the one before. */
+static void arrange(struct generator *generator, int disorder, struct oracle_case *test)
+{
+    struct timed_line *timed = take(generator->arena, test->line_count, sizeof *timed);
+    int64_t at = INT64_MIN;
+
+    for (size_t i = 0; i < test->line_count; i++) {
+        struct message message;
+
+        if (message_read(generator->arena, test->lines[i], &message)) {
+            at = message.time + generator->grid_ms * below(generator, disorder + 1);
+        }
+        timed[i] = (struct timed_line){.at = at, .number = i, .line = test->lines[i]};
+    }
+    qsort(timed, test->line_count, sizeof *timed, compare_timed);
+    for (size_t i = 0; i < test->line_count; i++) {
+        test->lines[i] = timed[i].line;
+    }
+}
+
+struct oracle_case generate_world(struct arena *arena, uint64_t seed, const struct world_size *size)
+{
+    struct generator generator = begin(arena, seed);
+    struct oracle_case result = {.seed = seed};
+    int events_per_user = size->line_count / size->user_count;
+
+    generator.user_count = size->user_count;
+    generator.steps = events_per_user > generator.steps ? events_per_user : generator.steps;
+    generator.narrow = generator.narrow && size->segment_count < 10;
+    result.definitions = generate_definitions(&generator, size->segment_count);
+    generate_lines(&generator, (size_t)size->line_count, &result);
+    if (size->disorder >= 0) {
+        arrange(&generator, size->disorder, &result);
+    }
     return result;
 }

@@ -4,8 +4,6 @@
 
 #include "tests/oracle/generator.h"
 
-enum { SEGMENTS_MAX = 4 };
-
 /* What most criteria of a case are; half the cases have no theme. */
 enum theme {
     THEME_NONE = 0,
@@ -33,7 +31,7 @@ struct generator {
     bool narrow; /* few names of events */
     int segment; /* being written */
     bool needs_batch;
-    bool ranked[SEGMENTS_MAX];
+    bool ranked[GENERATOR_SEGMENTS_MAX];
     int message_number;
     const char *zone;    /* most calendars of the case are of this one */
     int64_t previous_ms; /* of the message whose id may come again */

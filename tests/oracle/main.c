@@ -7,6 +7,8 @@
  *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
  *
  * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
+#include "tests/oracle/case.h"
+#include "tests/oracle/compare.h"
 #include "tests/oracle/interpreter.h"
 #include "tests/oracle/queries.h"
 #include "tests/oracle/shrink.h"
@@ -17,20 +19,36 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SAID_SIZE_MAX = 1 << 20, DIFFERENCES_MAX = 10, STATUS_USAGE = 2, STATUS_INPUT = 4 };
+enum { SAID_SIZE_MAX = 1 << 20, CASE_SIZE_MAX = 1 << 28, DIFFERENCES_MAX = 10, STATUS_USAGE = 2, STATUS_INPUT = 4 };
 
 #define ARENA_SIZE_MAX ((size_t)1 << 32)
 
 static void print_case(const struct oracle_case *test)
 {
-    printf("%.*s\n%" PRIu64, (int)test->definitions.size, test->definitions.data, test->seed);
-    for (int i = 0; i < CASE_INSTANTS; i++) {
-        printf(" %" PRId64, test->instants[i]);
-    }
-    printf("\n");
-    for (size_t i = 0; i < test->line_count; i++) {
-        printf("%.*s\n", (int)test->lines[i].size, test->lines[i].data);
-    }
+    struct buffer text;
+
+    buffer_init(&text, CASE_SIZE_MAX);
+    case_write(test, &text);
+    (void)fwrite(buffer_slice(&text).data, 1, buffer_slice(&text).size, stdout);
+    buffer_clear(&text);
+}
+
+/* How a case differs. */
+struct difference {
+    struct zone_files *zones;
+    enum compare_result result;
+};
+
+static bool differs_so(void *context, struct arena *work, const struct oracle_case *test)
+{
+    const struct difference *difference = context;
+    struct buffer said;
+    enum compare_result result;
+
+    buffer_init(&said, SAID_SIZE_MAX);
+    result = compare_case(work, difference->zones, test, &said);
+    buffer_clear(&said);
+    return result == difference->result;
 }
 
 /* True where both agree. */
@@ -44,7 +62,9 @@ static bool run_case(struct arena *arena, struct zone_files *zones, struct oracl
     result = compare_case(arena, zones, test, &said);
     if (result != COMPARE_EQUAL) {
         if (shrink && result != COMPARE_REFUSED) {
-            shrink_case(arena, zones, test, result);
+            struct difference difference = {.zones = zones, .result = result};
+
+            shrink_case(arena, test, differs_so, &difference);
             buffer_reset(&said);
             (void)compare_case(arena, zones, test, &said);
         }
@@ -145,70 +165,14 @@ static int run_queries(struct zone_files *zones, char **arguments, uint64_t coun
 
 /* ---- files ---- */
 
-static struct slice read_text(struct arena *arena, const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    char *text;
-    long size;
-
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
-        fprintf(stderr, "oracle: could not read %s\n", path);
-        exit(STATUS_INPUT);
-    }
-    text = take(arena, (size_t)size + 1, 1);
-    if (fread(text, 1, (size_t)size, file) != (size_t)size) {
-        fprintf(stderr, "oracle: could not read %s\n", path);
-        exit(STATUS_INPUT);
-    }
-    (void)fclose(file);
-    return slice_of(text, (size_t)size);
-}
-
-static struct slice *split_lines(struct arena *arena, struct slice text, size_t *count)
-{
-    struct slice *lines;
-    size_t begin = 0;
-    size_t lines_max = 1;
-
-    for (size_t i = 0; i < text.size; i++) {
-        lines_max += text.data[i] == '\n';
-    }
-    lines = take(arena, lines_max, sizeof *lines);
-    *count = 0;
-    for (size_t i = 0; i <= text.size; i++) {
-        if (i == text.size ? begin < i : text.data[i] == '\n') {
-            lines[(*count)++] = slice_of(text.data + begin, i - begin);
-            begin = i + 1;
-        }
-    }
-    return lines;
-}
-
 static bool replay(struct zone_files *zones, const char *path)
 {
     struct arena arena;
-    struct oracle_case test = {0};
-    struct slice *lines;
-    size_t count;
-    const char *at;
-    bool passed = false;
+    struct oracle_case test;
+    bool passed;
 
     arena_init(&arena, ARENA_SIZE_MAX);
-    lines = split_lines(&arena, read_text(&arena, path), &count);
-    if (count < 2) {
-        fprintf(stderr, "oracle: %s is no case\n", path);
-        goto out;
-    }
-    test.definitions = lines[0];
-    at = lines[1].data;
-    test.seed = strtoull(at, (char **)&at, 10);
-    for (int i = 0; i < CASE_INSTANTS; i++) {
-        test.instants[i] = strtoll(at, (char **)&at, 10);
-    }
-    test.lines = lines + 2;
-    test.line_count = count - 2;
-    passed = run_case(&arena, zones, &test, false, path);
-out:
+    passed = case_read(&arena, path, &test) && run_case(&arena, zones, &test, false, path);
     arena_clear(&arena);
     return passed;
 }
@@ -309,8 +273,8 @@ static int run_eval(char **arguments, bool intervals)
     int64_t at;
 
     arena_init(&arena, ARENA_SIZE_MAX);
-    lines = split_lines(&arena, read_text(&arena, arguments[1]), &count);
-    world = world_new(&arena, read_text(&arena, arguments[0]), lines, count);
+    lines = case_lines(&arena, case_text(&arena, arguments[1]), &count);
+    world = world_new(&arena, case_text(&arena, arguments[0]), lines, count);
     at = instant_asked(world, arguments[2]);
     qsort(world->people, world->person_count, sizeof *world->people, compare_people);
     world_evaluate(world, at);

@@ -5,44 +5,52 @@ enum { WORK_SIZE_MAX = 1 << 30, SAID_SIZE_MAX = 1 << 20, TRIES_MAX = 20000 };
 struct shrinking {
     struct arena *arena;
     struct arena work;
-    struct zone_files *zones;
     struct oracle_case *test;
-    enum compare_result result;
+    shrink_shows *shows;
+    void *context;
     int tries;
 };
 
-static bool still_differs(struct shrinking *shrinking)
+static bool still_shows(struct shrinking *shrinking)
 {
-    struct buffer said;
-    enum compare_result result;
-
     if (shrinking->tries++ > TRIES_MAX) {
         return false;
     }
-    buffer_init(&said, SAID_SIZE_MAX);
     arena_reset(&shrinking->work);
-    result = compare_case(&shrinking->work, shrinking->zones, shrinking->test, &said);
-    buffer_clear(&said);
-    return result == shrinking->result;
+    return shrinking->shows(shrinking->context, &shrinking->work, shrinking->test);
+}
+
+/* Leaves out `count` lines at a time. */
+static bool drop_some(struct shrinking *shrinking, size_t count)
+{
+    struct oracle_case *test = shrinking->test;
+    struct slice *lines = take(shrinking->arena, test->line_count, sizeof *lines);
+    bool better = false;
+
+    for (size_t i = 0; i < test->line_count;) {
+        size_t line_count = test->line_count;
+        size_t dropped = count < line_count - i ? count : line_count - i;
+
+        memcpy(lines, test->lines, line_count * sizeof *lines);
+        memmove(&test->lines[i], &test->lines[i + dropped], (line_count - i - dropped) * sizeof *lines);
+        test->line_count -= dropped;
+        if (still_shows(shrinking)) {
+            better = true;
+            continue;
+        }
+        memcpy(test->lines, lines, line_count * sizeof *lines);
+        test->line_count = line_count;
+        i += dropped;
+    }
+    return better;
 }
 
 static bool drop_lines(struct shrinking *shrinking)
 {
-    struct oracle_case *test = shrinking->test;
     bool better = false;
 
-    for (size_t i = 0; i < test->line_count;) {
-        struct slice line = test->lines[i];
-
-        memmove(&test->lines[i], &test->lines[i + 1], (test->line_count - i - 1) * sizeof line);
-        test->line_count--;
-        if (still_differs(shrinking)) {
-            better = true;
-            continue;
-        }
-        memmove(&test->lines[i + 1], &test->lines[i], (test->line_count - i) * sizeof line);
-        test->lines[i++] = line;
-        test->line_count++;
+    for (size_t count = (shrinking->test->line_count + 1) / 2; count > 0; count /= 2) {
+        better = drop_some(shrinking, count) || better;
     }
     return better;
 }
@@ -106,16 +114,18 @@ static bool shrink_text(struct shrinking *shrinking, struct slice *text)
 
     for (int number = 0;; number++) {
         struct slice before = *text;
-        struct tree *tree = tree_parse(shrinking->arena, before);
+        struct tree *tree;
         struct buffer out;
         int countdown = number;
 
+        arena_reset(&shrinking->work);
+        tree = tree_parse(&shrinking->work, before);
         if (tree == NULL || !edit(tree, &countdown)) {
             return better;
         }
         buffer_init(&out, SAID_SIZE_MAX);
         tree_write(tree, &out);
-        if (arena_copy(shrinking->arena, buffer_slice(&out), text) && still_differs(shrinking)) {
+        if (arena_copy(shrinking->arena, buffer_slice(&out), text) && still_shows(shrinking)) {
             better = true;
             number--;
         } else {
@@ -125,9 +135,9 @@ static bool shrink_text(struct shrinking *shrinking, struct slice *text)
     }
 }
 
-void shrink_case(struct arena *arena, struct zone_files *zones, struct oracle_case *test, enum compare_result result)
+void shrink_case(struct arena *arena, struct oracle_case *test, shrink_shows *shows, void *context)
 {
-    struct shrinking shrinking = {.arena = arena, .zones = zones, .test = test, .result = result};
+    struct shrinking shrinking = {.arena = arena, .test = test, .shows = shows, .context = context};
     bool better = true;
 
     arena_init(&shrinking.work, WORK_SIZE_MAX);

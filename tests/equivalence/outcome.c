@@ -1,0 +1,283 @@
+#include "tests/equivalence/outcome.h"
+
+#include "common/domain/event.h"
+#include "common/domain/lane.h"
+#include "common/domain/percentile.h"
+#include "common/domain/pile.h"
+#include "common/domain/rule_parse.h"
+#include "common/domain/user_log.h"
+
+enum { SCRATCH_MAX = 4 << 20, SAID_MAX = 1 << 12, STEP_MAX = 40 };
+
+#define PART_SIZE_MAX ((size_t)1 << 32)
+
+struct run {
+    const struct oracle_case *test;
+    struct outcome *out;
+    struct segment_set set;
+    struct ruleset *ruleset;
+    struct evaluation *evaluation;
+    struct ranks *ranks;
+    struct piles *piles;
+    struct lane *lane;
+    struct membership *memberships;
+    struct json_document document;
+    struct arena scratch;
+    int64_t at; /* the instant that batch is asked about */
+    struct error err;
+};
+
+const char *outcome_part_name(enum outcome_part part)
+{
+    static const char *const names[OUTCOME_PARTS] = {"nothing", "records", "answers", "states"};
+
+    return names[part];
+}
+
+static void append_id(struct buffer *out, struct slice id)
+{
+    buffer_append_int64(out, (int64_t)id.size);
+    buffer_append_slice(out, id);
+}
+
+/* ---- a lane ---- */
+
+static bool take_record(void *context, const struct lane_record *record, struct error *err)
+{
+    struct buffer *out = context;
+
+    (void)err;
+    append_id(out, lane_user_id(record->user));
+    buffer_append_int64(out, (int64_t)record->segment);
+    buffer_append_int64(out, record->member);
+    buffer_append_int64(out, record->entered_at);
+    buffer_append_int64(out, record->effective_at);
+    buffer_append_int64(out, record->valid_until);
+    buffer_append_int64(out, record->certain);
+    buffer_append_int64(out, record->uncertain_until);
+    for (size_t i = 0; i < LANE_TOPICS_MAX; i++) {
+        buffer_append_int64(out, record->positions[i]);
+    }
+    return true;
+}
+
+static bool make_lane(struct run *run)
+{
+    struct lane_segment segments[GENERATOR_SEGMENTS_MAX] = {0};
+    const struct lane_options options = {.ruleset = run->ruleset, .segments = segments};
+
+    for (size_t i = 0; i < run->set.definition_count; i++) {
+        segments[i] = (struct lane_segment){.silent = !run->set.definitions[i].streams,
+                                            .purpose = LANE_NO_PURPOSE,
+                                            .complete_from_ms = TIMESTAMP_ALWAYS};
+    }
+    return lane_new(&options, &run->lane, &run->err);
+}
+
+/* Feeds lane and piles alike. Late by up to four grades of lateness, and timers looked at at the seed's choice. */
+static bool feed(struct run *run, int64_t *newest)
+{
+    static const int64_t latenesses[] = {0, 5000, 3600000, 86400000};
+    const struct lane_sink sink = {.emit = take_record, .context = &run->out->parts[OUTCOME_RECORDS]};
+    uint64_t random = run->test->seed;
+    int64_t lateness = latenesses[random_next(&random) % (sizeof latenesses / sizeof latenesses[0])];
+    uint64_t step = random_next(&random) % 2 == 0 ? 1 : 1 + random_next(&random) % STEP_MAX;
+    int64_t watermark = TIMESTAMP_ALWAYS;
+
+    *newest = TIMESTAMP_MIN;
+    for (size_t i = 0; i < run->test->line_count; i++) {
+        enum quarantine_reason reason = QUARANTINE_NONE;
+        struct lane_user *user = NULL;
+        struct event event;
+
+        arena_reset(&run->scratch);
+        if (!event_decode(run->test->lines[i], &run->document, &run->scratch, &event, &reason, &run->err)) {
+            return false;
+        }
+        if (reason != QUARANTINE_NONE || event.kind == EVENT_CONSENT || event.kind == EVENT_DELETE) {
+            continue;
+        }
+        run->out->event_count++;
+        *newest = event.time_ms > *newest ? event.time_ms : *newest;
+        if (!piles_add(run->piles, &event, (int64_t)i, run->evaluation, &run->err) ||
+            !lane_add(run->lane, event.user, &user, &run->err) ||
+            !lane_event(run->lane, user, &event, 0, (int64_t)i, watermark, &sink, &run->err)) {
+            return false;
+        }
+        watermark = event.time_ms - lateness > watermark ? event.time_ms - lateness : watermark;
+        if (i % step == 0 && !lane_advance(run->lane, watermark, &sink, &run->err)) {
+            return false;
+        }
+    }
+    return lane_end(run->lane, *newest > watermark ? *newest : watermark, &sink, &run->err);
+}
+
+/* ---- states ---- */
+
+/* Field by field: what lies between them nobody has written. */
+static void append_entry(struct buffer *out, const struct ruleset *ruleset, const struct user_state *state,
+                         const struct entry *entry)
+{
+    const struct record *record = entry_record(state, entry);
+    const struct shape *shape = &ruleset->shapes[entry->shape];
+    uint64_t taken = 0;
+
+    buffer_append_int64(out, entry->time_ms);
+    buffer_append_int64(out, entry->shape);
+    buffer_append_int64(out, entry->record);
+    buffer_append_int64(out, (int64_t)record->content);
+    append_id(out, record_id(record));
+    for (size_t i = 0; i < ruleset->selector_words; i++) {
+        buffer_append_int64(out, (int64_t)entry->mask[i]);
+        taken |= entry->mask[i];
+    }
+    for (size_t i = 0; taken != 0 && i < shape->column_count; i++) {
+        const struct slot *slot = entry_slot(ruleset, state, entry, shape->columns[i]);
+        struct value value = slot_value(state, entry, slot);
+
+        buffer_append_int64(out, value.type);
+        buffer_append_int64(out, slot->number);
+        append_id(out, value.type == VALUE_STRING || value.type == VALUE_COMPOUND ? value.text : slice_of("", 0));
+    }
+}
+
+static bool append_state(void *context, struct lane_user *user, struct error *err)
+{
+    struct run *run = context;
+    struct buffer *out = &run->out->parts[OUTCOME_STATES];
+    const struct user_state *state = lane_user_state(user);
+
+    (void)err;
+    append_id(out, lane_user_id(user));
+    buffer_append_int64(out, state->known_since);
+    buffer_append_int64(out, state->newest);
+    buffer_append_int64(out, (int64_t)state->entry_count);
+    for (size_t i = 0; i < state->entry_count; i++) {
+        append_entry(out, run->ruleset, state, entry_at(state, entry_stride(run->ruleset), i));
+    }
+    return true;
+}
+
+/* ---- batch ---- */
+
+static bool rank_user(void *context, struct slice user, struct user_state *state, struct error *err)
+{
+    struct run *run = context;
+
+    (void)user;
+    return ranks_add(run->ranks, state, run->at, run->evaluation, err);
+}
+
+static bool answer_user(void *context, struct slice user, struct user_state *state, struct error *err)
+{
+    struct run *run = context;
+    struct buffer *out = &run->out->parts[OUTCOME_ANSWERS];
+
+    append_id(out, user);
+    if (!user_state_memberships(run->ruleset, state, run->at, run->evaluation, run->memberships, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < run->set.definition_count; i++) {
+        const struct membership *membership = &run->memberships[i];
+
+        buffer_append_int64(out, membership->member);
+        buffer_append_int64(out, membership->excluded);
+        buffer_append_int64(out, membership->member ? membership->entered_at : 0);
+        buffer_append_int64(out, membership->member ? membership->valid_until : 0);
+    }
+    for (size_t i = 0; i < run->set.definition_count; i++) {
+        const struct interval *intervals = NULL;
+        size_t count = 0;
+
+        if (!user_state_history(run->ruleset, state, i, run->at, run->evaluation, &intervals, &count, err)) {
+            return false;
+        }
+        buffer_append_int64(out, (int64_t)count);
+        for (size_t k = 0; k < count; k++) {
+            buffer_append_int64(out, intervals[k].entered_at);
+            buffer_append_int64(out, intervals[k].left_at);
+        }
+    }
+    return true;
+}
+
+static bool answer(struct run *run, int64_t at)
+{
+    bool done = true;
+
+    run->at = at;
+    if (ruleset_percentile_count(run->ruleset) > 0) {
+        done = ranks_new(run->ruleset, &run->ranks, &run->err) &&
+               piles_each(run->piles, false, rank_user, run, &run->err) && ranks_finish(run->ranks, &run->err);
+        evaluation_ranks(run->evaluation, run->ranks);
+    }
+    done = done && piles_each(run->piles, false, answer_user, run, &run->err);
+    evaluation_ranks(run->evaluation, NULL);
+    ranks_free(run->ranks);
+    run->ranks = NULL;
+    return done;
+}
+
+/* ---- a case ---- */
+
+static bool make(struct run *run, struct zone_files *zones)
+{
+    const struct ruleset_options options = {.zones = zone_files_find, .zones_context = zones};
+
+    if (!segment_set_add(&run->set, SLICE_LITERAL("case"), run->test->definitions, 0, &run->err) ||
+        !segment_set_check(&run->set, &run->err) || !ruleset_new(&run->set, &options, &run->ruleset, &run->err) ||
+        !evaluation_new(run->ruleset, &run->evaluation, &run->err) ||
+        !piles_new(run->ruleset, &run->piles, &run->err) || !make_lane(run)) {
+        return false;
+    }
+    run->memberships = memory_allocate_zeroed(run->set.definition_count, sizeof *run->memberships);
+    return run->memberships != NULL || error_no_memory(&run->err, "memberships");
+}
+
+void outcome_run(struct zone_files *zones, const struct oracle_case *test, struct outcome *out)
+{
+    struct run run = {.test = test, .out = out};
+    int64_t newest;
+
+    *out = (struct outcome){0};
+    buffer_init(&out->said, SAID_MAX);
+    for (int i = 0; i < OUTCOME_PARTS; i++) {
+        buffer_init(&out->parts[i], PART_SIZE_MAX);
+    }
+    segment_set_init(&run.set);
+    json_document_init(&run.document);
+    arena_init(&run.scratch, SCRATCH_MAX);
+    out->refused = !make(&run, zones) || !feed(&run, &newest) || !lane_each(run.lane, append_state, &run, &run.err);
+    for (int i = 0; !out->refused && i <= CASE_INSTANTS; i++) {
+        out->refused = !answer(&run, i < CASE_INSTANTS ? test->instants[i] : newest);
+    }
+    if (out->refused) {
+        buffer_append_text(&out->said, run.err.message);
+    }
+    memory_free(run.memberships);
+    piles_free(run.piles);
+    lane_free(run.lane);
+    evaluation_free(run.evaluation);
+    ruleset_free(run.ruleset);
+    arena_clear(&run.scratch);
+    json_document_clear(&run.document);
+    segment_set_clear(&run.set);
+}
+
+void outcome_clear(struct outcome *outcome)
+{
+    for (int i = 0; i < OUTCOME_PARTS; i++) {
+        buffer_clear(&outcome->parts[i]);
+    }
+    buffer_clear(&outcome->said);
+}
+
+enum outcome_part outcome_difference(const struct outcome *a, const struct outcome *b)
+{
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_PARTS; i++) {
+        if (!slice_equal(buffer_slice(&a->parts[i]), buffer_slice(&b->parts[i]))) {
+            return (enum outcome_part)i;
+        }
+    }
+    return OUTCOME_NONE;
+}
