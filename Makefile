@@ -142,13 +142,18 @@ $(BUILD)/equivalence: $(call object,$(EQUIVALENCE_SOURCES)) $(LIBRARY)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+$(BUILD)/conformance-orders: $(call object,tests/conformance/orders.c $(wildcard common/cli/eval_*.c) \
+    $(filter-out %/main.c,$(ORACLE_SOURCES))) $(LIBRARY)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 .PHONY: unit
 unit: $(BUILD)/unit-tests
 	$(BUILD)/unit-tests $(SUITE)
 
 # What the tests of one build folder need.
 .PHONY: test-programs
-test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle
+test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle $(BUILD)/conformance-orders
 
 .PHONY: test test-long
 test: deps
