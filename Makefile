@@ -37,7 +37,7 @@ muster-batch_SOURCES := $(wildcard batch/*.c)
 muster-stream_SOURCES := $(wildcard stream/*.c)
 muster-reconcile_SOURCES := $(wildcard reconcile/*.c)
 muster-bank_SOURCES := $(wildcard deploy/demo/*.c)
-FLOORS := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/floor_*.c))
+BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 ORACLE_SOURCES := $(wildcard tests/oracle/*.c)
 EQUIVALENCE_SOURCES := $(wildcard tests/equivalence/*.c) $(filter-out %/main.c,$(ORACLE_SOURCES))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*.c))
@@ -62,7 +62,7 @@ help:
 	    'make check            layers, style, format' \
 	    'make format           reformat all C files' \
 	    'make reference        write schemas/segment-language.md anew' \
-	    'make bench            speed as a ratio to a floor measured in the same run' \
+	    'make bench            speed as a ratio to a floor measured in the same run; rules against DuckDB' \
 	    'make install          programs, sample configuration, schemas (DESTDIR=, PREFIX=)' \
 	    'make clean            remove everything that was built' \
 	    'SANITIZE=address,undefined builds into a folder of its own, OPTIMISATIONS=1 into another, where each can be' \
@@ -172,12 +172,16 @@ test-long: deps
 
 .PHONY: bench
 bench: deps
-	$(Q)$(MAKE) --no-print-directory all $(addprefix $(BUILD)/,$(FLOORS))
+	$(Q)$(MAKE) --no-print-directory bench-programs
 	tests/bench/run $(BUILD)
+	tests/bench/rules $(BUILD)
 
-$(addprefix $(BUILD)/,$(FLOORS)): $(BUILD)/%: tests/bench/%.c
+.PHONY: bench-programs
+bench-programs: all $(addprefix $(BUILD)/,$(BENCHES))
+
+$(addprefix $(BUILD)/,$(BENCHES)): $(BUILD)/%: tests/bench/%.c $(LIBRARY)
 	@$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 # --- fuzzing
 
