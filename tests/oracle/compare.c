@@ -1,6 +1,7 @@
 #include "tests/oracle/compare.h"
 
 #include "tests/oracle/product.h"
+#include "tests/oracle/properties.h"
 
 #include <stdlib.h>
 
@@ -23,8 +24,8 @@ struct comparison_run {
 
 const char *compare_result_name(enum compare_result result)
 {
-    static const char *const names[] = {"equal",      "refused", "quarantine", "history",
-                                        "membership", "stream",  "prefix",     "lane"};
+    static const char *const names[] = {"equal",  "refused", "quarantine", "history", "membership", "stream",
+                                        "prefix", "lane",    "order",      "future",  "instant"};
 
     return names[result];
 }
@@ -496,6 +497,9 @@ enum compare_result compare_case(struct arena *arena, struct zone_files *zones, 
     run.shuffled = shuffle(arena, test);
     if (with_product(&run, true, test->lines) && run.newest != INT64_MIN) {
         (void)with_product(&run, false, run.shuffled);
+    }
+    if (run.result == COMPARE_EQUAL) {
+        run.result = properties_check(arena, zones, test, said);
     }
     return run.result;
 }

@@ -15,6 +15,9 @@ enum compare_result {
     COMPARE_STREAM,     /* the stream's intervals after all events */
     COMPARE_PREFIX,     /* the state's answer between events */
     COMPARE_LANE,       /* what a lane has announced at the end */
+    COMPARE_ORDER,      /* another order or repetition of the messages, another answer (properties.h) */
+    COMPARE_FUTURE,     /* later events change an answer */
+    COMPARE_INSTANT,    /* batch and stream differ on the way */
 };
 const char *compare_result_name(enum compare_result result);
 
