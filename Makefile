@@ -38,6 +38,8 @@ muster-stream_SOURCES := $(wildcard stream/*.c)
 muster-reconcile_SOURCES := $(wildcard reconcile/*.c)
 muster-bank_SOURCES := $(wildcard deploy/demo/*.c)
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
+# Small programs that the scripts on real servers need.
+TEST_TOOLS := $(patsubst tests/integration/%.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 ORACLE_SOURCES := $(wildcard tests/oracle/*.c)
 EQUIVALENCE_SOURCES := $(wildcard tests/equivalence/*.c) $(filter-out %/main.c,$(ORACLE_SOURCES))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*.c))
@@ -153,7 +155,7 @@ unit: $(BUILD)/unit-tests
 
 # What the tests of one build folder need.
 .PHONY: test-programs
-test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle $(BUILD)/conformance-orders
+test-programs: all $(BUILD)/unit-tests $(BUILD)/oracle $(BUILD)/conformance-orders $(TEST_TOOLS)
 
 .PHONY: test test-long
 test: deps
@@ -182,6 +184,11 @@ bench-programs: all $(addprefix $(BUILD)/,$(BENCHES))
 $(addprefix $(BUILD)/,$(BENCHES)): $(BUILD)/%: tests/bench/%.c $(LIBRARY)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(TEST_TOOLS): $(BUILD)/%: tests/integration/%.c
+	@mkdir -p $(@D)
+	@$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIBS)
 
 # --- fuzzing
 

@@ -127,7 +127,8 @@ static bool load_version(struct pass_world *world, const PGresult *result, int r
     version->run_index = SIZE_MAX;
     version->ready = world_array(world, world->lane_count, sizeof *version->ready, err);
     version->complete_from = world_array(world, world->lane_count, sizeof *version->complete_from, err);
-    if (version->ready == NULL || version->complete_from == NULL ||
+    version->offsets_ready = world_array(world, world->lane_count * PASS_TOPICS, sizeof *version->offsets_ready, err);
+    if (version->ready == NULL || version->complete_from == NULL || version->offsets_ready == NULL ||
         !arena_copy(&world->arena, pg_text_at(result, row, 6), &version->segment_id) ||
         !arena_copy(&world->arena, pg_text_at(result, row, 7), &version->document)) {
         return error_no_memory(err, "the definitions");
@@ -177,10 +178,28 @@ out:
     return ok;
 }
 
-static struct pass_version *version_find(struct pass_world *world, int64_t segment_no, int64_t version)
+/* Where the version's first row is; its builds follow. version_count: there is no such version. */
+static size_t version_first(const struct pass_world *world, int64_t segment_no, int64_t version)
 {
     for (size_t index = 0; index < world->version_count; index++) {
         if (world->versions[index].segment_no == segment_no && world->versions[index].version == version) {
+            return index;
+        }
+    }
+    return world->version_count;
+}
+
+static bool version_is(const struct pass_version *version, int64_t segment_no, int64_t number)
+{
+    return version->segment_no == segment_no && version->version == number;
+}
+
+static struct pass_version *version_find(struct pass_world *world, int64_t segment_no, int64_t version,
+                                         int64_t build_no)
+{
+    for (size_t index = version_first(world, segment_no, version);
+         index < world->version_count && version_is(&world->versions[index], segment_no, version); index++) {
+        if (world->versions[index].build_no == build_no) {
             return &world->versions[index];
         }
     }
@@ -201,20 +220,23 @@ static bool load_builds(struct reconciler *reconciler, struct pass_world *world,
 {
     PGresult *result = NULL;
 
-    if (!pg_query(reconciler->read,
-                  "SELECT b.segment_no, b.version, b.build_no, l.lane, l.ready, "
-                  "coalesce(l.complete_from, -9223372036854775808) FROM builds b JOIN build_lanes l USING (build_no)",
-                  NULL, 0, &result, err)) {
+    if (!pg_query(reconciler->read, sql_reconcile_builds, NULL, 0, &result, err)) {
         return false;
     }
     for (int row = 0; row < PQntuples(result); row++) {
-        struct pass_version *version =
-            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        struct pass_version *version = version_find(world, pg_integer_at(result, row, 0, 0),
+                                                    pg_integer_at(result, row, 1, 0), pg_integer_at(result, row, 2, 0));
         size_t lane = lane_index_of(world, pg_integer_at(result, row, 3, -1));
+        int64_t ready_us = pg_integer_at(result, row, 6, 0);
 
-        if (version != NULL && lane != SIZE_MAX && version->build_no == pg_integer_at(result, row, 2, 0)) {
-            version->ready[lane] = pg_boolean_at(result, row, 4);
-            version->complete_from[lane] = pg_integer_at(result, row, 5, TIMESTAMP_ALWAYS);
+        if (version == NULL || lane == SIZE_MAX) {
+            continue;
+        }
+        version->ready[lane] = pg_boolean_at(result, row, 4);
+        version->complete_from[lane] = pg_integer_at(result, row, 5, TIMESTAMP_ALWAYS);
+        version->ready_us = ready_us > version->ready_us ? ready_us : version->ready_us;
+        for (int topic = 0; topic < PASS_TOPICS; topic++) {
+            version->offsets_ready[lane * PASS_TOPICS + (size_t)topic] = pg_integer_at(result, row, 7 + topic, 0);
         }
     }
     PQclear(result);
@@ -295,11 +317,14 @@ static bool load_runs(struct reconciler *reconciler, struct pass_world *world, s
         goto out;
     }
     for (int row = 0; row < PQntuples(result); row++) {
-        struct pass_version *version =
-            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        int64_t segment_no = pg_integer_at(result, row, 0, 0);
+        int64_t number = pg_integer_at(result, row, 1, 0);
 
-        if (version != NULL && !run_take(reconciler, world, result, row, &version->run_index, err)) {
-            goto out;
+        for (size_t index = version_first(world, segment_no, number);
+             index < world->version_count && version_is(&world->versions[index], segment_no, number); index++) {
+            if (!run_take(reconciler, world, result, row, &world->versions[index].run_index, err)) {
+                goto out;
+            }
         }
     }
     ok = true;
@@ -342,8 +367,8 @@ static bool load_in_force(struct reconciler *reconciler, struct pass_world *worl
     }
     for (int row = 0; row < PQntuples(result); row++) {
         struct pass_segment *segment = segment_find(world, pg_integer_at(result, row, 0, 0));
-        struct pass_version *version =
-            version_find(world, pg_integer_at(result, row, 0, 0), pg_integer_at(result, row, 1, 0));
+        struct pass_version *version = version_find(world, pg_integer_at(result, row, 0, 0),
+                                                    pg_integer_at(result, row, 1, 0), pg_integer_at(result, row, 2, 0));
 
         if (segment != NULL && version != NULL) {
             segment->version = version;
@@ -380,19 +405,16 @@ static bool load_markers(struct reconciler *reconciler, struct pass_world *world
     return true;
 }
 
-/* The stream feeds the build of the newest version alone. Once a newer one has begun beside the build in force, the
- * lanes' progress is no longer that build's: it keeps what it had come to cover, and comes to cover nothing more. */
+/* The stream feeds the newest build alone. Once a newer one has begun beside the build in force, the lanes' progress is
+ * no longer that build's: it keeps what it had come to cover, and comes to cover nothing more. */
 static void hold_superseded(struct pass_world *world)
 {
     for (size_t index = 0; index < world->version_count; index++) {
         const struct pass_version *newer = &world->versions[index];
         struct pass_segment *segment = segment_find(world, newer->segment_no);
-        struct pass_version *version = NULL;
+        const struct pass_version *version = segment == NULL ? NULL : segment->version;
 
-        if (segment != NULL && segment->version != NULL) {
-            version = version_find(world, segment->segment_no, segment->version->version);
-        }
-        if (version == NULL || newer->build_no == 0 || newer->version <= version->version) {
+        if (version == NULL || newer->build_no == 0 || newer >= version) {
             continue;
         }
         for (size_t lane = 0; lane < world->lane_count; lane++) {
@@ -421,12 +443,11 @@ bool align_load(struct reconciler *reconciler, struct pass_world *world, struct 
 
 /* ---- what a lane has seen ---------------------------------------------------------------------------------------- */
 
-struct merge_lane align_lane(const struct pass_world *world, const struct pass_version *version, int32_t build_no,
-                             size_t lane_index)
+struct merge_lane align_lane(const struct pass_world *world, const struct pass_version *version, size_t lane_index)
 {
     const struct pass_lane *lane = &world->lanes[lane_index];
     struct merge_lane out = {
-        .ready = build_no != 0 && version->ready[lane_index],
+        .ready = version->ready[lane_index],
         .complete_from = version->complete_from[lane_index],
         .watermark = lane->watermark,
     };
@@ -460,7 +481,7 @@ struct merge_run align_run(const struct pass_world *world, const struct pass_ver
 struct pass_marker align_marker(const struct pass_world *world, const struct pass_segment *segment, size_t lane_index)
 {
     const struct pass_version *version = segment->version;
-    struct merge_lane lane = align_lane(world, version, segment->build_no, lane_index);
+    struct merge_lane lane = align_lane(world, version, lane_index);
     struct merge_run run = align_run(world, version, lane_index);
 
     return (struct pass_marker){
@@ -479,7 +500,7 @@ static bool build_everywhere(const struct pass_world *world, const struct pass_v
         return false;
     }
     for (size_t index = 0; index < world->lane_count; index++) {
-        struct merge_lane lane = align_lane(world, version, version->build_no, index);
+        struct merge_lane lane = align_lane(world, version, index);
 
         if (complete ? !merge_complete(&lane) : !lane.ready) {
             return false;
@@ -488,18 +509,43 @@ static bool build_everywhere(const struct pass_world *world, const struct pass_v
     return true;
 }
 
-/* Whether the version may take over. `any_build`: some build of the segment was ever begun. */
-static bool may_take_over(const struct pass_world *world, const struct pass_version *version, bool any_build)
+/* Whether R has read all that the lanes had read when the build became ready. What a build that is not complete had
+ * read by then it announces only as far as it makes members: who had left since an earlier run would come back with it.
+ */
+static bool run_reaches_build(const struct pass_world *world, const struct pass_version *version)
+{
+    const struct pass_run *run = &world->runs[version->run_index];
+
+    for (size_t index = 0; run->has_coverage && index < world->lane_count * PASS_TOPICS; index++) {
+        if (run->coverage[index] + 1 < version->offsets_ready[index]) {
+            return false;
+        }
+    }
+    return run->has_coverage || run->snapshot_us > version->ready_us;
+}
+
+/* Whether the version's build may take over from what is in force. `any_build`: some build of the segment was ever
+ * begun. */
+static bool may_take_over(const struct pass_world *world, const struct pass_version *version,
+                          const struct pass_version *in_force, bool any_build)
 {
     bool has_run = version->run_index != SIZE_MAX;
 
     if (version->evaluation == EVALUATION_BATCH || (!any_build && version->evaluation != EVALUATION_STREAM)) {
         return has_run;
     }
-    return build_everywhere(world, version, false) && (has_run || build_everywhere(world, version, true));
+    if (!build_everywhere(world, version, false)) {
+        return false;
+    }
+    if (in_force != NULL && in_force->version == version->version && in_force->build_no != version->build_no &&
+        in_force->build_no != 0) {
+        has_run = has_run && run_reaches_build(world, version);
+    }
+    return has_run || build_everywhere(world, version, true);
 }
 
-/* The newest version that may take over, if it is newer than what is in force. Nothing switches back. */
+/* The newest build of the newest version that may take over, if it is newer than what is in force. Nothing switches
+ * back. */
 static void segment_choose(const struct pass_world *world, struct pass_segment *segment)
 {
     const struct pass_version *in_force = segment->version;
@@ -515,16 +561,13 @@ static void segment_choose(const struct pass_world *world, struct pass_segment *
         if (version->segment_no != segment->segment_no) {
             continue;
         }
-        if (in_force != NULL && version->version < in_force->version) {
+        if (version == in_force) {
             break;
         }
-        if (may_take_over(world, version, any_build)) {
+        if (may_take_over(world, version, in_force, any_build)) {
             segment->version = version;
-            segment->build_no = version->evaluation == EVALUATION_BATCH ? 0 : version->build_no;
+            segment->build_no = version->build_no;
             break;
-        }
-        if (segment->pending == NULL && version != in_force) {
-            segment->pending = version;
         }
     }
 }

@@ -36,7 +36,7 @@ static void unit_begin(struct unit *unit, size_t lane_index)
         .topic_count = PASS_TOPICS,
         .allowed = true,
         .ended_by = unit->world->lanes[lane_index].ended_by,
-        .lane = align_lane(unit->world, version, segment->build_no, lane_index),
+        .lane = align_lane(unit->world, version, lane_index),
         .run = align_run(unit->world, version, lane_index),
     };
     unit->run_control_no = segment->run_no == 0 ? 0 : unit->world->runs[version->run_index].control_no;

@@ -75,7 +75,7 @@ struct pass_run {
     bool *loads_folded; /* [lane index] */
 };
 
-/* (version, build) of a segment. build_no 0: none was begun. */
+/* One build of a version of a segment. build_no 0: without any, as the batch alone puts it in force. */
 struct pass_version {
     int32_t segment_no;
     int32_t version;
@@ -88,6 +88,8 @@ struct pass_version {
     size_t run_index;       /* R of this version, or SIZE_MAX */
     bool *ready;            /* [lane index], of the build */
     int64_t *complete_from; /* [lane index] */
+    int64_t *offsets_ready; /* [lane index * PASS_TOPICS + topic]: the lane's next offsets when it was ready */
+    int64_t ready_us;       /* when its last lane became ready; 0: none is */
 };
 
 /* What a whole (segment, lane) was last decided for. */
@@ -101,7 +103,6 @@ struct pass_marker {
 struct pass_segment {
     int32_t segment_no;
     const struct pass_version *version; /* in force; NULL: none yet */
-    const struct pass_version *pending; /* newer than what is in force; NULL: none */
     int32_t build_no;                   /* in force; 0: none yet */
     int64_t run_no;                     /* R; 0: none */
     struct pass_marker *markers;        /* [lane index]; run_no -1: never decided */
@@ -113,7 +114,7 @@ struct pass_world {
     size_t lane_count;
     struct pass_run *runs;
     size_t run_count;
-    struct pass_version *versions; /* by segment, newest first */
+    struct pass_version *versions; /* by segment, newest first; of one version the newest build first, none last */
     size_t version_count;
     struct pass_segment *segments;
     size_t segment_count;
@@ -146,9 +147,8 @@ bool align_load(struct reconciler *reconciler, struct pass_world *world, struct 
 /* Chooses what is in force and stores what changed. */
 bool align_switch(struct reconciler *reconciler, struct pass_world *world, struct pass_counts *counts,
                   struct error *err) MUST_CHECK;
-/* The lane as the merge sees it for a version's build; build_no 0: none. */
-struct merge_lane align_lane(const struct pass_world *world, const struct pass_version *version, int32_t build_no,
-                             size_t lane_index);
+/* The lane as the merge sees it for a version's build. */
+struct merge_lane align_lane(const struct pass_world *world, const struct pass_version *version, size_t lane_index);
 /* R as the merge sees it from a lane; absent where there is none. */
 struct merge_run align_run(const struct pass_world *world, const struct pass_version *version, size_t lane_index);
 /* What the (segment, lane) would be decided for now. */

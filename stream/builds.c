@@ -126,50 +126,64 @@ bool builds_load(struct stream *stream, struct error *err)
     return true;
 }
 
-/* Creates the build row, or finds the one that another process created first. */
-static bool ensure_build(struct stream *stream, size_t segment, struct error *err)
+/* *found: the version has a build; it becomes the segment's. */
+static bool find_build(struct stream *stream, size_t segment, bool *found, struct error *err)
 {
-    const struct stored_definition *stored = &stream->stored[segment];
-    struct control_line line = CONTROL_LINE_INIT;
-    struct pg_value values[3];
+    struct stream_build *build = &stream->builds[segment];
+    struct pg_value values[2];
     PGresult *result = NULL;
-    bool done = false;
 
-    pg_set_integer(&values[0], stored->segment_no);
-    pg_set_integer(&values[1], stored->version);
-    values[2] = pg_text(slice_from(stream->history_archive ? "archive" : "log"));
+    pg_set_integer(&values[0], stream->stored[segment].segment_no);
+    pg_set_integer(&values[1], stream->stored[segment].version);
     if (!pg_query(stream->pg, sql_stream_build_find, values, 2, &result, err)) {
         return false;
     }
-    if (PQntuples(result) == 0) {
-        PQclear(result);
-        if (!pg_query(stream->pg, sql_stream_build_begin, values, 3, &result, err)) {
-            return false;
-        }
-        if (PQntuples(result) == 1) {
-            line.kind = CONTROL_BUILD_BEGUN;
-            line.segment_no = stored->segment_no;
-            line.version = stored->version;
-            line.build_no = (int32_t)pg_integer_at(result, 0, 0, 0);
-            if (!store_control_append(stream->pg, &line, NULL, err)) {
-                goto out;
-            }
-        } else {
-            PQclear(result);
-            if (!pg_query(stream->pg, sql_stream_build_find, values, 2, &result, err)) {
-                return false;
-            }
-        }
+    *found = PQntuples(result) == 1;
+    if (*found) {
+        *build = (struct stream_build){.build_no = (int32_t)pg_integer_at(result, 0, 0, 0),
+                                       .life = (int32_t)pg_integer_at(result, 0, 1, 0),
+                                       .archive = slice_equal_text(pg_text_at(result, 0, 2), "archive")};
     }
-    if (PQntuples(result) != 1) {
-        error_set(err, ERROR_INTERNAL, "the build of a segment is neither there nor can it be made");
-        goto out;
-    }
-    stream->builds[segment].build_no = (int32_t)pg_integer_at(result, 0, 0, 0);
-    done = true;
-out:
     PQclear(result);
-    return done;
+    return true;
+}
+
+bool builds_begin_next(struct stream *stream, size_t segment, struct error *err)
+{
+    const struct stored_definition *stored = &stream->stored[segment];
+    struct control_line line = CONTROL_LINE_INIT;
+    struct pg_value values[4];
+    PGresult *result = NULL;
+    bool found = false;
+
+    pg_set_integer(&values[0], stored->segment_no);
+    pg_set_integer(&values[1], stored->version);
+    pg_set_integer(&values[2], (int64_t)stream->builds[segment].life + 1);
+    values[3] = pg_text(slice_from(stream->history_archive ? "archive" : "log"));
+    if (!pg_query(stream->pg, sql_stream_build_begin, values, 4, &result, err)) {
+        return false;
+    }
+    if (PQntuples(result) == 1) {
+        line.kind = CONTROL_BUILD_BEGUN;
+        line.segment_no = stored->segment_no;
+        line.version = stored->version;
+        line.build_no = (int32_t)pg_integer_at(result, 0, 0, 0);
+    }
+    PQclear(result);
+    if (line.kind != CONTROL_NONE && !store_control_append(stream->pg, &line, NULL, err)) {
+        return false;
+    }
+    if (!find_build(stream, segment, &found, err)) {
+        return false;
+    }
+    return found || error_set(err, ERROR_INTERNAL, "the build of a segment is neither there nor can it be made");
+}
+
+static bool ensure_build(struct stream *stream, size_t segment, struct error *err)
+{
+    bool found = false;
+
+    return find_build(stream, segment, &found, err) && (found || builds_begin_next(stream, segment, err));
 }
 
 bool builds_ensure(struct stream *stream, struct error *err)
@@ -208,6 +222,10 @@ bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct er
             if (!stream->segments[i].silent && stream->builds[i].build_no == pg_integer_at(result, row, 0, 0)) {
                 lane->ready[i] = true;
                 lane->complete_from[i] = pg_integer_at(result, row, 1, TIMESTAMP_ALWAYS);
+                for (int topic = 0; topic < KAFKA_TOPIC_COUNT; topic++) {
+                    lane->history_begin[i * KAFKA_TOPIC_COUNT + (size_t)topic] =
+                        pg_integer_at(result, row, 2 + topic, 0);
+                }
             }
         }
     }
@@ -218,16 +236,20 @@ bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct er
 static bool write_ready(struct stream *stream, struct stream_lane *lane, size_t segment, struct error *err)
 {
     struct control_line line = CONTROL_LINE_INIT;
-    struct pg_value values[3];
+    struct pg_value values[3 + 2 * KAFKA_TOPIC_COUNT];
 
     pg_set_integer(&values[0], stream->builds[segment].build_no);
     pg_set_integer(&values[1], lane->lane_no);
+    for (size_t topic = 0; topic < KAFKA_TOPIC_COUNT; topic++) {
+        pg_set_integer(&values[3 + topic], catch_up_begin(lane, topic));
+        pg_set_integer(&values[3 + KAFKA_TOPIC_COUNT + topic], lane->offset_next[topic]);
+    }
     if (lane->complete_from[segment] == TIMESTAMP_ALWAYS) {
         values[2] = pg_null();
     } else {
         pg_set_integer(&values[2], lane->complete_from[segment]);
     }
-    if (!pg_query(stream->pg, sql_stream_build_ready, values, 3, NULL, err)) {
+    if (!pg_query(stream->pg, sql_stream_build_ready, values, 3 + 2 * KAFKA_TOPIC_COUNT, NULL, err)) {
         return false;
     }
     line.kind = CONTROL_BUILD_READY;

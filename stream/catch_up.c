@@ -160,15 +160,27 @@ struct log_range {
     bool peek; /* only the first message's event time is wanted */
 };
 
+/* Whether the log has lost what comes behind the archive. What the archive holds is folded, but it is not the history
+ * that reaches up to now. */
+static bool is_behind_gap(const struct stream_lane *lane, size_t topic)
+{
+    return lane->archive_next[topic] < lane->offset_low[topic];
+}
+
+int64_t catch_up_begin(const struct stream_lane *lane, size_t topic)
+{
+    return is_behind_gap(lane, topic) ? lane->offset_low[topic] : lane->archive_begin[topic];
+}
+
 /* Whether events of the topic from before what can be read are missing. */
 static bool is_cut(const struct stream_lane *lane, size_t topic)
 {
-    return lane->archive_begin[topic] >= 0 ? lane->archive_begin[topic] > 0 : lane->offset_low[topic] > 0;
+    return catch_up_begin(lane, topic) > 0;
 }
 
 static struct log_range find_range(const struct stream_lane *lane, size_t topic)
 {
-    int64_t from = lane->archive_next[topic] >= 0 ? lane->archive_next[topic] : lane->offset_low[topic];
+    int64_t from = is_behind_gap(lane, topic) ? lane->offset_low[topic] : lane->archive_next[topic];
     struct log_range range = {.from = from, .until = lane->offset_next[topic], .reached = from};
 
     if (from >= range.until && is_cut(lane, topic) && lane->first_time_ms[topic] == TIMESTAMP_NEVER &&
@@ -256,7 +268,11 @@ bool catch_up_log(struct stream *stream, struct error *err)
         goto out;
     }
     for (size_t i = 0; i < range_count; i++) {
-        const struct stream_lane *lane = &stream->lanes[i / KAFKA_TOPIC_COUNT];
+        struct stream_lane *lane = &stream->lanes[i / KAFKA_TOPIC_COUNT];
+
+        if (is_behind_gap(lane, i % KAFKA_TOPIC_COUNT)) {
+            lane->first_time_ms[i % KAFKA_TOPIC_COUNT] = TIMESTAMP_NEVER;
+        }
         ranges[i] = find_range(lane, i % KAFKA_TOPIC_COUNT);
         if (ranges[i].from < ranges[i].until) {
             positions[left++] = (struct kafka_position){.topic_no = (int16_t)(i % KAFKA_TOPIC_COUNT),

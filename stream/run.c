@@ -156,11 +156,10 @@ static bool run_once(const struct config *config, const struct run_options *opti
             goto out;
         }
         if (stream.must_restart) {
-            log_info("definitions were applied: beginning anew with them");
+            log_info("definitions or builds have changed: beginning anew with them");
             kafka_reader_release(stream.items, stream.item_count);
             stream.item_count = 0;
             stream.item_next = 0;
-            start_clear(&stream);
         }
     } while (stream.must_restart && !command_stopping());
     log_info("stopped after %llu messages, %llu records, %llu quarantined", (unsigned long long)stream.messages_total,

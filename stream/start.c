@@ -190,7 +190,9 @@ static bool make_lane(struct stream *stream, struct stream_lane *lane, struct er
 
     lane->complete_from = memory_allocate_zeroed(stream->segment_count, sizeof *lane->complete_from);
     lane->ready = memory_allocate_zeroed(stream->segment_count, sizeof *lane->ready);
-    if (lane->complete_from == NULL || lane->ready == NULL) {
+    lane->history_begin =
+        memory_allocate_zeroed(stream->segment_count * KAFKA_TOPIC_COUNT, sizeof *lane->history_begin);
+    if (lane->complete_from == NULL || lane->ready == NULL || lane->history_begin == NULL) {
         return error_no_memory(err, "starting a lane");
     }
     return lane_new(&options, &lane->lane, err);
@@ -274,11 +276,9 @@ static bool assign_live(struct stream *stream, struct error *err)
     return done;
 }
 
-bool start_begin(struct stream *stream, struct error *err)
+/* Everything that is read before the lanes may announce anything. */
+static bool catch_up(struct stream *stream, struct error *err)
 {
-    int64_t begun_ms = timestamp_monotonic_ms();
-    uint64_t users = 0;
-
     if (!kafka_reader_assign(stream->reader, NULL, 0, err) || !take_lanes(stream, err) || !read_offsets(stream, err) ||
         !builds_load(stream, err) || !builds_ensure(stream, err)) {
         return false;
@@ -294,11 +294,26 @@ bool start_begin(struct stream *stream, struct error *err)
     for (size_t i = 0; i < stream->lane_count; i++) {
         begin_fresh(&stream->lanes[i]);
     }
-    if (!catch_up_log(stream, err)) {
-        return false;
-    }
-    if (command_stopping()) {
-        return true;
+    return catch_up_log(stream, err);
+}
+
+bool start_begin(struct stream *stream, struct error *err)
+{
+    int64_t begun_ms = timestamp_monotonic_ms();
+    uint64_t users = 0;
+    bool again = true;
+
+    while (again) {
+        start_clear(stream);
+        if (!catch_up(stream, err)) {
+            return false;
+        }
+        if (command_stopping()) {
+            return true;
+        }
+        if (!history_check(stream, &again, err)) {
+            return false;
+        }
     }
     for (size_t i = 0; i < stream->lane_count; i++) {
         if (!begin_live(stream, &stream->lanes[i], err)) {
@@ -321,8 +336,10 @@ void start_clear(struct stream *stream)
         stream->lanes[i].lane = NULL;
         memory_free(stream->lanes[i].complete_from);
         memory_free(stream->lanes[i].ready);
+        memory_free(stream->lanes[i].history_begin);
         stream->lanes[i].complete_from = NULL;
         stream->lanes[i].ready = NULL;
+        stream->lanes[i].history_begin = NULL;
     }
     hash_map_reset(&stream->by_number);
     arena_reset(&stream->number_keys);

@@ -25,9 +25,11 @@
 
 enum { STREAM_LANES_MAX = 1024 };
 
-/* The build that one segment's records belong to. */
+/* The build that one segment's records belong to: the newest of its version. */
 struct stream_build {
     int32_t build_no;
+    int32_t life; /* 1 is the version's first */
+    bool archive; /* its history began with the archive */
 };
 
 struct stream;
@@ -58,6 +60,7 @@ struct stream_lane {
     int64_t time_max_ms;                      /* greatest event time caught up with */
     int64_t *complete_from;                   /* per segment */
     bool *ready;                              /* per segment: build_lanes says so */
+    int64_t *history_begin;                   /* per segment and topic: where the history of the ready build began */
     int32_t seq_next;                         /* of the step under way */
     struct publish_target target;
 };
@@ -103,7 +106,7 @@ struct stream {
     struct arena number_keys;
     int64_t control_no;     /* lines up to it are taken in */
     int64_t definitions_no; /* definitions as of this line are loaded */
-    bool must_restart;      /* a definition was applied: begin anew with it */
+    bool must_restart;      /* definitions or builds have changed: begin anew with them */
 
     /* loads that belong to the history */
     int32_t *load_numbers;
@@ -155,7 +158,7 @@ struct stream {
 /* Raises the lanes' epochs, loads definitions, rebuilds all states, restores what was announced. What new builds have
  * to say is in the open step afterwards. `stream` was filled by run.c. */
 bool start_begin(struct stream *stream, struct error *err) MUST_CHECK;
-/* Frees what start_begin made. */
+/* Frees what start_begin made, which also begins with it. */
 void start_clear(struct stream *stream);
 
 /* ---- builds.c: definitions and builds ---- */
@@ -163,6 +166,9 @@ void start_clear(struct stream *stream);
 bool builds_load(struct stream *stream, struct error *err) MUST_CHECK;
 /* Finds or creates a build row for each segment that writes records. */
 bool builds_ensure(struct stream *stream, struct error *err) MUST_CHECK;
+/* Creates the next build of the segment's version, in the open transaction, or finds the one that another process
+ * created first. Writes the control log: late in the transaction. */
+bool builds_begin_next(struct stream *stream, size_t segment, struct error *err) MUST_CHECK;
 /* What the store says of the lane's builds; ready[] and complete_from[] of the others are false and NEVER. */
 bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct error *err) MUST_CHECK;
 /* Marks what is not ready yet as ready, in the open transaction; control lines included: late in the transaction. */
@@ -174,8 +180,17 @@ bool builds_write_ready(struct stream *stream, struct error *err) MUST_CHECK;
 bool catch_up_archive(struct stream *stream, struct stream_lane *lane, struct error *err) MUST_CHECK;
 /* Folds the log of all lanes from there up to their progress. Ends early when the program is to stop. */
 bool catch_up_log(struct stream *stream, struct error *err) MUST_CHECK;
+/* The first offset of what archive and log hold of the topic without a gap up to the lane's progress. */
+int64_t catch_up_begin(const struct stream_lane *lane, size_t topic);
 /* From which watermark on a new build of the segment is complete in the lane. */
 int64_t catch_up_complete_from(const struct stream *stream, const struct stream_lane *lane, size_t segment);
+
+/* ---- history.c: what builds have read and nobody can read again ---- */
+
+/* After catching up. A build whose history began before what can be read now goes on where the messages that are gone
+ * can no longer matter to it. Else a next build begins for the segment (*begun: the caller catches up anew), or, where
+ * a setting would bring them back, ERROR_USAGE with their offsets. */
+bool history_check(struct stream *stream, bool *begun, struct error *err) MUST_CHECK;
 
 /* ---- users.c: numbers and grants ---- */
 

@@ -269,6 +269,18 @@ static bool follow_consent(struct stream *stream, const struct control_line *lin
     return true;
 }
 
+/* Whether another process began a build of what is evaluated here after this one had looked for builds. */
+static bool is_new_build(const struct stream *stream, const struct control_line *line)
+{
+    for (size_t i = 0; i < stream->segment_count; i++) {
+        if (!stream->segments[i].silent && stream->stored[i].segment_no == line->segment_no &&
+            stream->stored[i].version == line->version) {
+            return line->build_no > stream->builds[i].build_no;
+        }
+    }
+    return false;
+}
+
 static bool follow_line(void *context, const struct control_line *line, struct error *err)
 {
     struct stream *stream = context;
@@ -284,6 +296,9 @@ static bool follow_line(void *context, const struct control_line *line, struct e
     case CONTROL_DEFINITION_RETIRED:
     case CONTROL_REBUILD_REQUESTED:
         stream->must_restart = stream->must_restart || line->control_no > stream->definitions_no;
+        break;
+    case CONTROL_BUILD_BEGUN:
+        stream->must_restart = stream->must_restart || is_new_build(stream, line);
         break;
     case CONTROL_LOAD_COMPLETED:
         log_warning("load %d was completed after the builds began: its rows are not in the stream", (int)line->load_no);

@@ -1,8 +1,8 @@
--- All versions that are not retired, newest first, with the build of each.
-SELECT d.segment_no, d.version, coalesce(b.build_no, 0), d.evaluation, d.merge, coalesce(d.purpose_no, 0), s.segment_id, d.document
+-- All versions that are not retired, newest first, each with its builds, newest first, and last without any (0).
+SELECT d.segment_no, d.version, b.build_no, d.evaluation, d.merge, coalesce(d.purpose_no, 0), s.segment_id, d.document
 FROM definitions d
 JOIN segments s USING (segment_no)
-LEFT JOIN LATERAL (SELECT max(build_no) AS build_no FROM builds b
-                   WHERE b.segment_no = d.segment_no AND b.version = d.version) b ON true
+CROSS JOIN LATERAL (SELECT build_no FROM builds x WHERE x.segment_no = d.segment_no AND x.version = d.version
+                    UNION ALL SELECT 0) b
 WHERE d.retired_at IS NULL
-ORDER BY d.segment_no, d.version DESC
+ORDER BY d.segment_no, d.version DESC, b.build_no DESC

@@ -33,10 +33,10 @@ WITH lines (place, what, subject, state, detail) AS (
         ON true
     UNION ALL
     SELECT 6, 'build', b.build_no::text, CASE WHEN bool_and(l.ready) THEN 'ready' ELSE 'catching up' END,
-           format('%s version %s, history from the %s, ready in %s of %s lanes', g.segment_id, b.version, b.history,
+           format('%s version %s, life %s, history from the %s, ready in %s of %s lanes', g.segment_id, b.version, b.life, b.history,
                   count(*) FILTER (WHERE l.ready), count(l.lane))
     FROM builds b JOIN segments g USING (segment_no) LEFT JOIN build_lanes l USING (build_no)
-    GROUP BY b.build_no, b.version, b.history, g.segment_id
+    GROUP BY b.build_no, b.version, b.life, b.history, g.segment_id
     UNION ALL
     SELECT 7, 'alert', a.kind || ' ' || a.subject, a.state, a.message FROM alerts a WHERE a.state = 'raised'
     UNION ALL
