@@ -111,7 +111,7 @@ static bool evaluator_write_user(struct evaluator *evaluator, struct error *err)
     for (size_t i = 0; i < ruleset_segment_count(write->rules->ruleset); i++) {
         evaluator_append_record(evaluator, i);
     }
-    user_state_clear(write->state);
+    user_state_clear(write->rules->ruleset, write->state);
     return evaluator->records.size < EVALUATE_RECORDS_BUFFER_SIZE || evaluator_send(evaluator, err);
 }
 
@@ -127,7 +127,7 @@ static bool evaluator_finish_user(struct evaluator *evaluator, struct error *err
                        err)) {
             return false;
         }
-        user_state_clear(collect->state);
+        user_state_clear(collect->rules->ruleset, collect->state);
     }
     if (evaluator->write.rules != NULL && !evaluator_write_user(evaluator, err)) {
         return false;

@@ -67,6 +67,11 @@ void buffer_append_growing(struct buffer *buffer, const void *data, size_t size)
     }
 }
 
+void *buffer_room(struct buffer *buffer, size_t size)
+{
+    return buffer_reserve(buffer, size) ? buffer->data + buffer->size : NULL;
+}
+
 void buffer_append_text(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));

@@ -49,6 +49,19 @@ static inline void buffer_append_char(struct buffer *buffer, char byte)
     buffer_append(buffer, &byte, 1);
 }
 
+/* Remembers a failure of whoever fills the buffer. */
+static inline void buffer_fail(struct buffer *buffer)
+{
+    buffer->failed = true;
+}
+/* Room for `size` more bytes, or NULL where the append would fail (which is remembered). What is written there counts
+ * once buffer_advance has said how much it was. */
+void *buffer_room(struct buffer *buffer, size_t size);
+static inline void buffer_advance(struct buffer *buffer, size_t size)
+{
+    buffer->size += size;
+}
+
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_integer(struct buffer *buffer, int64_t number);
 void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);

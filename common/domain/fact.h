@@ -9,7 +9,7 @@
 /* Everything is borrowed. */
 struct fact {
     int64_t time_ms;
-    uint64_t content; /* hash of what the event says, to tell copies that differ; 0 without an id */
+    uint32_t content; /* hash of what the event says, to tell copies that differ; 0 without an id */
     struct slice id;  /* message id; empty without */
     uint32_t id_hash;
     uint32_t shape;

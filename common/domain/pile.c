@@ -318,7 +318,7 @@ static bool visit_user(struct piles *piles, const struct pile_user *user, piles_
 {
     const struct packed *facts = piles->table.facts;
 
-    user_state_clear(piles->state);
+    user_state_clear(piles->ruleset, piles->state);
     for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
         enum fold_result result = FOLD_NONE;
         struct fact fact;

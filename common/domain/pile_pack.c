@@ -157,11 +157,9 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     out = pack_put_number(out, pack_folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
     before->time_ms = fact->time_ms;
     if (fact->has_id) {
-        uint32_t content = (uint32_t)fact->content;
-
         out = put_id(out, fact->id, before->id);
-        memcpy(out, &content, sizeof content);
-        out = pack_put_number(out + sizeof content, (uint64_t)(line - before->line));
+        memcpy(out, &fact->content, sizeof fact->content);
+        out = pack_put_number(out + sizeof fact->content, (uint64_t)(line - before->line));
         before->line = line;
     }
     end = put_rest(shape, fact, out + 1);

@@ -40,6 +40,10 @@ const struct definition *ruleset_definition(const struct ruleset *ruleset, size_
  * `path` where it stands. So a caller can leave out single definitions. */
 bool ruleset_supports(const struct definition *definition, const char **what, struct slice *path);
 
+/* Equal for two rulesets of the same definitions, options and time zones; what was kept of users for one of them is
+ * good for the other. */
+uint64_t ruleset_fingerprint(const struct ruleset *ruleset);
+
 /* How far back the segment's state can depend (reconciliation, section 2, "reach"): ms, or TIMESTAMP_NEVER when
  * unlimited. References included. */
 int64_t ruleset_reach_ms(const struct ruleset *ruleset, size_t segment);

@@ -124,6 +124,7 @@ struct ruleset {
     const struct segment_set *set;
     int64_t dedup_ms;
     uint64_t seed; /* of all hashes */
+    uint64_t fingerprint;
     zone_find *zones;
     void *zones_context;
 
@@ -166,6 +167,8 @@ static inline void bit_set(uint64_t *bits, size_t index)
 
 /* Zeroed, on the ruleset's arena, or NULL with an error: no memory, or (ERROR_INPUT) the definitions are too large. */
 void *ruleset_allocate(struct ruleset *ruleset, size_t count, size_t size, struct error *err) MUST_CHECK;
+/* Fills the fingerprint, once everything else is there. */
+bool ruleset_fingerprint_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
 /* Fills shapes and shape_table, once the selectors and their columns are there. */
 bool ruleset_shapes_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
 

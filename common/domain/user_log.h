@@ -18,7 +18,7 @@ struct slot {
  * shape; texts. */
 struct record {
     int64_t time_ms;
-    uint64_t content; /* hash of what the event says, to tell copies that differ */
+    uint32_t content; /* hash of what the event says, to tell copies that differ */
     uint32_t id_hash;
     uint16_t id_size;
     bool has_id;
@@ -114,6 +114,9 @@ struct user_state {
     size_t prune_count;        /* pruning is due with this many entries; 0: with PRUNE_COUNT_MIN */
 };
 
+/* A log with fewer message ids is looked through for one. */
+enum { USER_LOG_SMALL_MAX = 32 };
+
 /* Fewer entries are not worth it. */
 enum { PRUNE_COUNT_MIN = 16 };
 
@@ -200,6 +203,12 @@ static inline struct value slot_value(const struct user_state *state, const stru
     }
     return value;
 }
+
+/* Room for so many more entries and bytes of the heap. False when there is no memory; nothing has changed then. */
+bool user_log_reserve(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
+                      struct error *err) MUST_CHECK;
+/* Makes the table of ids, or a larger one, where the entries have so many that one more needs it. */
+bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err) MUST_CHECK;
 
 /* Number of entries with time <= at. */
 size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at);

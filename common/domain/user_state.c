@@ -5,7 +5,7 @@
 #include "common/domain/fact.h"
 #include "common/domain/optimisation.h"
 
-enum { IDS_LINEAR_MAX = 16, ENTRY_COUNT_MAX = 1 << 30 };
+enum { ENTRY_COUNT_MAX = 1 << 30 };
 
 #define HEAP_SIZE_MAX ((size_t)UINT32_MAX * 8)
 
@@ -55,7 +55,7 @@ void user_state_free(struct user_state *state)
     }
 }
 
-void user_state_clear(struct user_state *state)
+void user_state_clear(const struct ruleset *ruleset, struct user_state *state)
 {
     state->known_since = TIMESTAMP_NEVER;
     state->newest = TIMESTAMP_ALWAYS;
@@ -63,15 +63,14 @@ void user_state_clear(struct user_state *state)
     state->heap_size = 0;
     state->id_count = 0;
     memory_free(state->ids);
-    memory_free(state->summaries);
     memory_free(state->base);
     state->base = NULL;
     state->prune_count = 0;
     state->ids = NULL;
     state->id_capacity = 0;
-    state->carried_until = NULL;
-    state->carries = NULL;
-    state->summaries = NULL;
+    for (size_t i = 0; state->carried_until != NULL && i < ruleset->segment_count; i++) {
+        state->carried_until[i] = TIMESTAMP_ALWAYS;
+    }
 }
 
 int64_t user_state_known_since(const struct user_state *state)
@@ -178,15 +177,17 @@ static void ids_insert(struct user_state *state, uint32_t record)
     state->ids[slot] = (uint64_t)hash << 32 | (record + 1);
 }
 
-/* Makes room for one more id in the table. */
-static bool ids_reserve(const struct ruleset *ruleset, struct user_state *state, struct error *err)
+bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err)
 {
     size_t stride = entry_stride(ruleset);
-    size_t capacity = state->id_capacity == 0 ? 4 * (size_t)IDS_LINEAR_MAX : state->id_capacity * 2;
+    size_t capacity = state->id_capacity == 0 ? 4 * (size_t)USER_LOG_SMALL_MAX : state->id_capacity;
     uint64_t *ids;
 
-    if (state->id_count < IDS_LINEAR_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity)) {
+    if (state->id_count < USER_LOG_SMALL_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity)) {
         return true;
+    }
+    while (capacity <= state->id_count * 2) {
+        capacity *= 2;
     }
     ids = memory_allocate_zeroed(capacity, sizeof *ids);
     if (ids == NULL) {
@@ -294,6 +295,16 @@ static bool reserve(char **data, size_t *capacity, size_t wanted, size_t first, 
     return true;
 }
 
+bool user_log_reserve(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
+                      struct error *err)
+{
+    size_t stride = entry_stride(ruleset);
+
+    return reserve(&state->entries, &state->entry_capacity, (state->entry_count + entry_count) * stride, 4 * stride,
+                   (size_t)ENTRY_COUNT_MAX * stride, err) &&
+           reserve(&state->heap, &state->heap_capacity, state->heap_size + heap_size, 256, HEAP_SIZE_MAX, err);
+}
+
 /* Where the fact belongs: by time, then message id, a missing one first. */
 static size_t entry_place(const struct ruleset *ruleset, const struct user_state *state, const struct fact *fact)
 {
@@ -322,10 +333,7 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
     struct entry entry = {.time_ms = fact->time_ms, .shape = fact->shape};
     char *target;
 
-    if (!reserve(&state->entries, &state->entry_capacity, (state->entry_count + 1) * stride, 4 * stride,
-                 (size_t)ENTRY_COUNT_MAX * stride, err) ||
-        !reserve(&state->heap, &state->heap_capacity, state->heap_size + size, 256, HEAP_SIZE_MAX, err) ||
-        (fact->has_id && !ids_reserve(ruleset, state, err))) {
+    if (!user_log_reserve(ruleset, state, 1, size, err) || (fact->has_id && !user_log_index(ruleset, state, err))) {
         return false;
     }
     entry.record = (uint32_t)(state->heap_size / 8);

@@ -42,6 +42,10 @@ struct evaluation;
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err) MUST_CHECK;
 void evaluation_free(struct evaluation *evaluation);
 
+/* Forgets what was found of the state asked about last: to be called where a state has got another content by other
+ * means than user_state_fold. */
+void evaluation_forget(struct evaluation *evaluation);
+
 bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err) MUST_CHECK;
 void user_state_free(struct user_state *state);
 
@@ -85,7 +89,7 @@ int64_t user_state_final(const struct user_state *state);
 void user_state_prefetch(const struct ruleset *ruleset, const struct user_state *state);
 
 /* Empties the state for another user, and keeps its memory. */
-void user_state_clear(struct user_state *state);
+void user_state_clear(const struct ruleset *ruleset, struct user_state *state);
 
 /* Smallest event time that made the user known, or TIMESTAMP_NEVER; newest event time held, or TIMESTAMP_ALWAYS. */
 int64_t user_state_known_since(const struct user_state *state);

@@ -475,6 +475,7 @@ static bool with_product(struct comparison_run *run, bool batch, const struct sl
         (void)refuse(run, "definitions");
         goto out;
     }
+    product.restored_every = batch ? run->test->seed % 2 : run->test->seed % 4;
     if (batch) {
         done = check_lines(run, &product) && fold_all(run, &product, lines, false);
         if (done) {

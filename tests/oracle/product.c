@@ -1,6 +1,8 @@
 #include "tests/oracle/product.h"
 
-enum { USERS_MAX = 256, SCRATCH_MAX = 4 << 20 };
+#include "common/domain/user_state_pack.h"
+
+enum { USERS_MAX = 256, SCRATCH_MAX = 4 << 20, STATE_SIZE_MAX = 4 << 20 };
 
 bool product_init(struct product *product, struct arena *arena, struct zone_files *zones, struct slice definitions,
                   struct error *err)
@@ -85,6 +87,39 @@ static bool follow_segment(struct product *product, struct product_user *user, s
     return true;
 }
 
+bool product_restore(const struct product *product, struct product_user *user, struct error *err)
+{
+    struct user_state *state = NULL;
+    struct buffer written;
+    struct buffer again;
+    bool done = false;
+
+    buffer_init(&written, STATE_SIZE_MAX);
+    buffer_init(&again, STATE_SIZE_MAX);
+    user_state_write(product->ruleset, user->state, &written);
+    if (!buffer_finish(&written, "a state", err) || !user_state_new(product->ruleset, &state, err) ||
+        !user_state_read(product->ruleset, buffer_slice(&written), state, err)) {
+        goto out;
+    }
+    user_state_write(product->ruleset, state, &again);
+    if (!buffer_finish(&again, "a state", err)) {
+        goto out;
+    }
+    if (!slice_equal(buffer_slice(&written), buffer_slice(&again))) {
+        (void)error_set(err, ERROR_INTERNAL, "a state that was written and read is written in another way");
+        goto out;
+    }
+    user_state_free(user->state);
+    user->state = state;
+    state = NULL;
+    done = true;
+out:
+    user_state_free(state);
+    buffer_clear(&written);
+    buffer_clear(&again);
+    return done;
+}
+
 bool product_fold(struct product *product, const struct event *event, bool follow, struct error *err)
 {
     struct product_user *user = product_user(product, event->user);
@@ -114,7 +149,9 @@ bool product_fold(struct product *product, const struct event *event, bool follo
             return false;
         }
     }
-    return true;
+    product->fold_count++;
+    return product->restored_every == 0 || product->fold_count % product->restored_every != 0 ||
+           product_restore(product, user, err);
 }
 
 bool product_rank(struct product *product, int64_t at, struct error *err)

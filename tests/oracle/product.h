@@ -26,7 +26,9 @@ struct product {
     struct product_user *users;
     size_t user_count;
     struct json_document document;
-    struct arena scratch; /* of the event in hand */
+    struct arena scratch;  /* of the event in hand */
+    size_t restored_every; /* after so many events of all users the state in hand is written and read; 0: never */
+    size_t fold_count;
 };
 
 /* False with *err where the definitions are refused. The product must be cleared either way. */
@@ -39,6 +41,8 @@ bool product_decode(struct product *product, struct slice line, struct event *ev
                     struct error *err) MUST_CHECK;
 /* Folds it; with `follow` the kept stays are brought up to date from the event's own time, as the stream does. */
 bool product_fold(struct product *product, const struct event *event, bool follow, struct error *err) MUST_CHECK;
+/* Writes the state and goes on with what is read; false with *err also where the state read is not written alike. */
+bool product_restore(const struct product *product, struct product_user *user, struct error *err) MUST_CHECK;
 /* NULL where the product knows nothing of the user. */
 struct product_user *product_user(struct product *product, struct slice id);
 

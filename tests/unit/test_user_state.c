@@ -410,7 +410,7 @@ START_TEST(copies_are_ignored_and_told_apart)
         fold(&world, state, "{\"type\":\"delete\",\"userId\":\"u\",\"timestamp\":-5}", &result, NULL, &time_ms, &err));
     ck_assert_int_eq(result, FOLD_IGNORED);
     ck_assert_int_eq(user_state_known_since(state), 0);
-    user_state_clear(state);
+    user_state_clear(world.ruleset, state);
     ck_assert_int_eq(user_state_known_since(state), TIMESTAMP_NEVER);
     ck_assert_uint_eq(user_state_event_count(state), 0);
     user_state_free(state);
