@@ -97,9 +97,8 @@ static size_t width_of(struct slice text)
     return width;
 }
 
-/* Control characters could move the cursor of the person who reads: they are shown as \xNN. NUL cannot be in a kept
- * cell for the same reason. */
-static void append_visible(struct buffer *out, struct slice text)
+/* NUL cannot be in a kept cell for that reason. */
+void output_append_visible(struct buffer *out, struct slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
         unsigned char byte = (unsigned char)text.data[i];
@@ -173,14 +172,14 @@ static bool text_row(struct output *output, const struct slice *cells, struct er
             struct buffer visible;
 
             buffer_init(&visible, PENDING_MAX);
-            append_visible(&visible, cell);
+            output_append_visible(&visible, cell);
             append_aligned(output, i, buffer_slice(&visible));
             output->pending.failed = output->pending.failed || visible.failed;
             buffer_clear(&visible);
         } else {
             size_t begin = output->kept.size;
 
-            append_visible(&output->kept, cell);
+            output_append_visible(&output->kept, cell);
             if (!output->kept.failed) {
                 widen(output, i, slice_of(output->kept.data + begin, output->kept.size - begin));
             }

@@ -34,5 +34,7 @@ bool output_check(FILE *file, struct error *err) MUST_CHECK;
 /* One CSV cell, quoted where needed; one JSON string with quotes (bytes that are not UTF-8 become U+FFFD). */
 void output_append_csv(struct buffer *out, struct slice text);
 void output_append_json(struct buffer *out, struct slice text);
+/* As text format shows it: control characters, which could move the cursor of the person who reads, as \xNN. */
+void output_append_visible(struct buffer *out, struct slice text);
 
 #endif

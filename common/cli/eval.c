@@ -4,6 +4,7 @@
 #include "common/base/output.h"
 #include "common/cli/commands.h"
 #include "common/cli/eval_batch.h"
+#include "common/cli/eval_explain.h"
 #include "common/cli/eval_stream.h"
 #include "common/domain/rule_parse.h"
 #include "common/io/definition_files.h"
@@ -21,7 +22,8 @@ struct eval {
     struct ruleset *ruleset;
     struct eval_options options;
     struct eval_batch batch;
-    struct eval_stream stream; /* with options.stream, instead of the batch */
+    struct eval_stream stream;   /* with options.stream, instead of the batch */
+    struct eval_explain explain; /* with --explain */
     struct eval_rows rows;
     int64_t newest; /* greatest event time; TIMESTAMP_ALWAYS before the first */
     uint64_t line_count;
@@ -107,6 +109,9 @@ static bool take_event(struct eval *eval, const struct source *source, const str
 
     if ((event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE) && !eval->options.consent) {
         return true;
+    }
+    if (eval->explain.user.size > 0 && !eval_explain_take(&eval->explain, event, err)) {
+        return false;
     }
     eval->event_count++;
     eval->newest = event->time_ms > eval->newest ? event->time_ms : eval->newest;
@@ -294,9 +299,34 @@ static bool parse_engine(const struct command_line *line, bool *stream, struct e
     return error_set(err, ERROR_USAGE, "--engine: expected batch or stream, got \"%s\"", engine);
 }
 
+static bool print_answer(struct eval *eval, enum output_format format, struct error *err)
+{
+    if (command_has(eval->line, "explain")) {
+        return eval_explain_print(&eval->explain, &eval->batch, &eval->set, eval->line,
+                                  command_instant(eval->line, "as-of", eval->newest), err);
+    }
+    return find_rows(eval, err) && print_rows(eval, format, err);
+}
+
+/* What an explanation is not combined with, and what needs one. */
+static bool check_explain(const struct command_line *line, struct error *err)
+{
+    static const char *const others[] = {"intervals", "consent", "engine"};
+
+    if (!command_has(line, "explain")) {
+        return !command_has(line, "segment") || error_set(err, ERROR_USAGE, "--segment goes with --explain");
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (command_has(line, others[i])) {
+            return error_set(err, ERROR_USAGE, "--explain does not go with --%s", others[i]);
+        }
+    }
+    return true;
+}
+
 static bool evaluate(struct eval *eval, enum output_format format, struct error *err)
 {
-    if (!read_events(eval, err) || !find_rows(eval, err) || !print_rows(eval, format, err)) {
+    if (!read_events(eval, err) || !print_answer(eval, format, err)) {
         return false;
     }
     if (command_has(eval->line, "stats")) {
@@ -313,22 +343,25 @@ static bool evaluate(struct eval *eval, enum output_format format, struct error 
 static bool run(const struct command_line *line, struct error *err)
 {
     struct eval eval = {.line = line, .newest = TIMESTAMP_ALWAYS, .cpu_begin_ns = timestamp_cpu_ns()};
-    enum output_format format;
+    enum output_format format = OUTPUT_CSV;
     bool done;
 
     eval.options.intervals = command_has(line, "intervals");
     eval.options.consent = command_has(line, "consent");
-    if (!parse_engine(line, &eval.options.stream, err) ||
-        !output_format_parse(command_text(line, "format"), OUTPUT_CSV, &format, err) ||
+    if (!parse_engine(line, &eval.options.stream, err) || !check_explain(line, err) ||
+        (!command_has(line, "explain") &&
+         !output_format_parse(command_text(line, "format"), OUTPUT_CSV, &format, err)) ||
         !command_config(line, &eval.options.config, err)) {
         return false;
     }
     segment_set_init(&eval.set);
     zone_files_init(&eval.zones);
+    eval_explain_init(&eval.explain, command_text(line, "explain"));
     done = read_definitions(&eval, err) &&
            (eval.options.stream ? eval_stream_init(&eval.stream, eval.ruleset, &eval.options, err)
                                 : eval_batch_init(&eval.batch, eval.ruleset, &eval.options, err)) &&
            evaluate(&eval, format, err);
+    eval_explain_clear(&eval.explain);
     eval_rows_clear(&eval.rows);
     eval_batch_clear(&eval.batch);
     eval_stream_clear(&eval.stream);
@@ -344,7 +377,10 @@ static const struct option eval_options_table[] = {
     {"as-of", OPTION_INSTANT, "T", "the instant asked about; default: the greatest event time", false},
     {"intervals", OPTION_FLAG, NULL, "print the whole history up to that instant", false},
     {"engine", OPTION_TEXT, "NAME", "batch (default), or stream: event by event in the order of the lines", false},
-    {"format", OPTION_TEXT, "NAME", "csv (default), jsonl or text", false},
+    {"explain", OPTION_TEXT, "USER", "print why this user is, or is not, a member, criterion by criterion", false},
+    {"segment", OPTION_TEXT, "ID", "with --explain: this segment only", false},
+    {"format", OPTION_TEXT, "NAME", "csv (default), jsonl or text; with --explain text (default), jsonl or json",
+     false},
     {"strict", OPTION_FLAG, NULL, "exit 4 when a line was quarantined", false},
     {"consent", OPTION_FLAG, NULL, "only users who are allowed, since they are", false},
     {"stats", OPTION_FLAG, NULL, "counts, bytes of state and rate on standard error", false},

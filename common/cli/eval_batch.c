@@ -56,6 +56,7 @@ bool eval_batch_add(struct eval_batch *batch, const struct event *event, int64_t
 struct visit {
     struct eval_batch *batch;
     struct eval_rows *rows;
+    int64_t at;
 };
 
 static bool rank_user(void *context, struct slice user, struct user_state *state, struct error *err)
@@ -63,7 +64,7 @@ static bool rank_user(void *context, struct slice user, struct user_state *state
     struct visit *visit = context;
 
     (void)user;
-    return ranks_add(visit->batch->ranks, state, visit->rows->at, visit->batch->evaluation, err);
+    return ranks_add(visit->batch->ranks, state, visit->at, visit->batch->evaluation, err);
 }
 
 static bool compute_user(void *context, struct slice user, struct user_state *state, struct error *err)
@@ -80,16 +81,24 @@ static bool compute_user(void *context, struct slice user, struct user_state *st
     return eval_rows_compute(visit->rows, state, batch->evaluation, err);
 }
 
+bool eval_batch_rank(struct eval_batch *batch, int64_t at, struct error *err)
+{
+    struct visit visit = {.batch = batch, .at = at};
+
+    if (ruleset_percentile_count(batch->ruleset) == 0) {
+        return true;
+    }
+    if (!ranks_new(batch->ruleset, &batch->ranks, err) || !piles_each(batch->piles, false, rank_user, &visit, err) ||
+        !ranks_finish(batch->ranks, err)) {
+        return false;
+    }
+    evaluation_ranks(batch->evaluation, batch->ranks);
+    return true;
+}
+
 bool eval_batch_rows(struct eval_batch *batch, struct eval_rows *rows, struct error *err)
 {
-    struct visit visit = {.batch = batch, .rows = rows};
+    struct visit visit = {.batch = batch, .rows = rows, .at = rows->at};
 
-    if (ruleset_percentile_count(batch->ruleset) > 0) {
-        if (!ranks_new(batch->ruleset, &batch->ranks, err) ||
-            !piles_each(batch->piles, false, rank_user, &visit, err) || !ranks_finish(batch->ranks, err)) {
-            return false;
-        }
-        evaluation_ranks(batch->evaluation, batch->ranks);
-    }
-    return piles_each(batch->piles, true, compute_user, &visit, err);
+    return eval_batch_rank(batch, rows->at, err) && piles_each(batch->piles, true, compute_user, &visit, err);
 }

@@ -26,6 +26,9 @@ void eval_batch_clear(struct eval_batch *batch);
 /* Takes an event; lines ascend. */
 bool eval_batch_add(struct eval_batch *batch, const struct event *event, int64_t line, struct error *err) MUST_CHECK;
 
+/* Where a definition has a percentile: ranks all users as of `at`. */
+bool eval_batch_rank(struct eval_batch *batch, int64_t at, struct error *err) MUST_CHECK;
+
 /* Adds all rows as of rows->at. The events are gone afterwards; what was counted is in piles_counts(batch->piles). */
 bool eval_batch_rows(struct eval_batch *batch, struct eval_rows *rows, struct error *err) MUST_CHECK;
 

@@ -9,8 +9,7 @@ struct following {
     uint32_t group_count; /* b's in the present millisecond */
 };
 
-/* Fills next_ms of every link: a b of the same millisecond follows too, whatever their order, but not the event itself.
- */
+/* Fills next_ms of every link. */
 static void find_following(struct evaluation *evaluation, const struct node *node, struct links *links)
 {
     struct following *following = evaluation_allocate(evaluation, links->key_count, sizeof *following);
@@ -45,6 +44,14 @@ static void find_following(struct evaluation *evaluation, const struct node *nod
         }
         high = low;
     }
+}
+
+void absence_links(struct evaluation *evaluation, const struct node *node, size_t first, struct links *out)
+{
+    const uint32_t selectors[] = {node->plan.selector, node->followed_by};
+
+    links_gather(evaluation, first, selectors, 2, node->same, node->criterion->same_count, out);
+    find_following(evaluation, node, out);
 }
 
 static void add_absence(struct evaluation *evaluation, const struct node *node, const struct link *link, bool marked,
@@ -87,7 +94,6 @@ static int64_t held_end(const struct evaluation *evaluation, const struct node *
 
 void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    const uint32_t selectors[] = {node->plan.selector, node->followed_by};
     struct timeline_union sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN};
     struct summary summary = evaluation_summed(evaluation, node);
     size_t first = evaluation_first_entry(evaluation, window_reach_ms(node->plan.window));
@@ -102,8 +108,7 @@ void evaluate_absence(struct evaluation *evaluation, const struct node *node, bo
                                &evaluation->failed);
         }
     }
-    links_gather(evaluation, first, selectors, 2, node->same, node->criterion->same_count, &links);
-    find_following(evaluation, node, &links);
+    absence_links(evaluation, node, first, &links);
     for (size_t i = 0; i < links.count; i++) {
         if (bit_is_set(links.items[i].entry->mask, node->plan.selector)) {
             add_absence(evaluation, node, &links.items[i], marked, &sum);

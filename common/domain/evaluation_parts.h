@@ -97,6 +97,8 @@ void evaluate_percentile(struct evaluation *evaluation, const struct node *node,
 
 /* The value of the node's trait after the first `count` entries; missing where none sets it. */
 struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count);
+/* The instant that age and until take such a value for; false where it is none. */
+bool trait_value_instant(const struct value *value, int64_t *out_ms);
 
 /* The truth of criteria from F on: of all of them, or of any. */
 void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all, bool marked,

@@ -383,10 +383,9 @@ struct quotient sweep_number(const struct sweep *sweep)
 
 /* ---- the event criterion and compare ---- */
 
-/* The entry whose value is chosen: the greatest value among those that tie, same time and no message id (section 2).
- * Something counts. `kept` holds the entry that is summed up, where it is that one. */
-static const struct entry *chosen_entry(const struct sweep *sweep, bool latest, struct entry *kept)
+const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept)
 {
+    bool latest = sweep->plan->measure->kind == RULE_LATEST;
     const struct evaluation *evaluation = sweep->evaluation;
     const struct ruleset *ruleset = evaluation->ruleset;
     size_t index = latest ? sweep->high - 1 : sweep->low;
@@ -444,7 +443,7 @@ void sweep_sum_up(const struct sweep *sweep)
         summary.last_ms = sweep->items[sweep->high - 1].time_ms;
     }
     if (summary.count > 0 && (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST)) {
-        const struct entry *chosen = chosen_entry(sweep, measure->kind == RULE_LATEST, &kept);
+        const struct entry *chosen = sweep_chosen(sweep, &kept);
 
         summary.record = chosen->record;
         summary.shape = chosen->shape;
@@ -469,7 +468,7 @@ static bool measure_holds(const struct sweep *sweep)
         if (sweep_count(sweep) == 0) {
             return false;
         }
-        chosen = chosen_entry(sweep, measure->kind == RULE_LATEST, &kept);
+        chosen = sweep_chosen(sweep, &kept);
         value = slot_value(evaluation->state, chosen,
                            entry_slot(evaluation->ruleset, evaluation->state, chosen, sweep->plan->column));
         return comparison_value(&measure->comparison, &value, &sweep->evaluation->scratch);

@@ -47,6 +47,9 @@ static inline int64_t sweep_count(const struct sweep *sweep)
 int64_t sweep_next(const struct sweep *sweep);
 /* Moves to `at`; returns whether an event began to count. */
 bool sweep_move(struct sweep *sweep, int64_t at);
+/* latest, earliest: the entry whose value is chosen: the greatest among those that tie, same time and no message id
+ * (section 2). Something counts. `kept` holds the entry that is summed up, where it is that one. */
+const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept);
 /* The measure as a number now: count, sum, avg, min, max, distinct (others do not exist). */
 struct quotient sweep_number(const struct sweep *sweep);
 

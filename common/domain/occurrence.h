@@ -21,4 +21,8 @@ struct links {
 void links_gather(struct evaluation *evaluation, size_t first, const uint32_t *selectors, size_t selector_count,
                   const uint32_t *same, size_t same_count, struct links *out);
 
+/* absence.c: the `a`s and `b`s from that index on, with `next_ms`: a b of the same millisecond follows too, whatever
+ * their order, but not the event itself. */
+void absence_links(struct evaluation *evaluation, const struct node *node, size_t first, struct links *out);
+
 #endif

@@ -1,6 +1,7 @@
 #include "common/domain/percentile.h"
 
 #include "common/domain/measure.h"
+#include "common/domain/percentile_parts.h"
 
 #include <stdlib.h>
 
@@ -237,4 +238,36 @@ void evaluate_percentile(struct evaluation *evaluation, const struct node *node,
     if (hash_map_find(&ranks->groups, buffer_slice(&evaluation->key), &group)) {
         out->initial = quotient_compare(&standing.number, &ranks->thresholds[group]) >= 0;
     }
+}
+
+struct percentile_place percentile_place(struct evaluation *evaluation, const struct node *node)
+{
+    const struct ranks *ranks = evaluation->ranks;
+    struct percentile_place place = {0};
+    struct standing standing;
+    uint32_t group;
+
+    if (ranks == NULL || ranks->thresholds == NULL) {
+        evaluation->unranked = true;
+        return place;
+    }
+    standing = find_standing(evaluation, node);
+    append_key(&evaluation->key, node->percentile, &standing.group);
+    evaluation->failed = evaluation->failed || evaluation->key.failed;
+    if (!standing.exists || evaluation->failed ||
+        !hash_map_find(&ranks->groups, buffer_slice(&evaluation->key), &group)) {
+        return place;
+    }
+    place = (struct percentile_place){.exists = true,
+                                      .number = standing.number,
+                                      .threshold = ranks->thresholds[group],
+                                      .group = standing.group};
+    for (size_t i = 0; i < ranks->value_count; i++) {
+        const struct ranked *value = &ranks->values[i];
+
+        place.group_size += value->group == group;
+        place.less_count += value->group == group && quotient_compare(&value->number, &standing.number) < 0;
+    }
+    place.threshold_rank = rank_of(node->criterion->percentile_micros, place.group_size);
+    return place;
 }

@@ -2,32 +2,18 @@
  * later begin is never worse. Events of one millisecond may serve in any order, so a millisecond is taken whole: it can
  * continue a chain by several steps where different events of it match them. */
 #include "common/base/timestamp.h"
-#include "common/domain/occurrence.h"
+#include "common/domain/sequence_parts.h"
 
 #include <stdlib.h>
 
-struct chains {
-    struct evaluation *evaluation;
-    const struct node *node;
-    size_t step_count;
-    int64_t *begins;          /* by number of steps done: the latest begin of such a chain; INT64_MIN: none */
-    int64_t *begins_next;     /* while a millisecond is taken */
-    const struct link *group; /* the events of one millisecond and key */
-    size_t group_count;
-    uint32_t *served; /* by event of the group: the step, + 1 */
-    bool *seen;       /* by event of the group */
-    size_t group_capacity;
-};
-
-/* Finds an event of the group for the step, moving other steps to other events where that helps (augmenting paths). */
-static bool serve(struct chains *chains, size_t step)
+bool chains_serve(struct chains *chains, size_t step)
 {
     for (size_t i = 0; i < chains->group_count; i++) {
         if (chains->seen[i] || !bit_is_set(chains->group[i].entry->mask, chains->node->steps[step])) {
             continue;
         }
         chains->seen[i] = true;
-        if (chains->served[i] == 0 || serve(chains, chains->served[i] - 1)) {
+        if (chains->served[i] == 0 || chains_serve(chains, chains->served[i] - 1)) {
             chains->served[i] = (uint32_t)step + 1;
             return true;
         }
@@ -41,7 +27,7 @@ static bool continue_chain(struct chains *chains, size_t done, int64_t begin)
     memset(chains->served, 0, chains->group_count * sizeof *chains->served);
     for (size_t step = done; step < chains->step_count; step++) {
         memset(chains->seen, 0, chains->group_count * sizeof *chains->seen);
-        if (!serve(chains, step)) {
+        if (!chains_serve(chains, step)) {
             return false;
         }
         if (step + 1 == chains->step_count) {
@@ -54,7 +40,7 @@ static bool continue_chain(struct chains *chains, size_t done, int64_t begin)
     return false;
 }
 
-static bool group_reserve(struct chains *chains)
+bool chains_reserve(struct chains *chains)
 {
     if (chains->group_count > chains->group_capacity) {
         chains->group_capacity = chains->group_count * 2;
@@ -70,7 +56,7 @@ static bool take_group(struct chains *chains)
     int64_t now = chains->group[0].entry->time_ms;
     bool completed = false;
 
-    if (!group_reserve(chains)) {
+    if (!chains_reserve(chains)) {
         chains->group_capacity = 0;
         return false;
     }
@@ -86,8 +72,7 @@ static bool take_group(struct chains *chains)
     return completed;
 }
 
-/* All events of one key, in time order: the instants at which a sequence is completed. */
-static void take_key(struct chains *chains, const struct link *items, size_t count, struct instants *completed)
+void chains_take(struct chains *chains, const struct link *items, size_t count, struct instants *completed)
 {
     for (size_t i = 0; i < chains->step_count; i++) {
         chains->begins[i] = INT64_MIN;
@@ -107,8 +92,7 @@ static void take_key(struct chains *chains, const struct link *items, size_t cou
     }
 }
 
-/* Puts the links of one key together, the order of each kept. `begins` receives where each key begins. */
-static struct link *sort_by_key(struct evaluation *evaluation, const struct links *links, size_t **begins)
+struct link *links_by_key(struct evaluation *evaluation, const struct links *links, size_t **begins)
 {
     struct link *sorted = evaluation_allocate(evaluation, links->count, sizeof *sorted);
     size_t *next = evaluation_allocate(evaluation, links->key_count + 1, sizeof *next);
@@ -160,9 +144,9 @@ static void find_completed(struct evaluation *evaluation, const struct node *nod
     if (links.count == 0 || chains.begins == NULL || chains.begins_next == NULL) {
         return;
     }
-    sorted = sort_by_key(evaluation, &links, &begins);
+    sorted = links_by_key(evaluation, &links, &begins);
     for (size_t key = 0; sorted != NULL && key < links.key_count; key++) {
-        take_key(&chains, sorted + begins[key], begins[key + 1] - begins[key], completed);
+        chains_take(&chains, sorted + begins[key], begins[key + 1] - begins[key], completed);
     }
     if (links.key_count > 1 && completed->count > 1) {
         qsort(completed->at, completed->count, sizeof *completed->at, compare_instants);

@@ -31,7 +31,7 @@ static struct value value_set(const struct evaluation *evaluation, const struct 
     return chosen;
 }
 
-static bool value_instant(const struct value *value, int64_t *out_ms)
+bool trait_value_instant(const struct value *value, int64_t *out_ms)
 {
     if (value->type == VALUE_STRING) {
         return timestamp_parse(value->text, out_ms) || timestamp_parse_date(value->text, out_ms);
@@ -66,7 +66,7 @@ static void settle(struct evaluation *evaluation, const struct node *node, const
         put(evaluation, out, at, comparison_value(&criterion->comparison, value, &evaluation->scratch));
         return;
     }
-    if (!value_instant(value, &instant)) {
+    if (!trait_value_instant(value, &instant)) {
         put(evaluation, out, at, false);
         return;
     }

@@ -1,5 +1,6 @@
 #include "tests/oracle/compare.h"
 
+#include "tests/oracle/explained.h"
 #include "tests/oracle/product.h"
 #include "tests/oracle/properties.h"
 
@@ -25,7 +26,7 @@ struct comparison_run {
 const char *compare_result_name(enum compare_result result)
 {
     static const char *const names[] = {"equal",  "refused", "quarantine", "history", "membership", "stream",
-                                        "prefix", "lane",    "order",      "future",  "instant"};
+                                        "prefix", "lane",    "order",      "future",  "instant",    "explained"};
 
     return names[result];
 }
@@ -501,6 +502,9 @@ enum compare_result compare_case(struct arena *arena, struct zone_files *zones, 
     }
     if (run.result == COMPARE_EQUAL) {
         run.result = properties_check(arena, zones, test, said);
+    }
+    if (run.result == COMPARE_EQUAL && !explained_case(arena, zones, test, said)) {
+        run.result = COMPARE_EXPLAINED;
     }
     return run.result;
 }

@@ -18,6 +18,7 @@ enum compare_result {
     COMPARE_ORDER,      /* another order or repetition of the messages, another answer (properties.h) */
     COMPARE_FUTURE,     /* later events change an answer */
     COMPARE_INSTANT,    /* batch and stream differ on the way */
+    COMPARE_EXPLAINED,  /* the explanation says otherwise than the evaluator */
 };
 const char *compare_result_name(enum compare_result result);
 

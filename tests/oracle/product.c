@@ -4,16 +4,21 @@
 
 enum { USERS_MAX = 256, SCRATCH_MAX = 4 << 20, STATE_SIZE_MAX = 4 << 20 };
 
-bool product_init(struct product *product, struct arena *arena, struct zone_files *zones, struct slice definitions,
-                  struct error *err)
+void product_begin(struct product *product, struct arena *arena, struct zone_files *zones)
 {
-    const struct ruleset_options options = {.zones = zone_files_find, .zones_context = zones};
-
     *product = (struct product){.arena = arena, .zones = zones};
     product->users = take(arena, USERS_MAX, sizeof *product->users);
     segment_set_init(&product->set);
     json_document_init(&product->document);
     arena_init(&product->scratch, SCRATCH_MAX);
+}
+
+bool product_init(struct product *product, struct arena *arena, struct zone_files *zones, struct slice definitions,
+                  struct error *err)
+{
+    const struct ruleset_options options = {.zones = zone_files_find, .zones_context = zones};
+
+    product_begin(product, arena, zones);
     if (!segment_set_add(&product->set, SLICE_LITERAL("case"), definitions, 0, err) ||
         !segment_set_check(&product->set, err)) {
         return false;

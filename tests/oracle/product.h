@@ -31,6 +31,8 @@ struct product {
     size_t fold_count;
 };
 
+/* A product without definitions and a ruleset: for who puts them there. */
+void product_begin(struct product *product, struct arena *arena, struct zone_files *zones);
 /* False with *err where the definitions are refused. The product must be cleared either way. */
 bool product_init(struct product *product, struct arena *arena, struct zone_files *zones, struct slice definitions,
                   struct error *err) MUST_CHECK;
