@@ -1,36 +1,34 @@
 #!/usr/bin/env bash
-# Generated SQL against the evaluator: every definition of the conformance cases at several instants, and the retail cut,
-# in PostgreSQL and, where it can be had, DuckDB. What is refused is listed and counted, and is no failure; the list of
-# reasons is closed, so a new refusal is one. Spark's text is parsed where a parser can be had.
+# Generated SQL against the evaluator, in PostgreSQL and, where it can be had, DuckDB: every definition of the conformance
+# cases at several instants, random cases of the oracle, and the retail data. Members everywhere; entered_at and
+# valid_until, and the history, for the random cases and the retail data, and with MUSTER_TEST_LONG=1 for all. What is
+# refused is listed and counted, and is no failure; the list of reasons is closed, so a new refusal is one. Spark's text is
+# parsed where a parser can be had.
 #
 # usage: tests/integration/sql.sh BUILD_DIRECTORY     MUSTER_STACK_DIR names a stack that is up already
 #        MUSTER_PYTHON_CACHE: where duckdb and sqlglot are kept (default /var/tmp/muster-python-UID); "none": do without
+#        MUSTER_TEST_LONG=1: more instants, and thousands of random cases; MUSTER_ORACLE_SEED=N: the first of them
+#        RETAIL_FULL=FOLDER: the full retail data, in DuckDB alone (online_retail.csv.gz, members_DATE.csv.gz)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$1
-work=$(mktemp -d /var/tmp/muster-sql.XXXXXX)
-chmod 755 "$work" # the unprivileged user that runs PostgreSQL must get through
-stack=${MUSTER_STACK_DIR:-$work/stack}
-passed=0
-failed=0
+. tests/harness.sh
 edges=1 # of memberships, by case
-[ -z "${MUSTER_TEST_LONG:-}" ] || edges=12
+kinds=members
+random_cases=300 duckdb_cases=150
+seed=${MUSTER_ORACLE_SEED:-1}
+[ -z "${MUSTER_TEST_LONG:-}" ] || edges=12 kinds='members times intervals' random_cases=10000 duckdb_cases=3000
 export LC_ALL=C MUSTER_CONF=/dev/null
-
-cleanup() {
+cleanup_first() {
     [ -z "${database:-}" ] || psql -q -X "$server" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" >/dev/null 2>&1 || true
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
 }
-trap cleanup EXIT
 
-ok() { passed=$((passed + 1)); }
+ok() { passed=$((passed + ${1:-1})); }
 bad() {
     failed=$((failed + 1))
     echo "FAILED $1"
 }
 
-# ---- what is asked: CASE SEGMENT lines, instants, and what the evaluator says ------------------------------------------
+# ---- what is asked of a case, and what the evaluator says: ["case","segment","at","rows","user"(,entered,left)] ----------
 
 # Instants worth asking about: those of the lists, and edges of memberships (each and the millisecond before).
 instants() { # case folder
@@ -45,13 +43,36 @@ instants() { # case folder
         done | awk '{ print; if (NR % 2) printf "%d\n", $1 - 1 }'
 }
 
+# CASE AT KIND, then what eval prints. An end beyond the instant asked about is no end of a history yet.
+answers() {
+    jq -R -c '
+        def ms: if . == null then null else (.[0:19] + "Z" | fromdateiso8601) * 1000 + (.[20:23] | tonumber) end;
+        capture("^(?<case>[^ ]*) (?<at>[^ ]*) (?<kind>[^ ]*) (?<row>.*)$") | (.row | fromjson) as $row
+        | [.case, $row.segment, .at, .kind, $row.user]
+          + (if .kind == "members" then [] else [$row.entered_at, $row.valid_until // $row.left_at | ms] end)'
+}
+
+# Asks the evaluator about a case; its folder names the ids and the instants.
+evaluate() { # case, definitions, events, kinds
+    local at kind
+    while read -r at; do
+        "$build/muster" eval --segments "$2" --events "$3" --as-of "$at" --format jsonl 2>/dev/null >"$work/rows"
+        for kind in $4; do
+            case $kind in
+            intervals) "$build/muster" eval --segments "$2" --events "$3" --as-of "$at" --format jsonl --intervals 2>/dev/null ;;
+            *) cat "$work/rows" ;;
+            esac | sed "s/^/$1 $at $kind /"
+        done
+    done <"$work/cases/$1/instants"
+}
+
 # Cases of our own: copies whose chain is longer than the span, numbers and timestamps at the edges of what engines read,
 # values of other types than the rule's.
 mkdir -p "$work/own/copies" "$work/own/edges"
-cat >"$work/own/copies/segments.json" <<'EOF'
+cat >"$work/own/copies/segments.json" <<'END'
 [{"segmentId": "two", "criteria": [{"event": "e", "count": {"=": 2}}]},
  {"segmentId": "three", "criteria": [{"event": "e", "count": {"=": 3}}]}]
-EOF
+END
 for hour in 00 20; do
     echo '{"type":"track","messageId":"m","userId":"a","event":"e","timestamp":"2026-03-01T'$hour':00:00Z"}'
 done >"$work/own/copies/events.jsonl"
@@ -75,29 +96,46 @@ for case in tests/conformance/cases/*/ "$work"/own/*/; do
     mkdir "$work/cases/$name"
     jq -r '(if type == "array" then .[] else . end).segmentId' "$case/segments.json" >"$work/cases/$name/ids"
     instants "$case" | sort -un >"$work/cases/$name/instants"
-    while read -r at; do
-        "$build/muster" eval --segments "$case/segments.json" --events "$case/events.jsonl" --as-of "$at" --format jsonl \
-            2>/dev/null | sed "s/^/$name $at /"
-    done <"$work/cases/$name/instants"
-done | jq -R -c 'capture("^(?<c>[^ ]*) (?<t>[^ ]*) (?<row>.*)$") | (.row | fromjson) as $row | [.c, $row.segment, .t, $row.user]' |
-    sort >"$work/expected"
+    evaluate "$name" "$case/segments.json" "$case/events.jsonl" "$kinds"
+done | answers >"$work/expected"
 
+# The retail data. Its messages as JSON lines for the evaluator are made of the rows that the tables are filled with; its
+# members must be those of the known lists.
 retail=tests/data/retail
 mkdir "$work/cases/retail"
 ls "$retail/segments" | sed -n 's/\.json$//p' >"$work/cases/retail/ids"
-for date in 2011-06-01 2011-12-10; do
-    at=$(date -u -d "$date" +%s%3N)
-    echo "$at" >>"$work/cases/retail/instants"
-    sed 's/\r$//' "$retail/members_$date.csv" |
-        jq -R -c --arg at "$at" 'split(",") | select(.[0] != "segment") | ["retail", .[0], $at, .[1]]'
-done | sort >>"$work/expected"
-sort -o "$work/expected" "$work/expected"
-gzip -dc "$retail/online_retail.csv.gz" >"$work/retail.csv"
+gzip -dc "${RETAIL_FULL:-$retail}/online_retail.csv.gz" >"$work/retail.csv"
+prepare_retail() { # psql's connection
+    local date
+    for date in 2011-06-01 2011-12-10; do
+        date -u -d "$date" +%s%3N
+    done >"$work/cases/retail/instants"
+    "$build/muster" segments sql-events "$work/retail.csv" --map "$retail/retail.map" --dialect postgres >"$work/retail.rows" 2>/dev/null
+    {
+        sed -n '/^INSERT INTO/q;p' "$work/tables.sql"
+        echo "\\copy muster_messages FROM '$work/retail.rows' WITH (FORMAT csv, HEADER)"
+        echo "SELECT json_build_object('type', kind, 'messageId', message_id, 'userId', user_id, 'timestamp', event_time,
+                                       'event', name, 'properties', properties) FROM muster_messages ORDER BY event_no;"
+        echo "DROP TABLE muster_messages, muster_events;"
+    } | psql -q -X -A -t "$1" >"$work/retail.jsonl"
+    evaluate retail "$retail/segments" "$work/retail.jsonl" "${RETAIL_KINDS:-members times intervals}" | answers >"$work/retail.expected"
+    for date in 2011-06-01 2011-12-10; do
+        if [ -n "${RETAIL_FULL:-}" ]; then gzip -dc "$RETAIL_FULL/members_$date.csv.gz"; else cat "$retail/members_$date.csv"; fi |
+            sed 's/\r$//' | jq -R -c --arg at "$(date -u -d "$date" +%s%3N)" \
+            'split(",") | select(.[0] != "segment") | ["retail", .[0], $at, "members", .[1]]'
+    done | sort >"$work/retail.list"
+    if grep '"members"' "$work/retail.expected" | sort | cmp -s - "$work/retail.list"; then ok; else bad "muster eval: the retail lists"; fi
+    sort -o "$work/expected" "$work/expected" "$work/retail.expected"
+}
 
-# The queries and rows of a dialect: DIALECT/CASE/ID.sql, DIALECT/CASE/rows.csv; "CASE ID" of the refused with the reason.
+# ---- queries and rows ------------------------------------------------------------------------------------------------
+
+kinds_of() { if [ "$1" = retail ]; then echo members times intervals; else echo "$kinds"; fi; }
+
+# Of a dialect: DIALECT/CASE/ID.KIND.sql, DIALECT/CASE/rows.csv; "CASE ID: reason" of the refused.
 prepare() { # dialect
     local began=$SECONDS
-    local dialect=$1 name id file folder
+    local dialect=$1 name id file folder kind
     : >"$work/$dialect.refused"
     for name in $(ls "$work/cases"); do
         # In short runs not all of the random cases but in PostgreSQL.
@@ -113,32 +151,67 @@ prepare() { # dialect
             "$build/muster" segments sql-events "$folder/events.jsonl" --dialect "$dialect"
         fi >"$work/$dialect/$name/rows.csv" 2>/dev/null
         while read -r id; do
-            "$build/muster" segments sql "$id" --segments "$file" --dialect "$dialect" >"$work/$dialect/$name/$id.sql" \
-                2>"$work/said" && continue
-            [ $? -eq 4 ] || bad "$dialect $name $id: $(tail -n 1 "$work/said")"
-            rm "$work/$dialect/$name/$id.sql"
-            echo "$name $id: $(sed -n 's/.*: \(calendar.*\|.*contains.*\|a percentile of.*\)/\1/p' "$work/said" | head -n 1)" \
-                >>"$work/$dialect.refused"
+            for kind in $(kinds_of "$name"); do
+                "$build/muster" segments sql "$id" --segments "$file" --dialect "$dialect" --rows "$kind" \
+                    >"$work/$dialect/$name/$id.$kind.sql" 2>"$work/said" && continue
+                [ $? -eq 4 ] || bad "$dialect $name $id: $(tail -n 1 "$work/said")"
+                rm "$work/$dialect/$name/$id.$kind.sql"
+                echo "$name $id: $(head -n 1 "$work/said")" >>"$work/$dialect.refused"
+            done
         done <"$work/cases/$name/ids"
     done
-    sed 's/^[^:]*: //' "$work/$dialect.refused" | sort | uniq -c | sed "s/^/$dialect refused:/"
+    refusals "$dialect"
     echo "$dialect: written in $((SECONDS - began)) s"
-    if grep -q ': $' "$work/$dialect.refused"; then bad "$dialect: refused for an unknown reason"; fi
 }
 
-# Counts each definition of each case: equal at all instants or not.
-compare() { # dialect, file of ["case","segment","at","user"]
-    local dialect=$1 got=$2 wrong
-    sort -u "$got" | comm -3 "$work/expected" - >"$work/difference"
-    (cd "$work/$dialect" && ls -- */*.sql) | sed 's/\.sql$//; s|/| |' | sort >"$work/asked"
-    sed 's/^\t//' "$work/difference" | jq -r '"\(.[0]) \(.[1])"' | sort -u | comm -12 - "$work/asked" >"$work/wrong"
+# Counts the reasons; one that is not known is a failure.
+refusals() { # dialect
+    sed -n 's/.*: \(calendar.*\|.*contains.*\|a percentile of.*\)/\1/p; t; s/.*/unknown reason: &/p' "$work/$1.refused" |
+        sort | uniq -c >"$work/said"
+    sed "s/^/$1 refused:/" "$work/said"
+    if grep -q 'unknown reason: ' "$work/said"; then bad "$1: refused for an unknown reason"; fi
+}
+
+# Counts each definition of each case: equal at all instants and in all kinds of rows, or not.
+compare() { # dialect, expected, got, "CASE SEGMENT" of all that was asked
+    local dialect=$1 wrong
+    sort "$3" | comm -3 "$2" - >"$work/difference"
+    sed 's/^\t//' "$work/difference" | jq -r '"\(.[0]) \(.[1])"' | sort -u | comm -12 - "$4" >"$work/wrong"
     while read -r wrong; do
         bad "$dialect $wrong"
         grep -F "[\"${wrong% *}\",\"${wrong#* }\"," "$work/difference" | head -n 3 | sed 's/^\t/     too much /; s/^\[/     missing [/'
     done <"$work/wrong"
-    [ -s "$work/asked" ] && [ -s "$got" ] || bad "$dialect: nothing was asked or answered"
-    passed=$((passed + $(wc -l <"$work/asked") - $(wc -l <"$work/wrong")))
-    echo "$dialect: $(wc -l <"$got") members, $(wc -l <"$work/asked") definitions asked, $(wc -l <"$work/wrong") wrong, $(wc -l <"$work/$dialect.refused") refused"
+    [ -s "$4" ] && [ -s "$3" ] || bad "$dialect: nothing was asked or answered"
+    ok $(($(wc -l <"$4") - $(wc -l <"$work/wrong")))
+    echo "$dialect: $(wc -l <"$3") rows, $(wc -l <"$4") definitions asked, $(wc -l <"$work/wrong") wrong, $(wc -l <"$work/$dialect.refused") refused"
+}
+
+compare_cases() { # dialect
+    (cd "$work/$1" && ls -- */*.sql) | sed 's/\.[a-z]*\.sql$//; s|/| |' | sort -u >"$work/asked"
+    jq -c . "$work/$1.out" >"$work/got"
+    compare "$1" "$work/expected" "$work/got" "$work/asked"
+}
+
+# Random cases: `questions`, what `oracle queries` printed, is answered in $work/$dialect.out.
+compare_random() { # dialect
+    local seed
+    jq -c . "$work/$1.expected" | sort >"$work/wanted"
+    sort -u "$work/$1.asked" >"$work/asked"
+    jq -c . "$work/$1.out" >"$work/got"
+    echo "$1: $(cut -d ' ' -f 1 "$work/asked" | uniq | wc -l) random cases"
+    compare "$1" "$work/wanted" "$work/got" "$work/asked"
+    refusals "$1"
+    for seed in $(cut -d ' ' -f 1 "$work/wrong" | uniq | head -n 3); do
+        echo "     $build/oracle show $seed"
+        "$build/oracle" show "$seed" | sed 's/^/     /'
+    done
+}
+
+errors() { # engine, its standard error
+    if [ -s "$2" ]; then
+        bad "$1: $(wc -l <"$2") lines of errors"
+        head -n 5 "$2"
+    fi
 }
 
 for dialect in postgres duckdb spark; do
@@ -149,7 +222,7 @@ for dialect in postgres duckdb spark; do
     fi
 done
 
-# ---- PostgreSQL ----------------------------------------------------------------------------------------------------
+# ---- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO # never somebody's real store
 deploy/local/stack up "$stack" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
@@ -159,35 +232,56 @@ server="${server/dbname=muster/dbname=postgres} user=postgres"
 database=muster_sql_$$
 psql -q -X -v ON_ERROR_STOP=1 "$server" -c "CREATE DATABASE $database"
 connection="${server/dbname=postgres/dbname=$database}"
+settings="SET client_min_messages = warning; SET statement_timeout = '60s'; SET jit = off;"
 
+"$build/muster" segments sql-tables --dialect postgres >"$work/tables.sql"
+prepare_retail "$connection"
 prepare postgres
-"$build/muster" segments sql-tables --dialect postgres >"$work/postgres/tables.sql"
 {
-    echo "SET client_min_messages = warning; SET statement_timeout = '60s'; SET jit = off;"
+    echo "$settings"
     for name in $(ls "$work/cases"); do
+        # The full retail data takes the quick ways of DuckDB.
+        [ "$name${RETAIL_FULL:+ full}" = "retail full" ] && continue
         echo "DROP TABLE IF EXISTS muster_messages, muster_events;"
-        sed -n '/^INSERT INTO/q;p' "$work/postgres/tables.sql"
+        sed -n '/^INSERT INTO/q;p' "$work/tables.sql"
         echo "\\copy muster_messages FROM '$work/postgres/$name/rows.csv' WITH (FORMAT csv, HEADER)"
-        sed -n '/^INSERT INTO/,$p' "$work/postgres/tables.sql"
+        sed -n '/^INSERT INTO/,$p' "$work/tables.sql"
         echo "ANALYZE muster_events;"
         while read -r id; do
-            [ -e "$work/postgres/$name/$id.sql" ] || continue
-            while read -r at; do
-                echo "\\set as_of $at"
-                echo "SELECT json_build_array('$name', '$id', '$at', user_id) FROM ("
-                cat "$work/postgres/$name/$id.sql"
-                echo ") q;"
-            done <"$work/cases/$name/instants"
+            for kind in $(kinds_of "$name"); do
+                [ -e "$work/postgres/$name/$id.$kind.sql" ] || continue
+                columns=
+                [ "$kind" != times ] || columns=', entered_at, valid_until'
+                [ "$kind" != intervals ] || columns=', entered_at, left_at'
+                while read -r at; do
+                    echo "\\set as_of $at"
+                    echo "SELECT json_build_array('$name', '$id', '$at', '$kind', user_id$columns) FROM ("
+                    cat "$work/postgres/$name/$id.$kind.sql"
+                    echo ") q;"
+                done <"$work/cases/$name/instants"
+            done
         done <"$work/cases/$name/ids"
     done
 } >"$work/postgres.script"
+began=$SECONDS
 psql -q -X -A -t "$connection" -f "$work/postgres.script" >"$work/postgres.out" 2>"$work/postgres.err" || true
-if [ -s "$work/postgres.err" ]; then
-    bad "PostgreSQL: $(grep -c ERROR "$work/postgres.err") errors"
-    grep -A2 ERROR "$work/postgres.err" | head -n 8
-fi
-jq -c . "$work/postgres.out" >"$work/postgres.got"
-compare postgres "$work/postgres.got"
+errors PostgreSQL "$work/postgres.err"
+compare_cases postgres
+echo "postgres: asked in $((SECONDS - began)) s"
+
+echo "random cases from seed $seed"
+"$build/oracle" queries postgres "$work/postgres.expected" "$work/postgres.asked" "$work/postgres.refused" "$random_cases" "$seed" \
+    >"$work/postgres.questions"
+{
+    echo "$settings DROP TABLE muster_messages, muster_events;"
+    sed -n '/^INSERT INTO/q;p' "$work/tables.sql"
+    cat "$work/postgres.questions"
+} >"$work/postgres.script"
+began=$SECONDS
+psql -q -X -A -t "$connection" -f "$work/postgres.script" >"$work/postgres.out" 2>"$work/postgres.err" || true
+errors PostgreSQL "$work/postgres.err"
+compare_random postgres
+echo "postgres: asked in $((SECONDS - began)) s"
 
 # ---- DuckDB, and a parser for Spark's text -----------------------------------------------------------------------------
 
@@ -201,14 +295,20 @@ have() { # python module, kept for the next time
 
 if have duckdb; then
     prepare duckdb
-    "$build/muster" segments sql-tables --dialect duckdb >"$work/duckdb/tables.sql"
-    PYTHONPATH=$cache python3 tests/integration/sql_duckdb.py "$work" >"$work/duckdb.out" 2>"$work/duckdb.err" || true
-    if [ -s "$work/duckdb.err" ]; then
-        bad "DuckDB: $(wc -l <"$work/duckdb.err") errors"
-        head -n 5 "$work/duckdb.err"
-    fi
-    jq -c . "$work/duckdb.out" >"$work/duckdb.got"
-    compare duckdb "$work/duckdb.got"
+    began=$SECONDS
+    "$build/muster" segments sql-tables --dialect duckdb >"$work/duckdb.tables"
+    PYTHONPATH=$cache python3 tests/integration/sql_duckdb.py cases "$work/duckdb.tables" "$work" \
+        >"$work/duckdb.out" 2>"$work/duckdb.err" || true
+    errors DuckDB "$work/duckdb.err"
+    compare_cases duckdb
+    echo "duckdb: asked in $((SECONDS - began)) s"
+    began=$SECONDS
+    "$build/oracle" queries duckdb "$work/duckdb.expected" "$work/duckdb.asked" "$work/duckdb.refused" "$duckdb_cases" "$seed" |
+        PYTHONPATH=$cache python3 tests/integration/sql_duckdb.py queries "$work/duckdb.tables" \
+            >"$work/duckdb.out" 2>"$work/duckdb.err" || true
+    errors DuckDB "$work/duckdb.err"
+    compare_random duckdb
+    echo "duckdb: asked in $((SECONDS - began)) s"
 else
     echo "duckdb: not to be had here; nothing of it is counted"
 fi
@@ -221,5 +321,4 @@ else
     echo "spark: no parser to be had here; nothing of it is counted"
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -3,8 +3,9 @@
  *   oracle random CASES [SEED]                              random cases; a case that differs is shrunk and printed
  *   oracle replay FILE...                                   cases that were kept (tests/oracle/cases)
  *   oracle show SEED                                        prints a random case as it is generated
- *   oracle queries DIALECT EXPECTED REFUSED CASES [SEED]    random cases as SQL, the product's answers in EXPECTED
- *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
+ *   oracle queries DIALECT EXPECTED ASKED REFUSED CASES [SEED]    random cases as SQL, the product's answers in
+ * EXPECTED oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval`
+ * prints
  *
  * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
 #include "tests/oracle/case.h"
@@ -132,14 +133,17 @@ static int run_random(struct zone_files *zones, uint64_t count, uint64_t seed)
     return failed > 0;
 }
 
+/* DIALECT EXPECTED ASKED REFUSED */
 static int run_queries(struct zone_files *zones, char **arguments, uint64_t count, uint64_t seed)
 {
     struct queries queries = {.zones = zones,
                               .dialect = sql_dialect_find(arguments[0]),
                               .expected = fopen(arguments[1], "wb"),
-                              .refused = fopen(arguments[2], "wb")};
+                              .asked = fopen(arguments[2], "wb"),
+                              .refused = fopen(arguments[3], "wb")};
+    FILE *files[] = {queries.expected, queries.asked, queries.refused};
     struct arena arena;
-    bool done = queries.dialect != SQL_DIALECT_NONE && queries.expected != NULL && queries.refused != NULL;
+    bool done = queries.dialect != SQL_DIALECT_NONE && files[0] != NULL && files[1] != NULL && files[2] != NULL;
 
     arena_init(&arena, ARENA_SIZE_MAX);
     buffer_init(&queries.out, (size_t)1 << 30);
@@ -154,11 +158,8 @@ static int run_queries(struct zone_files *zones, char **arguments, uint64_t coun
     }
     buffer_clear(&queries.out);
     arena_clear(&arena);
-    if (queries.expected != NULL) {
-        done = fclose(queries.expected) == 0 && done;
-    }
-    if (queries.refused != NULL) {
-        done = fclose(queries.refused) == 0 && done;
+    for (size_t i = 0; i < 3; i++) {
+        done = (files[i] == NULL || fclose(files[i]) == 0) && done;
     }
     return done ? 0 : STATUS_INPUT;
 }
@@ -305,13 +306,13 @@ int main(int argc, char **argv)
         status = show_case(strtoull(argv[2], NULL, 10));
     } else if (argc >= 3 && strcmp(argv[1], "replay") == 0) {
         status = run_replay(&zones, argv + 2, argc - 2);
-    } else if (argc >= 6 && strcmp(argv[1], "queries") == 0) {
-        status = run_queries(&zones, argv + 2, strtoull(argv[5], NULL, 10), argc > 6 ? strtoull(argv[6], NULL, 10) : 1);
+    } else if (argc >= 7 && strcmp(argv[1], "queries") == 0) {
+        status = run_queries(&zones, argv + 2, strtoull(argv[6], NULL, 10), argc > 7 ? strtoull(argv[7], NULL, 10) : 1);
     } else if (argc >= 5 && strcmp(argv[1], "eval") == 0) {
         status = run_eval(argv + 2, argc > 5);
     } else {
         fputs("usage: oracle random CASES [SEED] | show SEED | replay FILE... | "
-              "queries DIALECT EXPECTED REFUSED CASES [SEED] | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
+              "queries DIALECT EXPECTED ASKED REFUSED CASES [SEED] | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
               stderr);
     }
     zone_files_clear(&zones);

@@ -163,6 +163,7 @@ static bool ask(struct asking *asking, size_t segment, int64_t at, enum sql_rows
     struct slice id = asking->product.set.definitions[segment].segment_id;
 
     if (append_query(asking, segment, at, rows)) {
+        (void)fprintf(asking->queries->asked, "%s %.*s\n", asking->name, (int)id.size, id.data);
         return expect(asking, segment, at, rows);
     }
     if (asking->err.code != ERROR_INPUT) {

@@ -13,6 +13,7 @@ struct queries {
     struct zone_files *zones;
     enum sql_dialect dialect;
     FILE *expected; /* JSON lines: ["name", "segment", as_of, "rows", "user", ...] */
+    FILE *asked;    /* lines: NAME SEGMENT */
     FILE *refused;  /* lines: NAME SEGMENT: why */
     struct buffer out;
 };
