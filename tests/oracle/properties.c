@@ -402,12 +402,96 @@ static bool advance(struct streaming *streaming, int64_t watermark)
     return true;
 }
 
+/* What a membership is at an instant, by intervals. */
+static bool holds_at(const struct stays *stays, int64_t at, int64_t *entered)
+{
+    for (size_t i = 0; i < stays->count; i++) {
+        if (stays->items[i].entered <= at && at < stays->items[i].left) {
+            *entered = stays->items[i].entered;
+            return true;
+        }
+    }
+    *entered = INT64_MIN;
+    return false;
+}
+
+static void say_instant(struct buffer *said, int64_t ms)
+{
+    char text[40];
+
+    buffer_append_text(said, ms == TIMESTAMP_NEVER    ? "open"
+                             : ms == TIMESTAMP_ALWAYS ? "ever"
+                                                      : calendar_text(ms, text));
+}
+
+static void say_stays(struct buffer *said, const char *who, const struct stays *stays)
+{
+    buffer_append_format(said, "  %-12s", who);
+    for (size_t i = 0; i < stays->count; i++) {
+        buffer_append_text(said, " [");
+        say_instant(said, stays->items[i].entered);
+        buffer_append_text(said, ", ");
+        say_instant(said, stays->items[i].left);
+        buffer_append_text(said, ")");
+    }
+    buffer_append_text(said, stays->count == 0 ? " nothing\n" : "\n");
+}
+
+/* `announced`: NULL where no membership is. */
+static void say_change(const struct streaming *streaming, const struct lane_record *announced,
+                       const struct stays *before, const struct stays *after)
+{
+    struct buffer *said = streaming->check->said;
+    struct stay stay = {0};
+    struct stays stays = {.items = &stay, .count = announced != NULL};
+
+    if (announced != NULL) {
+        stay = (struct stay){.entered = announced->entered_at, .left = announced->valid_until};
+    }
+    buffer_append_text(said, "  watermark    ");
+    say_instant(said, streaming->watermark);
+    buffer_append_text(said, "\n");
+    say_stays(said, "announced", &stays);
+    say_stays(said, "before", before);
+    say_stays(said, "after", after);
+}
+
+/* Where the event changed what holds at the user's instant, this is announced at once: by an exit, or by an end that
+ * lies no later. `before`: by segment, from the
+ * events before. */
+static bool check_at_once(struct streaming *streaming, const struct product_user *user, const struct stays *before)
+{
+    struct product *product = streaming->product;
+    size_t index = (size_t)(user - product->users);
+    int64_t newest = user_state_newest(user->state);
+    int64_t at = newest > streaming->watermark ? newest : streaming->watermark;
+
+    for (size_t segment = 0; segment < product->set.definition_count; segment++) {
+        const struct lane_record *record = &streaming->announced[index][segment];
+        bool announced = streaming->present[index][segment] && record->member && at < record->valid_until;
+        int64_t entered_before;
+        int64_t entered;
+        bool held = holds_at(&before[segment], at, &entered_before);
+        bool holds = holds_at(&user->stays[segment], at, &entered);
+
+        if (product->set.definitions[segment].streams && (held != holds || entered_before != entered) &&
+            (announced != holds || (holds && record->entered_at != entered))) {
+            (void)say(streaming->check, COMPARE_INSTANT, product, segment, user->id, at);
+            say_change(streaming, announced ? record : NULL, &before[segment], &user->stays[segment]);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Gives a line to product and lane. *time: of its event; INT64_MIN where it is none. */
 static bool stream_line(struct streaming *streaming, struct slice line, int64_t offset, bool follow, int64_t *time)
 {
     struct lane_sink sink = {.emit = take_record, .context = streaming};
     struct check *check = streaming->check;
     struct product *product = streaming->product;
+    struct stays before[PRODUCT_SEGMENTS_MAX] = {0};
+    struct product_user *known;
     struct lane_user *user = NULL;
     struct event event;
     bool accepted = false;
@@ -420,12 +504,16 @@ static bool stream_line(struct streaming *streaming, struct slice line, int64_t 
         return true;
     }
     *time = event.time_ms;
+    known = product_user(product, event.user);
+    if (known != NULL) {
+        memcpy(before, known->stays, sizeof before);
+    }
     if (!product_fold(product, &event, follow, &check->err) || product->user_count > STREAMED_USERS_MAX ||
         !lane_add(streaming->lane, event.user, &user, &check->err) ||
         !lane_event(streaming->lane, user, &event, 0, offset, streaming->watermark, &sink, &check->err)) {
         return refuse(check, "lane");
     }
-    return true;
+    return !follow || check_at_once(streaming, product_user(product, lane_user_id(user)), before);
 }
 
 /* The intervals kept from event to event are those found from the beginning, after each event. */
