@@ -1,59 +1,28 @@
 #include "common/cli/eval_explain.h"
 
 #include "common/base/output.h"
+#include "common/cli/explain_format.h"
 #include "common/domain/percentile.h"
 #include "common/domain/rule_parse.h"
 
 #include <stdio.h>
 
-#define NAMES_SIZE_MAX ((size_t)1 << 32)
 #define TEXT_SIZE_MAX ((size_t)64 << 20)
-
-enum { NAME_COUNT_MAX = 1 << 28 };
-
-enum explain_format { EXPLAIN_NONE = 0, EXPLAIN_TEXT, EXPLAIN_JSONL, EXPLAIN_JSON };
 
 void eval_explain_init(struct eval_explain *explain, const char *user)
 {
-    *explain = (struct eval_explain){.user = slice_from(user == NULL ? "" : user)};
-    arena_init(&explain->arena, NAMES_SIZE_MAX);
+    explain->user = slice_from(user == NULL ? "" : user);
+    explanation_names_init(&explain->names);
 }
 
 void eval_explain_clear(struct eval_explain *explain)
 {
-    memory_free(explain->names);
-    arena_clear(&explain->arena);
+    explanation_names_clear(&explain->names);
 }
 
 bool eval_explain_take(struct eval_explain *explain, const struct event *event, struct error *err)
 {
-    struct explanation_name *name;
-
-    if (!slice_equal(event->user, explain->user)) {
-        return true;
-    }
-    if (!memory_grow(&explain->names, &explain->name_capacity, explain->name_count, NAME_COUNT_MAX,
-                     sizeof *explain->names, "events of the user", err)) {
-        return false;
-    }
-    name = &explain->names[explain->name_count];
-    *name = (struct explanation_name){.time_ms = event->time_ms, .has_id = event->has_message_id};
-    if (!arena_copy(&explain->arena, event->name, &name->name) ||
-        (name->has_id && !arena_copy(&explain->arena, event->message_id, &name->message_id))) {
-        return error_no_memory(err, "events of the user");
-    }
-    explain->name_count++;
-    return true;
-}
-
-static bool parse_format(const char *text, enum explain_format *out, struct error *err)
-{
-    *out = text == NULL || strcmp(text, "text") == 0 ? EXPLAIN_TEXT
-           : strcmp(text, "jsonl") == 0              ? EXPLAIN_JSONL
-           : strcmp(text, "json") == 0               ? EXPLAIN_JSON
-                                                     : EXPLAIN_NONE;
-    return *out != EXPLAIN_NONE ||
-           error_set(err, ERROR_USAGE, "--format: expected text, jsonl or json with --explain, got \"%s\"", text);
+    return !slice_equal(event->user, explain->user) || explanation_names_add(&explain->names, event, err);
 }
 
 /* ---- printing ---- */
@@ -76,24 +45,18 @@ static bool explain_segments(struct printing *printing, struct user_state *state
     struct buffer *text = &printing->text;
 
     for (size_t i = 0; i < printing->segment_count; i++) {
-        if (!explanation_make(printing->batch->ruleset, state, printing->segments[i], printing->at, explain->names,
-                              explain->name_count, printing->batch->evaluation, &printing->explanation, err)) {
+        if (!explanation_make(printing->batch->ruleset, state, printing->segments[i], printing->at, &explain->names,
+                              printing->batch->evaluation, &printing->explanation, err)) {
             return false;
         }
         buffer_reset(text);
-        if (printing->format == EXPLAIN_TEXT) {
-            buffer_append_text(text, i > 0 ? "\n" : "");
-            explanation_append_text(text, explain->user, &printing->explanation.segment);
-        } else {
-            buffer_append_text(text, printing->format == EXPLAIN_JSONL ? "" : i == 0 ? "[" : ",\n");
-            explanation_append_json(text, explain->user, &printing->explanation.segment);
-            buffer_append_text(text, printing->format == EXPLAIN_JSONL ? "\n" : "");
-        }
+        explain_format_append(text, printing->format, explain->user, &printing->explanation.segment, i == 0,
+                              i + 1 == printing->segment_count);
         if (!buffer_finish(text, "the explanation", err) || !output_write(stdout, buffer_slice(text), err)) {
             return false;
         }
     }
-    return printing->format != EXPLAIN_JSON || output_write(stdout, SLICE_LITERAL("]\n"), err);
+    return true;
 }
 
 static bool visit_user(void *context, struct slice user, struct user_state *state, struct error *err)
@@ -135,7 +98,7 @@ bool eval_explain_print(const struct eval_explain *explain, struct eval_batch *b
 
     explanation_init(&printing.explanation);
     buffer_init(&printing.text, TEXT_SIZE_MAX);
-    if (!parse_format(command_text(line, "format"), &printing.format, err) ||
+    if (!explain_format_parse(command_text(line, "format"), &printing.format, err) ||
         !choose_segments(&printing, set, command_text(line, "segment"), err) || !eval_batch_rank(batch, at, err) ||
         !piles_each(batch->piles, true, visit_user, &printing, err)) {
         goto out;

@@ -8,10 +8,7 @@
 
 struct eval_explain {
     struct slice user;
-    struct arena arena;
-    struct explanation_name *names; /* of the user's events */
-    size_t name_count;
-    size_t name_capacity;
+    struct explanation_names names; /* of the user's events */
 };
 
 /* `user` is borrowed. */

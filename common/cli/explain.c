@@ -3,6 +3,7 @@
 #include "common/base/output.h"
 #include "common/base/timestamp.h"
 #include "common/cli/commands.h"
+#include "common/cli/explain_criteria.h"
 #include "common/cli/listing.h"
 #include "sql_text.h"
 
@@ -308,6 +309,15 @@ static bool explain_run(const struct command_line *line, struct error *err)
     }
     pg_set_integer(&values[0], segment_no);
     pg_set_integer(&values[1], user_no);
+    if (command_has(line, "at")) {
+        ok = explain_criteria(line, pg, segment_no, user_no, &explanation.member, err) &&
+             (explanation.member || error_set(err, ERROR_FOUND, "%s", ""));
+        goto out;
+    }
+    if (command_has(line, "format")) {
+        error_set(err, ERROR_USAGE, "--format goes with --at");
+        goto out;
+    }
     if (!pg_each(pg, sql_explain, values, 2, visit_facts, &explanation, err) ||
         !output_write(stdout, buffer_slice(&explanation.text), err)) {
         goto out;
@@ -321,11 +331,22 @@ out:
     return ok;
 }
 
+static const struct option explain_options[] = {
+    {"at", OPTION_INSTANT, "T", "instead: what each criterion finds in the user's archived events as of T", false},
+    {"format", OPTION_TEXT, "NAME", "with --at: text (default), jsonl or json", false},
+    {0},
+};
+
 const struct command command_explain = {
     .name = "explain",
     .arguments = "SEGMENT USER",
     .summary = "say why a user is, or is not, in a segment; exit status 1 when not",
     .argument_min = 2,
     .argument_max = 2,
+    .help =
+        "Prints what batch and stream say, consent, the decision and the rule. With --at it reads the user's archived\n"
+        "events (so the whole lane is searched) and prints the criteria one by one, with what they found, the events\n"
+        "that decided it and what would change it, by the version in force. Exit status 1 when not a member.\n",
+    .options = explain_options,
     .run = explain_run,
 };

@@ -7,6 +7,9 @@
 
 #define EXPLANATION_SIZE_MAX ((size_t)1 << 30)
 #define WORDS_SIZE_MAX ((size_t)16 << 20)
+#define NAMES_SIZE_MAX ((size_t)1 << 32)
+
+enum { NAME_COUNT_MAX = 1 << 28 };
 
 const char *explanation_role_name(enum explanation_role role)
 {
@@ -41,6 +44,34 @@ void explanation_clear(struct explanation *explanation)
 {
     arena_clear(&explanation->arena);
     explanation->segment = (struct explanation_segment){0};
+}
+
+void explanation_names_init(struct explanation_names *names)
+{
+    *names = (struct explanation_names){0};
+    arena_init(&names->arena, NAMES_SIZE_MAX);
+}
+
+void explanation_names_clear(struct explanation_names *names)
+{
+    memory_free(names->items);
+    arena_clear(&names->arena);
+}
+
+bool explanation_names_add(struct explanation_names *names, const struct event *event, struct error *err)
+{
+    struct explanation_name name = {.time_ms = event->time_ms, .has_id = event->has_message_id};
+
+    if (!memory_grow(&names->items, &names->capacity, names->count, NAME_COUNT_MAX, sizeof *names->items,
+                     "names of events", err)) {
+        return false;
+    }
+    if (!arena_copy(&names->arena, event->name, &name.name) ||
+        (name.has_id && !arena_copy(&names->arena, event->message_id, &name.message_id))) {
+        return error_no_memory(err, "names of events");
+    }
+    names->items[names->count++] = name;
+    return true;
 }
 
 /* ---- what the forms share ---- */
@@ -87,8 +118,8 @@ struct value explaining_copy(struct explaining *explaining, const struct value *
 /* The name of an event that no rule mentions, where the caller has it. */
 static struct slice other_name(const struct explaining *explaining, const struct explanation_event *event)
 {
-    for (size_t i = 0; i < explaining->name_count; i++) {
-        const struct explanation_name *name = &explaining->names[i];
+    for (size_t i = 0; explaining->names != NULL && i < explaining->names->count; i++) {
+        const struct explanation_name *name = &explaining->names->items[i];
 
         if (name->time_ms == event->time_ms && name->has_id == event->has_id &&
             (!event->has_id || slice_equal(name->message_id, event->message_id))) {
@@ -375,11 +406,11 @@ static void explain_segment(struct explaining *explaining, size_t segment, struc
 }
 
 bool explanation_make(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
-                      const struct explanation_name *names, size_t name_count, struct evaluation *evaluation,
-                      struct explanation *out, struct error *err)
+                      const struct explanation_names *names, struct evaluation *evaluation, struct explanation *out,
+                      struct error *err)
 {
     const struct segment_plan *plan = &ruleset->segments[segment];
-    struct explaining explaining = {.evaluation = evaluation, .out = out, .names = names, .name_count = name_count};
+    struct explaining explaining = {.evaluation = evaluation, .out = out, .names = names};
     bool done;
 
     arena_reset(&out->arena);

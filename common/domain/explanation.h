@@ -31,6 +31,18 @@ struct explanation_name {
     struct slice name;
 };
 
+struct explanation_names {
+    struct arena arena;
+    struct explanation_name *items;
+    size_t count;
+    size_t capacity;
+};
+
+void explanation_names_init(struct explanation_names *names);
+void explanation_names_clear(struct explanation_names *names);
+/* Events are added in the order in which they are folded. */
+bool explanation_names_add(struct explanation_names *names, const struct event *event, struct error *err) MUST_CHECK;
+
 struct explanation_event {
     enum explanation_role role;
     int64_t time_ms;
@@ -120,8 +132,8 @@ void explanation_clear(struct explanation *explanation);
  * mentions. All text belongs to the explanation, but what the definitions own. What was explained before is
  * forgotten. */
 bool explanation_make(const struct ruleset *ruleset, const struct user_state *state, size_t segment, int64_t at,
-                      const struct explanation_name *names, size_t name_count, struct evaluation *evaluation,
-                      struct explanation *out, struct error *err) MUST_CHECK;
+                      const struct explanation_names *names, struct evaluation *evaluation, struct explanation *out,
+                      struct error *err) MUST_CHECK;
 
 /* As an indented tree for people; control characters are written as \xNN. The caller finishes the buffer. */
 void explanation_append_text(struct buffer *out, struct slice user, const struct explanation_segment *segment);

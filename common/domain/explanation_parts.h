@@ -8,12 +8,11 @@
 struct explaining {
     struct evaluation *evaluation;
     struct explanation *out;
-    const struct explanation_name *names;
-    size_t name_count;
-    struct carry *carried; /* by segment: as of the instant */
-    bool *explained;       /* by segment: is in the explanation already */
-    struct buffer words;   /* the text being written */
-    bool failed;           /* no memory: the call fails at its end */
+    const struct explanation_names *names; /* may be NULL */
+    struct carry *carried;                 /* by segment: as of the instant */
+    bool *explained;                       /* by segment: is in the explanation already */
+    struct buffer words;                   /* the text being written */
+    bool failed;                           /* no memory: the call fails at its end */
 };
 
 /* Zeroed, on the explanation's arena; NULL where there is no memory. */

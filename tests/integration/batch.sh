@@ -156,6 +156,16 @@ sql "SELECT message FROM archive ORDER BY load_no NULLS LAST, line, topic_no, la
 muster eval --segments "$work/segments" --events "$work/events.jsonl" --as-of 2011-12-10
 tail -n +2 "$work/out" | LC_ALL=C sort >"$work/eval"
 check "which are those of muster eval" cmp "$work/eval" "$work/undisturbed"
+IFS=, read -r segment user _ <"$work/eval"
+muster eval --segments "$work/segments" --events "$work/events.jsonl" --as-of 2011-12-10 --explain "$user" --segment "$segment"
+cp "$work/out" "$work/explained"
+check "explain a member from the archive" muster explain "$segment" "$user" --at 2011-12-10
+check "as muster eval does" cmp -s "$work/explained" <(grep -v '^by version 1, from [0-9]* archived messages of the user$' "$work/out")
+check "which says what counts" says "counting"
+check "one who is none yet: exit 1" exits 1 muster explain "$segment" "$user" --at 2000-01-01 --format json
+check "as JSON" says '"reason":"unknown"'
+check "a format that there is not" exits 2 muster explain "$segment" "$user" --at 2000-01-01 --format csv
+check "... and one without an instant" exits 2 muster explain "$segment" "$user" --format json
 for i in 1 2 3; do
     "$build/muster-batch" run --as-of 2011-12-10 >/dev/null 2>&1 &
     pid=$!

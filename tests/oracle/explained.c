@@ -170,8 +170,8 @@ static bool check_user(struct explained *explained)
 
     buffer_init(&text, 64 << 20);
     for (size_t i = 0; done && i < explained->original_count; i++) {
-        done = explanation_make(product->ruleset, explained->user->state, i, explained->at, NULL, 0,
-                                product->evaluation, &explained->explanation, &explained->err);
+        done = explanation_make(product->ruleset, explained->user->state, i, explained->at, NULL, product->evaluation,
+                                &explained->explanation, &explained->err);
         if (!done) {
             (void)fail(explained, "fails", product->set.definitions[i].segment_id);
             break;

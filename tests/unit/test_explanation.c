@@ -13,7 +13,7 @@
 
 Suite *explanation_suite(void);
 
-enum { NAMES_MAX = 32, TEXT_SIZE_MAX = 1 << 20 };
+enum { TEXT_SIZE_MAX = 1 << 20 };
 
 struct world {
     struct segment_set set;
@@ -23,9 +23,7 @@ struct world {
     struct user_state *state;
     struct json_document document;
     struct arena arena; /* of the event in hand */
-    struct arena kept;
-    struct explanation_name names[NAMES_MAX];
-    size_t name_count;
+    struct explanation_names names;
     struct explanation explanation;
     struct buffer text;
 };
@@ -36,7 +34,7 @@ static bool world_init(struct world *world, struct slice definitions, struct err
     segment_set_init(&world->set);
     json_document_init(&world->document);
     arena_init(&world->arena, TEXT_SIZE_MAX);
-    arena_init(&world->kept, TEXT_SIZE_MAX);
+    explanation_names_init(&world->names);
     explanation_init(&world->explanation);
     buffer_init(&world->text, TEXT_SIZE_MAX);
     return segment_set_add(&world->set, SLICE_LITERAL("test.json"), definitions, 0, err) &&
@@ -55,13 +53,12 @@ static void world_clear(struct world *world)
     ruleset_free(world->ruleset);
     json_document_clear(&world->document);
     arena_clear(&world->arena);
-    arena_clear(&world->kept);
+    explanation_names_clear(&world->names);
     segment_set_clear(&world->set);
 }
 
 static bool fold(struct world *world, struct slice line, int64_t *time_ms, struct error *err)
 {
-    struct explanation_name *name = &world->names[world->name_count];
     enum quarantine_reason reason;
     enum fold_result result;
     struct event event;
@@ -71,12 +68,8 @@ static bool fold(struct world *world, struct slice line, int64_t *time_ms, struc
         return false;
     }
     ck_assert_msg(reason == QUARANTINE_NONE, "%.*s: %s", (int)line.size, line.data, err->message);
-    ck_assert_uint_lt(world->name_count, NAMES_MAX);
-    *name = (struct explanation_name){.time_ms = event.time_ms, .has_id = event.has_message_id};
     *time_ms = event.time_ms;
-    world->name_count++;
-    return arena_copy(&world->kept, event.name, &name->name) &&
-           arena_copy(&world->kept, event.message_id, &name->message_id) &&
+    return explanation_names_add(&world->names, &event, err) &&
            user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, NULL, err);
 }
 
@@ -92,8 +85,8 @@ static bool explain(struct world *world, int64_t at, struct error *err)
         }
         evaluation_ranks(world->evaluation, world->ranks);
     }
-    return explanation_make(world->ruleset, world->state, segment, at, world->names, world->name_count,
-                            world->evaluation, &world->explanation, err);
+    return explanation_make(world->ruleset, world->state, segment, at, &world->names, world->evaluation,
+                            &world->explanation, err);
 }
 
 /* ---- the file ---- */
@@ -238,7 +231,7 @@ static bool scenario(void *context, struct error *err)
 
     (void)context;
     for (size_t i = 0; done && i < sizeof all_events / sizeof all_events[0]; i++) {
-        done = fold(&world, slice_from(all_events[i]), &time_ms, err) || error_no_memory(err, "events");
+        done = fold(&world, slice_from(all_events[i]), &time_ms, err);
     }
     done = done && explain(&world, 4000, err);
     if (done) {
@@ -266,7 +259,7 @@ START_TEST(a_percentile_needs_ranks)
                    SLICE_LITERAL("{\"segmentId\":\"s\",\"evaluation\":\"batch\",\"criteria\":[{\"percentile\":9,"
                                  "\"of\":{\"event\":\"a\",\"count\":{}}}]}"),
                    &err));
-    ck_assert_fails(explanation_make(world.ruleset, world.state, 0, 0, NULL, 0, world.evaluation, &world.explanation,
+    ck_assert_fails(explanation_make(world.ruleset, world.state, 0, 0, NULL, world.evaluation, &world.explanation,
                                      &err),
                     ERROR_INPUT, "values of all users");
     world_clear(&world);
