@@ -6,6 +6,8 @@
  * where it is. Where it has moved too far nevertheless (nobody asked), the segments concerned are evaluated from the
  * beginning.
  *
+ * What is carried is never before the state's base, which takes the place of the beginning where there is one.
+ *
  * Until the next event each segment is evaluated once, whether it is asked about or referred to. */
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
@@ -79,10 +81,14 @@ static bool is_answered(const struct evaluation *evaluation, size_t segment, int
 /* From which F on the segment is evaluated, so that `wanted` lies behind. */
 static int64_t first_instant(const struct user_state *state, size_t segment, int64_t wanted)
 {
+    int64_t base = user_base_at(state);
+
     if (!optimisation_on(OPTIMISATION_CARRY)) {
-        return TIMESTAMP_ALWAYS;
+        return base;
     }
-    return state->carried_until[segment] <= wanted ? state->carried_until[segment] : TIMESTAMP_ALWAYS;
+    return state->carried_until[segment] <= wanted && state->carried_until[segment] > base
+               ? state->carried_until[segment]
+               : base;
 }
 
 static void evaluate_from(struct evaluation *evaluation, struct user_state *state, size_t segment, int64_t from)
@@ -92,16 +98,21 @@ static void evaluate_from(struct evaluation *evaluation, struct user_state *stat
     int64_t carry_at = state->newest == TIMESTAMP_ALWAYS ? TIMESTAMP_ALWAYS : state->newest - 1;
     int64_t *carried_until = &state->carried_until[segment];
     bool fresh = evaluation->fresh_state == state && bit_is_set(evaluation->fresh, segment);
-    bool moves = carry_at > *carried_until && (fresh || *carried_until == TIMESTAMP_ALWAYS);
-    struct carry carry = from == TIMESTAMP_ALWAYS ? carry_none : state->carries[segment];
+    bool anew = from == user_base_at(state);
+    bool moves =
+        carry_at > *carried_until && carry_at > user_base_at(state) && (fresh || *carried_until == TIMESTAMP_ALWAYS);
+    struct carry carry = state->base == NULL ? carry_none : state->base->carries[segment];
     struct carry carried;
 
+    if (!anew) {
+        carry = state->carries[segment];
+    }
     evaluation->from = from;
     evaluation->carry_at = carry_at;
-    evaluation->summed = from == TIMESTAMP_ALWAYS ? NULL : summaries;
+    evaluation->summed = anew ? NULL : summaries;
     evaluation->summing = moves ? summaries : NULL;
     /* Criteria that are not looked at this time keep what they have: older, but true. */
-    for (uint32_t i = 0; moves && from == TIMESTAMP_ALWAYS && i < plan->summary_count; i++) {
+    for (uint32_t i = 0; moves && anew && i < plan->summary_count; i++) {
         summaries[i] = (struct summary){.at_ms = INT64_MIN};
     }
     evaluate_segment(evaluation, segment, &carry, carry_at, &carried);
@@ -158,6 +169,7 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
     if (!reserve_carries(ruleset, state, err)) {
         return false;
     }
+    from = from > user_base_at(state) ? from : user_base_at(state);
     begin(evaluation, state);
     if (!is_answered(evaluation, segment, from)) {
         evaluate_closure(evaluation, state, segment, from);

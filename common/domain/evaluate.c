@@ -4,7 +4,7 @@
  * newest event (the last qualifying instant, the interval open then, the exclusion window), and the next evaluation
  * looks at (F, infinity) alone: events reach into it through their windows. An event at or before F drops what was
  * carried, and everything is found from the beginning: the same code with F = minus infinity, which is also what batch
- * runs. */
+ * runs. A state that was pruned begins at its base instead (user_state_prune.c). */
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/tally.h"
@@ -80,10 +80,11 @@ size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach
 
 struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node)
 {
-    if (evaluation->summed == NULL || node->carry == RULESET_NONE || !optimisation_on(OPTIMISATION_SUMMARIES)) {
-        return (struct summary){.at_ms = INT64_MIN};
+    if (evaluation->summed != NULL && node->carry != RULESET_NONE &&
+        evaluation->summed[node->carry].at_ms != INT64_MIN && optimisation_on(OPTIMISATION_SUMMARIES)) {
+        return evaluation->summed[node->carry];
     }
-    return evaluation->summed[node->carry];
+    return user_base_summed(evaluation->state, node);
 }
 
 void evaluation_sum_up(struct evaluation *evaluation, const struct node *node, const struct summary *summary)
@@ -141,7 +142,8 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
     for (size_t i = 0; i < count; i++) {
         struct timeline child;
 
-        if (optimisation_on(OPTIMISATION_SHORT_CIRCUIT) && !marked && out->flips.count == 0 && out->initial != all) {
+        if (optimisation_on(OPTIMISATION_SHORT_CIRCUIT) && !marked && !evaluation->thorough && out->flips.count == 0 &&
+            out->initial != all) {
             return;
         }
         evaluate_node(evaluation, &nodes[i], marked, &child);
@@ -369,7 +371,7 @@ void evaluate_segment(struct evaluation *evaluation, size_t segment, const struc
     if (definition->duration_ms > 0) {
         carried->qualified_at = apply_duration(evaluation, definition, &criteria, carry, carry_at, &held);
     }
-    if (definition->exclude_count > 0 && (held.initial || held.flips.count > 0)) {
+    if (definition->exclude_count > 0 && (held.initial || held.flips.count > 0 || evaluation->thorough)) {
         struct timeline excluded;
 
         evaluate_children(evaluation, plan->exclude, definition->exclude_count, false, false, &excluded);
@@ -386,9 +388,11 @@ void evaluate_segment(struct evaluation *evaluation, size_t segment, const struc
 
 void evaluate_segment_anew(struct evaluation *evaluation, size_t segment)
 {
+    const struct user_base *base = evaluation->state->base;
     struct carry ignored;
 
-    evaluate_segment(evaluation, segment, &carry_none, TIMESTAMP_ALWAYS, &ignored);
+    evaluate_segment(evaluation, segment, base == NULL ? &carry_none : &base->carries[segment], TIMESTAMP_ALWAYS,
+                     &ignored);
 }
 
 /* ---- calls ---- */
@@ -402,9 +406,10 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->scratch.failed = false;
     evaluation->state = state;
     evaluation->at = at;
-    evaluation->from = from;
+    evaluation->from = from > user_base_at(state) ? from : user_base_at(state);
     evaluation->summed = NULL;
     evaluation->summing = NULL;
+    evaluation->thorough = false;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }
@@ -443,9 +448,7 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
 
     evaluation_begin(evaluation, state, at, TIMESTAMP_ALWAYS);
     for (size_t i = 0; i < plan->closure_count; i++) {
-        struct carry ignored;
-
-        evaluate_segment(evaluation, plan->closure[i], &carry_none, TIMESTAMP_ALWAYS, &ignored);
+        evaluate_segment_anew(evaluation, plan->closure[i]);
     }
     *out = answer->intervals;
     *out_count = answer->count;

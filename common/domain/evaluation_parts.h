@@ -45,6 +45,7 @@ struct evaluation {
     const struct summary *summed; /* of the present segment, by node.carry; NULL: none */
     struct summary *summing;      /* the same to be filled (they may be the same); NULL: not wanted */
     int64_t carry_at;             /* as of this instant */
+    bool thorough;                /* every criterion is evaluated, whether or not it decides */
 
     /* answers that are good for more than one call (carried.c) */
     const struct user_state *answered_state; /* whose; NULL: there are none */
@@ -83,6 +84,22 @@ static inline void evaluation_mark(struct evaluation *evaluation, int64_t at)
 
 /* When the event of this time begins and ceases to count (section 5). */
 void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave);
+
+/* Which entries a measure is taken over: events, or for what had begun to count as of the base, panes. */
+struct taking {
+    uint32_t selector;
+    uint32_t pane_shape;
+    int64_t after_ms; /* events up to it are in panes */
+};
+struct taking taking_begin(const struct user_state *state, const struct measure_plan *plan);
+
+static inline bool taking_takes(const struct taking *taking, const struct entry *entry)
+{
+    return (bit_is_set(entry->mask, taking->selector) && entry->time_ms > taking->after_ms) ||
+           entry->shape == taking->pane_shape;
+}
+/* Of the events that have begun to count at `at_ms` (whether or not they have ceased), the latest possible time. */
+int64_t window_begun_ms(const struct measure_plan *plan, int64_t at_ms);
 /* A bound of leave - time for every event, or INT64_MAX. */
 int64_t window_reach_ms(const struct rule_window *window);
 
@@ -103,7 +120,8 @@ bool trait_value_instant(const struct value *value, int64_t *out_ms);
 /* The truth of criteria from F on: of all of them, or of any. */
 void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all, bool marked,
                        struct timeline *out);
-/* M of a segment from the beginning, into evaluation->answers; what it refers to must be there, and F be INT64_MIN. */
+/* M of a segment from the beginning, or the state's base; F must stand there. Into evaluation->answers; what the
+ * segment refers to must be there. */
 void evaluate_segment_anew(struct evaluation *evaluation, size_t segment);
 struct membership membership_of(const struct answer *answer, int64_t at);
 
@@ -113,7 +131,8 @@ extern const struct carry carry_none;
 void evaluate_segment(struct evaluation *evaluation, size_t segment, const struct carry *carry, int64_t carry_at,
                       struct carry *carried);
 
-/* Begin and end of one call: `at` bounds the events, `from` is F. False where something failed in between. */
+/* Begin and end of one call: `at` bounds the events, `from` is F, but not before the state's base. False where
+ * something failed in between. */
 void evaluation_begin(struct evaluation *evaluation, const struct user_state *state, int64_t at, int64_t from);
 bool evaluation_finish(const struct evaluation *evaluation, struct error *err) MUST_CHECK;
 

@@ -34,6 +34,21 @@ void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *en
     }
 }
 
+int64_t window_begun_ms(const struct measure_plan *plan, int64_t at_ms)
+{
+    const struct rule_window *window = plan->window;
+
+    if (window->kind == RULE_WINDOW_SLIDING) {
+        return at_ms - window->offset_ms;
+    }
+    if (window->kind == RULE_WINDOW_CALENDAR && window->complete) {
+        int64_t period = zone_period_index(plan->zone, window->period, at_ms);
+
+        return zone_period_start_ms(plan->zone, window->period, period) - 1;
+    }
+    return at_ms;
+}
+
 int64_t window_reach_ms(const struct rule_window *window)
 {
     static const int64_t period_days[] = {
@@ -51,6 +66,17 @@ int64_t window_reach_ms(const struct rule_window *window)
     default:
         return INT64_MAX;
     }
+}
+
+struct taking taking_begin(const struct user_state *state, const struct measure_plan *plan)
+{
+    struct taking taking = {.selector = plan->selector, .pane_shape = RULESET_NONE, .after_ms = INT64_MIN};
+
+    if (state->base != NULL && plan->pane_shape != RULESET_NONE) {
+        taking.pane_shape = plan->pane_shape;
+        taking.after_ms = window_begun_ms(plan, state->base->at_ms);
+    }
+    return taking;
 }
 
 bool values_hash(const struct evaluation *evaluation, const struct entry *entry, const uint32_t *columns, size_t count,
@@ -190,9 +216,6 @@ static void number_periods(struct sweep *sweep)
 
 static bool counts_later(const struct sweep *sweep, const struct entry *entry, struct counted *item)
 {
-    if (!bit_is_set(entry->mask, sweep->plan->selector)) {
-        return false;
-    }
     item->time_ms = entry->time_ms;
     item->entry = entry;
     window_bounds(sweep->plan, entry->time_ms, &item->enter_ms, &item->leave_ms);
@@ -205,10 +228,11 @@ static void gather(struct sweep *sweep)
     const struct measure_plan *plan = sweep->plan;
     size_t first = sweep->base.at_ms == INT64_MIN ? evaluation_first_entry(evaluation, window_reach_ms(plan->window))
                                                   : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
+    const struct taking taking = taking_begin(evaluation->state, plan);
     size_t count = 0;
 
     for (size_t i = first; i < evaluation->entry_count; i++) {
-        count += bit_is_set(evaluation_entry(evaluation, i)->mask, plan->selector);
+        count += taking_takes(&taking, evaluation_entry(evaluation, i));
     }
     sweep->items = count == 0 ? NULL : evaluation_allocate(evaluation, count, sizeof *sweep->items);
     if (sweep->items == NULL) {
@@ -219,14 +243,19 @@ static void gather(struct sweep *sweep)
         struct counted *item = &sweep->items[sweep->item_count];
         const struct slot *slot;
 
-        if (!counts_later(sweep, entry, item)) {
+        if (!taking_takes(&taking, entry) || !counts_later(sweep, entry, item)) {
+            continue;
+        }
+        sweep->item_count++;
+        item->pane = entry_is_pane(entry) ? entry_pane(evaluation->state, entry) : NULL;
+        item->numeric = false;
+        if (item->pane != NULL) {
             continue;
         }
         slot = plan->column == RULESET_NONE ? NULL
                                             : entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
         item->numeric = slot != NULL && slot->type == VALUE_NUMBER;
         item->micros = item->numeric ? slot->number : 0;
-        sweep->item_count++;
     }
 }
 
@@ -289,6 +318,11 @@ static void enter(struct sweep *sweep, size_t index)
 {
     const struct counted *item = &sweep->items[index];
 
+    if (item->pane != NULL) {
+        sweep->sum += pane_sum(item->pane);
+        sweep->numeric_count += item->pane->numeric_count;
+        sweep->pane_count += item->pane->count - 1;
+    }
     if (item->numeric) {
         sweep->sum += item->micros;
         sweep->numeric_count++;
@@ -305,6 +339,11 @@ static void leave(struct sweep *sweep, size_t index)
 {
     const struct counted *item = &sweep->items[index];
 
+    if (item->pane != NULL) {
+        sweep->sum -= pane_sum(item->pane);
+        sweep->numeric_count -= item->pane->numeric_count;
+        sweep->pane_count -= item->pane->count - 1;
+    }
     if (item->numeric) {
         sweep->sum -= item->micros;
         sweep->numeric_count--;

@@ -11,8 +11,9 @@ struct counted {
     int64_t enter_ms;
     int64_t leave_ms;
     const struct entry *entry;
-    int64_t micros;    /* where numeric */
-    uint32_t value_id; /* distinct: equal values have equal ids; RULESET_NONE: no value */
+    const struct pane *pane; /* NULL: an event */
+    int64_t micros;          /* where numeric */
+    uint32_t value_id;       /* distinct: equal values have equal ids; RULESET_NONE: no value */
     bool numeric;
 };
 
@@ -25,6 +26,7 @@ struct sweep {
     size_t item_count;
     size_t low; /* items[low .. high) count */
     size_t high;
+    int64_t pane_count; /* of items that are panes, the events beyond the first of each */
     int128 sum;
     int64_t numeric_count;
     uint32_t *queue; /* min, max: indexes of items whose values rise (fall) */
@@ -41,7 +43,7 @@ void sweep_sum_up(const struct sweep *sweep);
 /* Number of counting events now. */
 static inline int64_t sweep_count(const struct sweep *sweep)
 {
-    return sweep->base.count + (int64_t)(sweep->high - sweep->low);
+    return sweep->base.count + sweep->pane_count + (int64_t)(sweep->high - sweep->low);
 }
 /* The next instant after the present one at which an event begins or ceases to count; TIMESTAMP_NEVER: none. */
 int64_t sweep_next(const struct sweep *sweep);

@@ -29,10 +29,11 @@ static enum verdict look(struct evaluation *evaluation, size_t segment, const in
 
     *answer = (struct answer){0};
     if (evaluation->known_since == TIMESTAMP_NEVER ||
-        (optimisation_on(OPTIMISATION_NEEDS) && !ruleset_needs_met(plan, evaluation->at, newest_ms))) {
+        (optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL &&
+         !ruleset_needs_met(plan, evaluation->at, newest_ms))) {
         return VERDICT_OUT;
     }
-    if (definition->mode == MODE_STICKY || !optimisation_on(OPTIMISATION_VERDICTS)) {
+    if (definition->mode == MODE_STICKY || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
     for (size_t i = 0; i < definition->reference_count; i++) {
@@ -66,7 +67,7 @@ static void evaluate_rest(struct evaluation *evaluation, const unsigned char *ve
 {
     const struct ruleset *ruleset = evaluation->ruleset;
 
-    evaluation->from = TIMESTAMP_ALWAYS;
+    evaluation->from = user_base_at(evaluation->state);
     for (size_t i = 0; i < ruleset->segment_count; i++) {
         const struct segment_plan *plan = &ruleset->segments[i];
 

@@ -8,6 +8,7 @@ struct tally {
     struct evaluation *evaluation;
     const struct node *node;
     const struct measure_plan *plan;
+    struct taking taking;
     struct summary base;
     size_t low;        /* entries [low, high) that the selector took count; where there is one, low is the first */
     size_t high;       /* the first that has not begun to count, or the end of the log */
@@ -87,17 +88,24 @@ static int64_t time_at(const struct tally *tally, size_t index)
     return evaluation_entry(tally->evaluation, index)->time_ms;
 }
 
-static int64_t value_at(const struct tally *tally, size_t index)
+static int128 value_at(const struct tally *tally, size_t index)
 {
     const struct evaluation *evaluation = tally->evaluation;
+    const struct entry *entry = evaluation_entry(evaluation, index);
+    bool sums = tally->plan->measure->kind == RULE_SUM;
     const struct slot *slot;
 
-    if (tally->plan->measure->kind != RULE_SUM) {
+    if (entry_is_pane(entry)) {
+        const struct pane *pane = entry_pane(evaluation->state, entry);
+
+        return sums ? pane_sum(pane) : (int128)pane->count * DECIMAL_ONE;
+    }
+    if (!sums) {
         return DECIMAL_ONE;
     }
-    slot = tally->plan->column == RULESET_NONE ? NULL
-                                               : entry_slot(evaluation->ruleset, evaluation->state,
-                                                            evaluation_entry(evaluation, index), tally->plan->column);
+    slot = tally->plan->column == RULESET_NONE
+               ? NULL
+               : entry_slot(evaluation->ruleset, evaluation->state, entry, tally->plan->column);
     return slot != NULL && slot->type == VALUE_NUMBER ? slot->number : 0;
 }
 
@@ -136,9 +144,8 @@ static int64_t enter_at(const struct tally *tally, size_t index)
 static size_t next_taken(const struct tally *tally, size_t index, size_t end)
 {
     const struct evaluation *evaluation = tally->evaluation;
-    uint32_t selector = tally->plan->selector;
 
-    while (index < end && !bit_is_set(evaluation_entry(evaluation, index)->mask, selector)) {
+    while (index < end && !taking_takes(&tally->taking, evaluation_entry(evaluation, index))) {
         index++;
     }
     return index;
@@ -183,7 +190,7 @@ static bool move(struct tally *tally, int64_t at)
     bool entered = false;
 
     while (tally->enter_ms <= at && tally->enter_ms != TIMESTAMP_NEVER) {
-        int64_t value = value_at(tally, tally->high);
+        int128 value = value_at(tally, tally->high);
 
         tally->amount += value;
         tally->entered += value;
@@ -209,6 +216,7 @@ static void begin(struct tally *tally, struct evaluation *evaluation, const stru
         .evaluation = evaluation,
         .node = node,
         .plan = &node->plan,
+        .taking = taking_begin(evaluation->state, &node->plan),
         .base = evaluation_summed(evaluation, node),
         .leave_ms = TIMESTAMP_NEVER,
     };

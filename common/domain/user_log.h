@@ -120,6 +120,9 @@ enum { USER_LOG_SMALL_MAX = 32 };
 /* Fewer entries are not worth it. */
 enum { PRUNE_COUNT_MIN = 16 };
 
+/* What the base says of a criterion's past, as the summary that the evaluation goes on from; a summary of nothing where
+ * there is no base, or the criterion has none in it. */
+struct summary user_base_summed(const struct user_state *state, const struct node *node);
 /* A base as of `at_ms` in which nothing has happened, or NULL when there is no memory. Freed with memory_free. */
 struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms);
 

@@ -23,26 +23,6 @@ bool user_state_new(const struct ruleset *ruleset, struct user_state **out, stru
     return true;
 }
 
-struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms)
-{
-    size_t summaries_size = ruleset->base_count * sizeof(struct base_summary);
-    size_t head_size = (sizeof(struct user_base) + 15) & ~(size_t)15;
-    size_t size = head_size + summaries_size + ruleset->segment_count * sizeof(struct carry);
-    char *block = memory_allocate_zeroed(1, size);
-    struct user_base *base = (struct user_base *)(void *)block;
-
-    if (block == NULL) {
-        return NULL;
-    }
-    base->summaries = (struct base_summary *)(void *)(block + head_size);
-    base->carries = (struct carry *)(void *)(block + head_size + summaries_size);
-    base->at_ms = at_ms;
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        base->carries[i] = carry_none;
-    }
-    return base;
-}
-
 void user_state_free(struct user_state *state)
 {
     if (state != NULL) {
@@ -81,11 +61,6 @@ int64_t user_state_known_since(const struct user_state *state)
 int64_t user_state_newest(const struct user_state *state)
 {
     return state->newest;
-}
-
-int64_t user_state_final(const struct user_state *state)
-{
-    return user_base_at(state);
 }
 
 size_t user_state_size(const struct user_state *state)
@@ -199,7 +174,7 @@ bool user_log_index(const struct ruleset *ruleset, struct user_state *state, str
     for (size_t i = 0; i < state->entry_count; i++) {
         const struct entry *entry = entry_at(state, stride, i);
 
-        if (entry_record(state, entry)->has_id) {
+        if (entry_record(state, entry)->id_size > 0) {
             ids_insert(state, entry->record);
         }
     }
@@ -393,6 +368,11 @@ bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, 
             return true;
         }
     }
+    if (fact->time_ms <= user_base_at(state)) {
+        /* What nobody looks at changes nothing, late or not; and its id would be of use to its copies only. */
+        *result = fact->matched || earlier ? FOLD_LATE : FOLD_APPLIED;
+        return true;
+    }
     if ((fact->matched || fact->has_id) && !keep(ruleset, state, fact, err)) {
         return false;
     }
@@ -486,7 +466,9 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
     if (!fact_take(ruleset, event, evaluation, &fact, err) || !user_state_absorb(ruleset, state, &fact, result, err)) {
         return false;
     }
-    if (*result == FOLD_APPLIED && touched != NULL) {
+    if (*result == FOLD_LATE && touched != NULL) {
+        touch(ruleset, fact.mask, earlier, touched);
+    } else if (*result == FOLD_APPLIED && touched != NULL) {
         memset(evaluation->fresh, 0, ruleset->segment_words * sizeof *evaluation->fresh);
         touch(ruleset, fact.mask, earlier, evaluation->fresh);
         evaluation->fresh_state = state;

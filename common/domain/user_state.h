@@ -51,7 +51,8 @@ void user_state_free(struct user_state *state);
 
 /* Absorbs one event of the user. Content is copied as far as the rules need it. `touched`, where not NULL, is an array
  * of bits, one per segment ((segment_count + 63) / 64 words), in which the segments that this event can change
- * (referring ones included) are set; other bits are left alone. */
+ * (referring ones included) are set; other bits are left alone. With FOLD_LATE (user_state_prune) these are the
+ * segments that it would change. */
 bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
                      struct error *err) MUST_CHECK;
@@ -82,6 +83,16 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
                         struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                         struct error *err) MUST_CHECK;
 
+/* Ends that events at or before `final_ms` are absorbed, sums up what they mean for later instants, and drops what
+ * nothing can need any more: a state does not grow with the time it has been kept. From then on an event at or before
+ * that instant is late (FOLD_LATE) unless it is a copy of one whose id is held, and what the state says of instants at
+ * or before it is not to be asked: intervals are exact where they end after it. Does nothing where no event held lies
+ * at or before it, or it is not later than that of the last time. Segments that depend on a percentile have no answer
+ * afterwards. On an error (no memory) the state is as before. */
+bool user_state_prune(const struct ruleset *ruleset, struct user_state *state, int64_t final_ms,
+                      struct evaluation *evaluation, struct error *err) MUST_CHECK;
+/* Whether pruning is worth its cost: the log has doubled since, and half of it is final. Answers at once. */
+bool user_state_prune_due(const struct ruleset *ruleset, const struct user_state *state, int64_t final_ms);
 /* The instant up to which the state was pruned, or TIMESTAMP_ALWAYS. */
 int64_t user_state_final(const struct user_state *state);
 

@@ -3,6 +3,7 @@
 #include "tests/oracle/explained.h"
 #include "tests/oracle/product.h"
 #include "tests/oracle/properties.h"
+#include "tests/oracle/pruned.h"
 
 #include <stdlib.h>
 
@@ -25,8 +26,8 @@ struct comparison_run {
 
 const char *compare_result_name(enum compare_result result)
 {
-    static const char *const names[] = {"equal",  "refused", "quarantine", "history", "membership", "stream",
-                                        "prefix", "lane",    "order",      "future",  "instant",    "explained"};
+    static const char *const names[] = {"equal", "refused", "quarantine", "history", "membership", "stream", "prefix",
+                                        "lane",  "order",   "future",     "instant", "explained",  "pruned"};
 
     return names[result];
 }
@@ -491,6 +492,16 @@ out:
     return done;
 }
 
+static void compare_pruned(struct comparison_run *run)
+{
+    enum pruned_result result =
+        run->result == COMPARE_EQUAL ? pruned_compare(run->arena, run->zones, run->test, run->said) : PRUNED_EQUAL;
+
+    if (result != PRUNED_EQUAL) {
+        run->result = result == PRUNED_DIFFERENT ? COMPARE_PRUNED : COMPARE_REFUSED;
+    }
+}
+
 enum compare_result compare_case(struct arena *arena, struct zone_files *zones, const struct oracle_case *test,
                                  struct buffer *said)
 {
@@ -506,5 +517,6 @@ enum compare_result compare_case(struct arena *arena, struct zone_files *zones, 
     if (run.result == COMPARE_EQUAL && !explained_case(arena, zones, test, said)) {
         run.result = COMPARE_EXPLAINED;
     }
+    compare_pruned(&run);
     return run.result;
 }

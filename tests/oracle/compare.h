@@ -19,6 +19,7 @@ enum compare_result {
     COMPARE_FUTURE,     /* later events change an answer */
     COMPARE_INSTANT,    /* batch and stream differ on the way */
     COMPARE_EXPLAINED,  /* the explanation says otherwise than the evaluator */
+    COMPARE_PRUNED,     /* a pruned state against one that holds everything */
 };
 const char *compare_result_name(enum compare_result result);
 

@@ -1,0 +1,457 @@
+/* Of what has begun to count, a later event or time alone takes the oldest first: events cease to count in the order of
+ * their times, panes as a whole. So "at least n" is decided by the newest n, the greatest value by those without a
+ * greater one behind them, the number of different values by the newest event of each. What has not begun to count yet
+ * is kept as it is. More than is needed does no harm: these truths depend on what they need alone; but absences need
+ * everything that lies within their reach. */
+#include "common/domain/user_keep.h"
+
+#include "common/base/timestamp.h"
+
+#include <stdlib.h>
+
+struct keeper {
+    struct evaluation *evaluation;
+    const struct user_base *base;
+    int64_t final_ms;
+    size_t count; /* entries with time <= final_ms */
+    unsigned char *needed;
+    const struct definition *definition; /* of the criterion looked at */
+};
+
+static const struct entry *at(const struct keeper *keeper, size_t index)
+{
+    return evaluation_entry(keeper->evaluation, index);
+}
+
+static bool selects(const struct keeper *keeper, size_t index, uint32_t selector)
+{
+    return bit_is_set(at(keeper, index)->mask, selector);
+}
+
+static int64_t leave_of(const struct measure_plan *plan, int64_t time_ms)
+{
+    int64_t enter;
+    int64_t leave;
+
+    window_bounds(plan, time_ms, &enter, &leave);
+    return leave;
+}
+
+/* Needs all entries of the selector at the time of entry `index`, which may tie (section 2). */
+static void need_ties(struct keeper *keeper, uint32_t selector, size_t index)
+{
+    int64_t time_ms = at(keeper, index)->time_ms;
+
+    for (size_t i = index + 1; i-- > 0 && at(keeper, i)->time_ms == time_ms;) {
+        keeper->needed[i] |= selects(keeper, i, selector);
+    }
+    for (size_t i = index; i < keeper->count && at(keeper, i)->time_ms == time_ms; i++) {
+        keeper->needed[i] |= selects(keeper, i, selector);
+    }
+}
+
+static void need_newest(struct keeper *keeper, uint32_t selector, size_t end)
+{
+    for (size_t i = end; i-- > 0;) {
+        if (selects(keeper, i, selector)) {
+            need_ties(keeper, selector, i);
+            return;
+        }
+    }
+}
+
+/* ---- measures ---- */
+
+/* The newest event of each different value, as many as can matter. */
+static void need_values(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    const struct evaluation *evaluation = keeper->evaluation;
+    size_t size = 16;
+    uint32_t *table;
+    int64_t kept = 0;
+
+    while (size < 2 * (end - first)) {
+        size *= 2;
+    }
+    table = evaluation_allocate(keeper->evaluation, size, sizeof *table);
+    for (size_t i = end; table != NULL && i > first && kept < plan->count_max; i--) {
+        const struct entry *entry = at(keeper, i - 1);
+        uint64_t hash;
+        size_t slot;
+
+        if (!bit_is_set(entry->mask, plan->selector) || !values_hash(evaluation, entry, &plan->column, 1, &hash)) {
+            continue;
+        }
+        slot = (size_t)hash & (size - 1);
+        while (table[slot] != 0 && !values_equal(evaluation, at(keeper, table[slot] - 1), entry, &plan->column, 1)) {
+            slot = (slot + 1) & (size - 1);
+        }
+        if (table[slot] == 0) {
+            table[slot] = (uint32_t)i;
+            keeper->needed[i - 1] = 1;
+            kept++;
+        }
+    }
+}
+
+static void need_periods(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    int64_t begin = TIMESTAMP_NEVER;
+    int64_t kept = 0;
+
+    for (size_t i = end; i > first && kept < plan->count_max; i--) {
+        int64_t time_ms = at(keeper, i - 1)->time_ms;
+        int64_t period;
+
+        if (!selects(keeper, i - 1, plan->selector) || time_ms >= begin) {
+            continue;
+        }
+        period = zone_period_index(plan->period_zone, plan->measure->period, time_ms);
+        begin = zone_period_start_ms(plan->period_zone, plan->measure->period, period);
+        keeper->needed[i - 1] = 1;
+        kept++;
+    }
+}
+
+static void need_extremes(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    const struct evaluation *evaluation = keeper->evaluation;
+    bool least = plan->measure->kind == RULE_MIN;
+    const struct slot *best = NULL;
+
+    for (size_t i = end; i > first; i--) {
+        const struct entry *entry = at(keeper, i - 1);
+        const struct slot *slot;
+
+        if (!bit_is_set(entry->mask, plan->selector)) {
+            continue;
+        }
+        slot = entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+        if (slot == NULL || slot->type != VALUE_NUMBER ||
+            (best != NULL && (least ? slot->number >= best->number : slot->number <= best->number))) {
+            continue;
+        }
+        best = slot;
+        keeper->needed[i - 1] = 1;
+    }
+}
+
+/* The first of all that leave together. */
+static void need_firsts(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    int64_t leave = INT64_MIN;
+
+    for (size_t i = first; i < end; i++) {
+        int64_t leaves;
+
+        if (!selects(keeper, i, plan->selector)) {
+            continue;
+        }
+        leaves = leave_of(plan, at(keeper, i)->time_ms);
+        if (leaves != leave) {
+            need_ties(keeper, plan->selector, i);
+            leave = leaves;
+        }
+    }
+}
+
+static void need_count(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    int64_t kept = 0;
+
+    for (size_t i = end; i > first && kept < plan->count_max; i--) {
+        if (selects(keeper, i - 1, plan->selector)) {
+            keeper->needed[i - 1] = 1;
+            kept++;
+        }
+    }
+}
+
+/* Of the entries [first, end), which count. */
+static void need_measure(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    switch (plan->measure->kind) {
+    case RULE_MIN:
+    case RULE_MAX:
+        need_extremes(keeper, plan, first, end);
+        return;
+    case RULE_DISTINCT:
+        if (plan->measure->period == RULE_PERIOD_NONE) {
+            need_values(keeper, plan, first, end);
+        } else {
+            need_periods(keeper, plan, first, end);
+        }
+        return;
+    case RULE_FIRST:
+    case RULE_EARLIEST:
+        need_firsts(keeper, plan, first, end);
+        return;
+    case RULE_LAST:
+    case RULE_LATEST:
+        need_newest(keeper, plan->selector, end);
+        return;
+    default:
+        need_count(keeper, plan, first, end);
+        return;
+    }
+}
+
+/* What has begun to count is taken together in panes; or has been summed up, where it counts for ever, and then only
+ * the values that were seen are needed, to know them again, unless there are enough. */
+static void need_event(struct keeper *keeper, const struct node *node)
+{
+    const struct measure_plan *plan = &node->plan;
+    const struct rule_measure *measure = plan->measure;
+    int64_t begun_ms = window_begun_ms(plan, keeper->final_ms);
+    size_t end = evaluation_first_after(keeper->evaluation, begun_ms, 0);
+    size_t first = 0;
+
+    if (plan->window->kind == RULE_WINDOW_NONE) {
+        bool chosen = measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST;
+        bool values = measure->kind == RULE_DISTINCT && measure->period == RULE_PERIOD_NONE &&
+                      keeper->base->summaries[node->base].sum < plan->count_max;
+
+        if (chosen || values) {
+            need_measure(keeper, plan, 0, end);
+        }
+        return;
+    }
+    for (size_t i = end; i < keeper->count; i++) {
+        keeper->needed[i] |= selects(keeper, i, plan->selector);
+    }
+    if (plan->pane_shape != RULESET_NONE) {
+        return;
+    }
+    while (first < end && leave_of(plan, at(keeper, first)->time_ms) <= keeper->final_ms) {
+        first++;
+    }
+    need_measure(keeper, plan, first, end);
+}
+
+/* ---- other criteria ---- */
+
+static void need_all(struct keeper *keeper, uint32_t selector, size_t first)
+{
+    for (size_t i = first; i < keeper->count; i++) {
+        keeper->needed[i] |= selects(keeper, i, selector);
+    }
+}
+
+/* The first entry of which something that is `within_ms` later can still count after final_ms. */
+static size_t first_in_reach(const struct keeper *keeper, const struct node *node, int64_t within_ms)
+{
+    size_t first = 0;
+
+    if (node->plan.window->kind == RULE_WINDOW_NONE) {
+        return 0;
+    }
+    while (first < keeper->count && leave_of(&node->plan, at(keeper, first)->time_ms + within_ms) <= keeper->final_ms) {
+        first++;
+    }
+    return first;
+}
+
+/* What is not mature, or in the window: with everything that could follow it. */
+static void need_absence(struct keeper *keeper, const struct node *node)
+{
+    size_t first = node->base == RULESET_NONE
+                       ? first_in_reach(keeper, node, 0)
+                       : evaluation_first_after(keeper->evaluation, keeper->final_ms, node->criterion->within_ms);
+
+    need_all(keeper, node->plan.selector, first);
+    need_all(keeper, node->followed_by, first);
+}
+
+static void need_sequence(struct keeper *keeper, const struct node *node)
+{
+    int64_t within_ms = node->criterion->within_ms;
+    size_t first = node->base == RULESET_NONE
+                       ? first_in_reach(keeper, node, within_ms)
+                       : evaluation_first_after(keeper->evaluation, keeper->final_ms, within_ms + 1);
+
+    /* Once completed it stays so where there is no window, and only a lifetime asks for the next. */
+    if (node->base != RULESET_NONE && keeper->base->summaries[node->base].count > 0 &&
+        keeper->definition->duration_ms == 0) {
+        return;
+    }
+    for (size_t i = 0; i < node->criterion->step_count; i++) {
+        need_all(keeper, node->steps[i], first);
+    }
+}
+
+static void need_nodes(struct keeper *keeper, const struct node *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct node *node = &nodes[i];
+
+        switch (node->criterion->kind) {
+        case CRITERION_EVENT:
+            need_event(keeper, node);
+            break;
+        case CRITERION_ABSENCE:
+            need_absence(keeper, node);
+            break;
+        case CRITERION_SEQUENCE:
+            need_sequence(keeper, node);
+            break;
+        case CRITERION_TRAIT:
+        case CRITERION_TRAIT_AGE:
+        case CRITERION_TRAIT_UNTIL:
+            need_newest(keeper, node->trait, keeper->count);
+            break;
+        default:
+            need_nodes(keeper, node->children, node->child_count);
+            break;
+        }
+    }
+}
+
+/* ---- panes ---- */
+
+static void add_to_pane(const struct keeper *keeper, const struct measure_plan *plan, const struct entry *entry,
+                        struct kept_pane *pane)
+{
+    const struct evaluation *evaluation = keeper->evaluation;
+    int128 sum = pane_sum(&pane->pane);
+
+    if (entry_is_pane(entry)) {
+        const struct pane *other = entry_pane(evaluation->state, entry);
+
+        sum += pane_sum(other);
+        pane->pane.count += other->count;
+        pane->pane.numeric_count += other->numeric_count;
+    } else {
+        const struct slot *slot = plan->column == RULESET_NONE
+                                      ? NULL
+                                      : entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+
+        pane->pane.count++;
+        if (slot != NULL && slot->type == VALUE_NUMBER) {
+            sum += slot->number;
+            pane->pane.numeric_count++;
+        }
+    }
+    pane->time_ms = entry->time_ms;
+    pane->pane.sum_low = (uint64_t)(uint128)sum;
+    pane->pane.sum_high = (int64_t)(sum >> 64);
+}
+
+/* Takes together what has begun to count; without room it only counts the panes. */
+static void take_panes(const struct keeper *keeper, size_t number, struct kept *kept)
+{
+    const struct measure_plan *plan = keeper->evaluation->ruleset->panes[number];
+    const struct taking taking = taking_begin(keeper->evaluation->state, plan);
+    size_t end = evaluation_first_after(keeper->evaluation, window_begun_ms(plan, keeper->final_ms), 0);
+    int64_t leave = INT64_MIN;
+
+    for (size_t i = 0; i < end; i++) {
+        const struct entry *entry = at(keeper, i);
+        int64_t leaves;
+
+        if (!taking_takes(&taking, entry)) {
+            continue;
+        }
+        leaves = leave_of(plan, entry->time_ms);
+        if (leaves <= keeper->final_ms) {
+            continue;
+        }
+        if (leaves != leave) {
+            leave = leaves;
+            kept->pane_count++;
+            if (kept->panes != NULL) {
+                kept->panes[kept->pane_count - 1] = (struct kept_pane){.shape = SHAPE_PANE | (uint32_t)number};
+            }
+        }
+        if (kept->panes != NULL) {
+            add_to_pane(keeper, plan, entry, &kept->panes[kept->pane_count - 1]);
+        }
+    }
+}
+
+static int compare_panes(const void *left, const void *right)
+{
+    const struct kept_pane *a = left;
+    const struct kept_pane *b = right;
+
+    if (a->time_ms != b->time_ms) {
+        return a->time_ms < b->time_ms ? -1 : 1;
+    }
+    return (a->shape > b->shape) - (a->shape < b->shape);
+}
+
+static void find_panes(const struct keeper *keeper, struct kept *kept)
+{
+    size_t pane_count = keeper->evaluation->ruleset->pane_count;
+
+    for (size_t i = 0; i < pane_count; i++) {
+        take_panes(keeper, i, kept);
+    }
+    if (kept->pane_count == 0) {
+        return;
+    }
+    kept->panes = evaluation_allocate(keeper->evaluation, kept->pane_count, sizeof *kept->panes);
+    if (kept->panes == NULL) {
+        return;
+    }
+    kept->pane_count = 0;
+    for (size_t i = 0; i < pane_count; i++) {
+        take_panes(keeper, i, kept);
+    }
+    qsort(kept->panes, kept->pane_count, sizeof *kept->panes, compare_panes);
+}
+
+/* ---- all of it ---- */
+
+/* Whether the order of section 2 between it and another depends on its id. */
+static bool is_tied(const struct keeper *keeper, size_t index)
+{
+    int64_t time_ms = at(keeper, index)->time_ms;
+
+    return (index > 0 && at(keeper, index - 1)->time_ms == time_ms) ||
+           (index + 1 < keeper->count && at(keeper, index + 1)->time_ms == time_ms);
+}
+
+static enum keep_kind kind_of(const struct keeper *keeper, size_t index)
+{
+    const struct entry *entry = at(keeper, index);
+    int64_t copies_after;
+    bool id = entry_record(keeper->evaluation->state, entry)->has_id;
+
+    if (entry->time_ms > keeper->final_ms) {
+        return KEEP_ALL;
+    }
+    if (__builtin_sub_overflow(keeper->final_ms, keeper->evaluation->ruleset->dedup_ms, &copies_after)) {
+        copies_after = INT64_MIN;
+    }
+    id = id && entry->time_ms > copies_after;
+    if (keeper->needed[index]) {
+        return id || is_tied(keeper, index) ? KEEP_ALL : KEEP_VALUES;
+    }
+    return id ? KEEP_ID : KEEP_NONE;
+}
+
+void keep_find(struct evaluation *evaluation, const struct user_base *base, struct kept *out)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    struct keeper keeper = {.evaluation = evaluation, .base = base, .final_ms = base->at_ms};
+
+    *out = (struct kept){.kinds = evaluation_allocate(evaluation, evaluation->entry_count, 1)};
+    keeper.count = evaluation_first_after(evaluation, base->at_ms, 0);
+    keeper.needed = evaluation_allocate(evaluation, keeper.count, 1);
+    if (out->kinds == NULL || keeper.needed == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        const struct segment_plan *plan = &ruleset->segments[i];
+
+        keeper.definition = plan->definition;
+        if (!plan->definition->needs_percentile) {
+            need_nodes(&keeper, plan->criteria, plan->definition->criterion_count);
+            need_nodes(&keeper, plan->exclude, plan->definition->exclude_count);
+        }
+    }
+    find_panes(&keeper, out);
+    for (size_t i = 0; i < evaluation->entry_count; i++) {
+        out->kinds[i] = (unsigned char)kind_of(&keeper, i);
+    }
+}
