@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-enum { DAY_MS = 86400000 };
+enum { DAY_MS = 86400000, DAYS_TO_1970 = 719163 /* from 0001-01-01, with itself */ };
 
 int64_t timestamp_days_from_civil(int64_t year, unsigned month, unsigned day)
 {
@@ -118,6 +118,59 @@ static bool read_zone(struct slice text, size_t at, int64_t *out_ms)
     return true;
 }
 
+/* Two digits as a number; where they are none, a number of 1000 or more. */
+static inline unsigned read_two(const char *text)
+{
+    unsigned tens = (unsigned)(unsigned char)text[0] - '0';
+    unsigned ones = (unsigned)(unsigned char)text[1] - '0';
+
+    return (tens > 9 || ones > 9 ? 1000 : 0) + (tens & 15) * 10 + (ones & 15);
+}
+
+/* The form that nearly all have, "2025-05-31T00:00:01.258Z", perhaps without the fraction. False where it is not
+ * certainly that: a leap second, say, or the last day of a month. */
+static bool parse_usual(struct slice text, int64_t *out_ms)
+{
+    static const short days_before[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    const char *at = text.data;
+    unsigned century;
+    unsigned year;
+    unsigned month;
+    unsigned day;
+    unsigned hour;
+    unsigned minute;
+    unsigned second;
+    unsigned ms = 0;
+    int64_t days;
+
+    if ((text.size != 24 && text.size != 20) || at[4] != '-' || at[7] != '-' || at[10] != 'T' || at[13] != ':' ||
+        at[16] != ':' || at[text.size - 1] != 'Z') {
+        return false;
+    }
+    century = read_two(at);
+    year = read_two(at + 2);
+    month = read_two(at + 5);
+    day = read_two(at + 8);
+    hour = read_two(at + 11);
+    minute = read_two(at + 14);
+    second = read_two(at + 17);
+    if (text.size == 24) {
+        unsigned hundreds = (unsigned)(unsigned char)at[20] - '0';
+
+        ms = at[19] != '.' || hundreds > 9 ? 1000 : hundreds * 100 + read_two(at + 21);
+    }
+    if (century - 1 > 98 || year > 99 || month - 1 > 11 || day - 1 > 27 || hour > 23 || minute > 59 || second > 59 ||
+        ms > 999) {
+        return false;
+    }
+    year += century * 100;
+    /* Leap days before this year, and this year's own. */
+    days = (int64_t)(year - 1) * 365 + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + days_before[month] +
+           (month > 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) + day - DAYS_TO_1970;
+    *out_ms = days * DAY_MS + (int64_t)((hour * 60 + minute) * 60 + second) * 1000 + ms;
+    return true;
+}
+
 bool timestamp_parse(struct slice text, int64_t *out_ms)
 {
     int64_t days;
@@ -129,6 +182,9 @@ bool timestamp_parse(struct slice text, int64_t *out_ms)
     int minute;
     int second;
 
+    if (parse_usual(text, out_ms)) {
+        return true;
+    }
     if (text.size < 20 || !read_date(text.data, &days) || (text.data[10] != 'T' && text.data[10] != 't') ||
         text.data[13] != ':' || text.data[16] != ':') {
         return false;

@@ -129,7 +129,7 @@ static bool take_event(struct eval *eval, const struct source *source, const str
 
 static bool read_events(struct eval *eval, struct error *err)
 {
-    const struct source_options options = {.decode = true};
+    const struct source_options options = {.decode = true, .projection = ruleset_projection(eval->ruleset)};
     struct source *source = NULL;
     struct source_item item;
     bool done = false;

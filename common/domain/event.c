@@ -4,34 +4,13 @@
 
 #include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
-
-enum field {
-    FIELD_NONE = 0,
-    FIELD_TYPE,
-    FIELD_MESSAGE_ID,
-    FIELD_USER_ID,
-    FIELD_ANONYMOUS_ID,
-    FIELD_TIMESTAMP,
-    FIELD_EVENT,
-    FIELD_PROPERTIES,
-    FIELD_TRAITS,
-    FIELD_PURPOSES,
-    FIELD_NAME,
-    FIELD_SPECVERSION,
-    FIELD_ID,
-    FIELD_SOURCE,
-    FIELD_SUBJECT,
-    FIELD_TIME,
-    FIELD_DATA,
-    FIELD_DATA_BASE64,
-    FIELD_COUNT,
-};
+#include "common/domain/optimisation.h"
 
 struct decoder {
     const struct json_document *document;
     struct arena *arena;
     struct error *why;
-    int32_t fields[FIELD_COUNT]; /* token of the value, or JSON_ABSENT */
+    const int32_t *fields; /* by enum event_field: token of the value, or JSON_ABSENT */
     bool no_memory;
 };
 
@@ -95,61 +74,6 @@ const char *quarantine_reason_name(enum quarantine_reason reason)
     return "unknown";
 }
 
-#define IS_KEY(literal) (memcmp(key, literal, sizeof(literal) - 1) == 0)
-
-/* The switch makes every comparison one of a fixed size, which the compiler turns into a load or two. */
-static enum field field_of(const char *key, size_t size)
-{
-    switch (size) {
-    case 2:
-        return IS_KEY("id") ? FIELD_ID : FIELD_NONE;
-    case 4:
-        if (IS_KEY("type")) {
-            return FIELD_TYPE;
-        }
-        if (IS_KEY("name")) {
-            return FIELD_NAME;
-        }
-        if (IS_KEY("time")) {
-            return FIELD_TIME;
-        }
-        return IS_KEY("data") ? FIELD_DATA : FIELD_NONE;
-    case 5:
-        return IS_KEY("event") ? FIELD_EVENT : FIELD_NONE;
-    case 6:
-        if (IS_KEY("userId")) {
-            return FIELD_USER_ID;
-        }
-        if (IS_KEY("traits")) {
-            return FIELD_TRAITS;
-        }
-        return IS_KEY("source") ? FIELD_SOURCE : FIELD_NONE;
-    case 7:
-        return IS_KEY("subject") ? FIELD_SUBJECT : FIELD_NONE;
-    case 8:
-        return IS_KEY("purposes") ? FIELD_PURPOSES : FIELD_NONE;
-    case 9:
-        if (IS_KEY("messageId")) {
-            return FIELD_MESSAGE_ID;
-        }
-        return IS_KEY("timestamp") ? FIELD_TIMESTAMP : FIELD_NONE;
-    case 10:
-        return IS_KEY("properties") ? FIELD_PROPERTIES : FIELD_NONE;
-    case 11:
-        if (IS_KEY("anonymousId")) {
-            return FIELD_ANONYMOUS_ID;
-        }
-        if (IS_KEY("specversion")) {
-            return FIELD_SPECVERSION;
-        }
-        return IS_KEY("data_base64") ? FIELD_DATA_BASE64 : FIELD_NONE;
-    default:
-        return FIELD_NONE;
-    }
-}
-
-#undef IS_KEY
-
 /* json_string, but for nearly all strings, which hold no escape, without a call. */
 static inline bool string_at(const struct decoder *decoder, uint32_t token, struct slice *out)
 {
@@ -162,18 +86,22 @@ static inline bool string_at(const struct decoder *decoder, uint32_t token, stru
     return true;
 }
 
-static bool sort_fields(struct decoder *decoder)
+/* Where all members have tokens. */
+static bool sort_fields(const struct decoder *decoder, int32_t fields[EVENT_FIELD_COUNT])
 {
     const struct json_token *tokens = decoder->document->tokens;
     uint32_t end = tokens[0].end_token;
 
+    for (size_t field = 0; field < EVENT_FIELD_COUNT; field++) {
+        fields[field] = JSON_ABSENT;
+    }
     for (uint32_t key = 1; key < end; key = tokens[key + 1].end_token) {
         struct slice text;
 
         if (!string_at(decoder, key, &text)) {
             return false;
         }
-        decoder->fields[field_of(text.data, text.size)] = (int32_t)key + 1;
+        fields[event_field_of(text)] = (int32_t)key + 1;
     }
     return true;
 }
@@ -197,7 +125,7 @@ static enum quarantine_reason refuse(struct decoder *decoder, enum quarantine_re
 }
 
 /* A string field; where it is none: `reason` with "FIELD is missing" or "FIELD is no string". */
-static enum quarantine_reason take_string(struct decoder *decoder, enum field field, const char *name,
+static enum quarantine_reason take_string(struct decoder *decoder, enum event_field field, const char *name,
                                           enum quarantine_reason reason, struct slice *out)
 {
     int32_t token = decoder->fields[field];
@@ -231,7 +159,7 @@ static enum quarantine_reason check_id(struct decoder *decoder, struct slice id,
     return QUARANTINE_NONE;
 }
 
-static enum quarantine_reason take_id(struct decoder *decoder, enum field field, const char *name,
+static enum quarantine_reason take_id(struct decoder *decoder, enum event_field field, const char *name,
                                       enum quarantine_reason reason, struct slice *out)
 {
     enum quarantine_reason wrong = take_string(decoder, field, name, reason, out);
@@ -242,7 +170,8 @@ static enum quarantine_reason take_id(struct decoder *decoder, enum field field,
     return check_id(decoder, *out, decoder->document->tokens[decoder->fields[field]].escaped, name, reason);
 }
 
-static enum quarantine_reason take_time(struct decoder *decoder, enum field field, const char *name, int64_t *out_ms)
+static enum quarantine_reason take_time(struct decoder *decoder, enum event_field field, const char *name,
+                                        int64_t *out_ms)
 {
     int32_t token = decoder->fields[field];
     enum json_type type = type_at(decoder, token);
@@ -271,7 +200,8 @@ static enum quarantine_reason take_time(struct decoder *decoder, enum field fiel
 }
 
 /* An object, or JSON_ABSENT where it is absent or null. */
-static enum quarantine_reason take_object(struct decoder *decoder, enum field field, const char *name, int32_t *out)
+static enum quarantine_reason take_object(struct decoder *decoder, enum event_field field, const char *name,
+                                          int32_t *out)
 {
     int32_t token = decoder->fields[field];
 
@@ -305,7 +235,7 @@ static enum quarantine_reason check_purpose(struct decoder *decoder, uint32_t ke
 static enum quarantine_reason take_purposes(struct decoder *decoder, int32_t *out)
 {
     const struct json_token *tokens = decoder->document->tokens;
-    int32_t object = decoder->fields[FIELD_PURPOSES];
+    int32_t object = decoder->fields[EVENT_FIELD_PURPOSES];
     enum quarantine_reason wrong;
 
     if (type_at(decoder, object) != JSON_OBJECT) {
@@ -344,8 +274,8 @@ static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct
     char *joined;
 
     event->kind = EVENT_TRACK;
-    TAKE(take_id(decoder, FIELD_SOURCE, "source", QUARANTINE_MESSAGE_ID, &source));
-    TAKE(take_id(decoder, FIELD_ID, "id", QUARANTINE_MESSAGE_ID, &id));
+    TAKE(take_id(decoder, EVENT_FIELD_SOURCE, "source", QUARANTINE_MESSAGE_ID, &source));
+    TAKE(take_id(decoder, EVENT_FIELD_ID, "id", QUARANTINE_MESSAGE_ID, &id));
     joined = arena_allocate(decoder->arena, source.size + 1 + id.size);
     if (joined == NULL) {
         decoder->no_memory = true;
@@ -357,13 +287,13 @@ static enum quarantine_reason decode_cloud_event(struct decoder *decoder, struct
     event->has_message_id = true;
     event->message_id = slice_of(joined, source.size + 1 + id.size);
     TAKE(check_id(decoder, event->message_id, false, "source and id", QUARANTINE_MESSAGE_ID));
-    TAKE(take_id(decoder, FIELD_SUBJECT, "subject", QUARANTINE_USER, &event->user));
-    TAKE(take_string(decoder, FIELD_TYPE, "type", QUARANTINE_EVENT, &event->name));
-    TAKE(take_time(decoder, FIELD_TIME, "time", &event->time_ms));
-    if (decoder->fields[FIELD_DATA_BASE64] != JSON_ABSENT) {
+    TAKE(take_id(decoder, EVENT_FIELD_SUBJECT, "subject", QUARANTINE_USER, &event->user));
+    TAKE(take_string(decoder, EVENT_FIELD_TYPE, "type", QUARANTINE_EVENT, &event->name));
+    TAKE(take_time(decoder, EVENT_FIELD_TIME, "time", &event->time_ms));
+    if (decoder->fields[EVENT_FIELD_DATA_BASE64] != JSON_ABSENT) {
         return refuse(decoder, QUARANTINE_PROPERTIES, "data_base64 is not supported; send data as an object");
     }
-    return take_object(decoder, FIELD_DATA, "data", &event->properties);
+    return take_object(decoder, EVENT_FIELD_DATA, "data", &event->properties);
 }
 
 static enum event_kind kind_of(struct slice type)
@@ -381,48 +311,49 @@ static enum event_kind kind_of(struct slice type)
 static enum quarantine_reason take_user(struct decoder *decoder, struct event *event)
 {
     bool anonymous = event->kind != EVENT_CONSENT && event->kind != EVENT_DELETE &&
-                     is_missing(decoder, decoder->fields[FIELD_USER_ID]) &&
-                     !is_missing(decoder, decoder->fields[FIELD_ANONYMOUS_ID]);
+                     is_missing(decoder, decoder->fields[EVENT_FIELD_USER_ID]) &&
+                     !is_missing(decoder, decoder->fields[EVENT_FIELD_ANONYMOUS_ID]);
 
-    return anonymous ? take_id(decoder, FIELD_ANONYMOUS_ID, "anonymousId", QUARANTINE_USER, &event->user)
-                     : take_id(decoder, FIELD_USER_ID, "userId", QUARANTINE_USER, &event->user);
+    return anonymous ? take_id(decoder, EVENT_FIELD_ANONYMOUS_ID, "anonymousId", QUARANTINE_USER, &event->user)
+                     : take_id(decoder, EVENT_FIELD_USER_ID, "userId", QUARANTINE_USER, &event->user);
 }
 
 /* track, page, screen, identify: optional messageId (null is as absent). */
 static enum quarantine_reason take_message_id(struct decoder *decoder, struct event *event)
 {
-    if (is_missing(decoder, decoder->fields[FIELD_MESSAGE_ID])) {
+    if (is_missing(decoder, decoder->fields[EVENT_FIELD_MESSAGE_ID])) {
         return QUARANTINE_NONE;
     }
     event->has_message_id = true;
-    return take_id(decoder, FIELD_MESSAGE_ID, "messageId", QUARANTINE_MESSAGE_ID, &event->message_id);
+    return take_id(decoder, EVENT_FIELD_MESSAGE_ID, "messageId", QUARANTINE_MESSAGE_ID, &event->message_id);
 }
 
 static enum quarantine_reason decode_message(struct decoder *decoder, struct event *event)
 {
     struct slice type;
 
-    TAKE(take_string(decoder, FIELD_TYPE, "type", QUARANTINE_TYPE, &type));
+    TAKE(take_string(decoder, EVENT_FIELD_TYPE, "type", QUARANTINE_TYPE, &type));
     event->kind = kind_of(type);
     if (event->kind == EVENT_NONE) {
         return refuse(decoder, QUARANTINE_TYPE, "type is none of track, page, screen, identify, consent, delete");
     }
     TAKE(take_user(decoder, event));
-    TAKE(take_time(decoder, FIELD_TIMESTAMP, "timestamp", &event->time_ms));
+    TAKE(take_time(decoder, EVENT_FIELD_TIMESTAMP, "timestamp", &event->time_ms));
     switch (event->kind) {
     case EVENT_TRACK:
         TAKE(take_message_id(decoder, event));
-        TAKE(take_string(decoder, FIELD_EVENT, "event", QUARANTINE_EVENT, &event->name));
-        return take_object(decoder, FIELD_PROPERTIES, "properties", &event->properties);
+        TAKE(take_string(decoder, EVENT_FIELD_EVENT, "event", QUARANTINE_EVENT, &event->name));
+        return take_object(decoder, EVENT_FIELD_PROPERTIES, "properties", &event->properties);
     case EVENT_PAGE:
     case EVENT_SCREEN:
         TAKE(take_message_id(decoder, event));
         event->name = slice_from(event_kind_name(event->kind));
-        event->page_name = is_missing(decoder, decoder->fields[FIELD_NAME]) ? JSON_ABSENT : decoder->fields[FIELD_NAME];
-        return take_object(decoder, FIELD_PROPERTIES, "properties", &event->properties);
+        event->page_name =
+            is_missing(decoder, decoder->fields[EVENT_FIELD_NAME]) ? JSON_ABSENT : decoder->fields[EVENT_FIELD_NAME];
+        return take_object(decoder, EVENT_FIELD_PROPERTIES, "properties", &event->properties);
     case EVENT_IDENTIFY:
         TAKE(take_message_id(decoder, event));
-        return take_object(decoder, FIELD_TRAITS, "traits", &event->traits);
+        return take_object(decoder, EVENT_FIELD_TRAITS, "traits", &event->traits);
     case EVENT_CONSENT:
         return take_purposes(decoder, &event->purposes);
     case EVENT_DELETE:
@@ -446,12 +377,11 @@ static enum quarantine_reason reason_of(enum json_fault fault)
     }
 }
 
-bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
-                  enum quarantine_reason *reason, struct error *why)
+/* Judges a message that is JSON. */
+static bool judge(struct decoder *decoder, struct event *out, enum quarantine_reason *reason)
 {
-    static const struct json_limits limits = {.depth_max = EVENT_DEPTH_MAX, .size_max = EVENT_SIZE_MAX};
-    struct decoder decoder = {.document = document, .arena = arena, .why = why};
-    int32_t specversion;
+    const struct json_document *document = decoder->document;
+    int32_t specversion = decoder->fields[EVENT_FIELD_SPECVERSION];
 
     *out = (struct event){
         .document = document,
@@ -460,27 +390,74 @@ bool event_decode(struct slice text, struct json_document *document, struct aren
         .purposes = JSON_ABSENT,
         .page_name = JSON_ABSENT,
     };
-    if (!json_parse(document, text, &limits, why)) {
+    if (type_at(decoder, specversion) == JSON_STRING && json_equal(document, specversion, SLICE_LITERAL("1.0"))) {
+        out->cloud_event = true;
+        *reason = decode_cloud_event(decoder, out);
+    } else {
+        *reason = decode_message(decoder, out);
+    }
+    return decoder->no_memory ? error_no_memory(decoder->why, "a message") : true;
+}
+
+static bool judge_all(struct decoder *decoder, struct event *out, enum quarantine_reason *reason)
+{
+    int32_t fields[EVENT_FIELD_COUNT];
+
+    if (decoder->document->tokens[0].type != JSON_OBJECT) {
+        *reason = refuse(decoder, QUARANTINE_NOT_OBJECT, "the message is no JSON object");
+        return true;
+    }
+    if (!sort_fields(decoder, fields)) {
+        return error_no_memory(decoder->why, "a message");
+    }
+    decoder->fields = fields;
+    return judge(decoder, out, reason);
+}
+
+static const struct json_limits message_limits = {.depth_max = EVENT_DEPTH_MAX, .size_max = EVENT_SIZE_MAX};
+
+bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
+                  enum quarantine_reason *reason, struct error *why)
+{
+    struct decoder decoder = {.document = document, .arena = arena, .why = why};
+
+    if (!json_parse(document, text, &message_limits, why)) {
         *reason = reason_of(document->fault);
         return document->fault != JSON_FAULT_NO_MEMORY;
     }
-    if (document->tokens[0].type != JSON_OBJECT) {
-        *reason = refuse(&decoder, QUARANTINE_NOT_OBJECT, "the message is no JSON object");
-        return true;
+    return judge_all(&decoder, out, reason);
+}
+
+static enum event_projection_place place_of(const struct event *event)
+{
+    if (event->kind == EVENT_IDENTIFY) {
+        return EVENT_PROJECTION_TRAITS;
     }
-    for (size_t field = 0; field < FIELD_COUNT; field++) {
-        decoder.fields[field] = JSON_ABSENT;
+    return event->cloud_event ? EVENT_PROJECTION_DATA : EVENT_PROJECTION_PROPERTIES;
+}
+
+bool event_decode_projected(struct slice text, const struct event_projection *projection,
+                            struct json_document *document, struct arena *arena, struct event *out,
+                            enum quarantine_reason *reason, struct error *why)
+{
+    struct decoder decoder = {.document = document, .arena = arena, .why = why};
+
+    if (!optimisation_on(OPTIMISATION_PROJECTION)) {
+        return event_decode(text, document, arena, out, reason, why);
     }
-    if (!sort_fields(&decoder)) {
-        return error_no_memory(why, "a message");
+    if (!json_parse_paths(document, text, &message_limits, &projection->paths, &decoder.fields, why)) {
+        *reason = reason_of(document->fault);
+        return document->fault != JSON_FAULT_NO_MEMORY;
     }
-    specversion = decoder.fields[FIELD_SPECVERSION];
-    if (type_at(&decoder, specversion) == JSON_STRING && json_equal(document, specversion, SLICE_LITERAL("1.0"))) {
-        *reason = decode_cloud_event(&decoder, out);
-    } else {
-        *reason = decode_message(&decoder, out);
+    if (decoder.fields == NULL) {
+        return judge_all(&decoder, out, reason);
     }
-    return decoder.no_memory ? error_no_memory(why, "a message") : true;
+    if (!judge(&decoder, out, reason)) {
+        return false;
+    }
+    out->projection = projection;
+    out->found = decoder.fields + event_projection_begin(projection, place_of(out));
+    return true;
 }
 
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,
@@ -497,6 +474,21 @@ bool event_property(const struct event *event, const struct slice *keys, size_t 
         }
     }
     return json_value(document, token, arena, out, out_of_range);
+}
+
+bool event_read(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
+                struct arena *arena, struct value *out)
+{
+    bool name = event->page_name != JSON_ABSENT && slice_equal_text(keys[0], "name");
+
+    if (event->found != NULL && !name) {
+        return json_value(event->document, event->found[index], arena, out, NULL);
+    }
+    if (event->kind == EVENT_IDENTIFY) {
+        return json_value(event->document, json_path(event->document, event->traits, keys, key_count), arena, out,
+                          NULL);
+    }
+    return event_property(event, keys, key_count, arena, out, NULL);
 }
 
 bool event_purposes(const struct event *event, struct arena *arena, event_purpose_visit *visit, void *context)

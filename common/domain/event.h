@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/domain/event_projection.h"
 #include "common/domain/json.h"
 
 #include <stdint.h>
@@ -22,15 +23,19 @@ const char *event_kind_name(enum event_kind kind);
 /* Borrowed from the text, the document and the arena given to event_decode; valid until they are reused. */
 struct event {
     enum event_kind kind;
+    bool cloud_event; /* its properties are what stands under "data" */
     struct slice user;
     bool has_message_id;
     struct slice message_id;
     struct slice name; /* "page" and "screen" for those; empty for identify, consent, delete */
     int64_t time_ms;
     const struct json_document *document;
-    int32_t properties; /* token of an object, or JSON_ABSENT */
-    int32_t traits;     /* identify */
-    int32_t purposes;   /* consent: an object of booleans */
+    /* Which properties and traits have tokens: NULL where all have. */
+    const struct event_projection *projection;
+    const int32_t *found; /* the token of each of these, or JSON_ABSENT; NULL where all have */
+    int32_t properties;   /* token of an object, or JSON_ABSENT */
+    int32_t traits;       /* identify */
+    int32_t purposes;     /* consent: an object of booleans */
     int32_t
         page_name; /* page, screen: token of `name`, which stands in for a missing properties.name, or JSON_ABSENT */
 };
@@ -66,9 +71,20 @@ const char *quarantine_reason_name(enum quarantine_reason reason);
 bool event_decode(struct slice text, struct json_document *document, struct arena *arena, struct event *out,
                   enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 
+/* The same for one who reads nothing of properties and traits but what the projection names: same verdict, same reason
+ * in words, same values, in less time. */
+bool event_decode_projected(struct slice text, const struct event_projection *projection,
+                            struct json_document *document, struct arena *arena, struct event *out,
+                            enum quarantine_reason *reason, struct error *why) MUST_CHECK;
+
 /* Property at `path` of the event, with page_name standing in for a missing "name". False when there is no memory. */
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,
                     struct value *out, bool *out_of_range) MUST_CHECK;
+
+/* The trait (of an identify event) or property (of any other) of that path, which the projection that the event was
+ * decoded with, if there was one, has at `index`. False when there is no memory. */
+bool event_read(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
+                struct arena *arena, struct value *out) MUST_CHECK;
 
 /* Calls visit for each purpose of a consent event, in document order; stops and returns false where visit does. */
 typedef bool event_purpose_visit(void *context, struct slice purpose, bool granted);

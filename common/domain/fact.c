@@ -34,19 +34,9 @@ static bool read_values(struct evaluation *evaluation, const struct shape *shape
     for (size_t i = 0; i < (all ? ruleset->source_count : shape->source_count); i++) {
         size_t index = all ? i : shape->sources[i];
         const struct rule_source *source = &ruleset->sources[index];
-        struct value *value = &evaluation->values[index];
-        bool read;
 
-        if (event->kind == EVENT_IDENTIFY) {
-            int32_t token = event->traits == JSON_ABSENT
-                                ? JSON_ABSENT
-                                : json_path(event->document, event->traits, source->keys, source->key_count);
-
-            read = json_value(event->document, token, &evaluation->arena, value, NULL);
-        } else {
-            read = event_property(event, source->keys, source->key_count, &evaluation->arena, value, NULL);
-        }
-        if (!read) {
+        if (!event_read(event, index, source->keys, source->key_count, &evaluation->arena,
+                        &evaluation->values[index])) {
             return error_no_memory(err, "an event's properties");
         }
     }
@@ -151,6 +141,9 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     const struct shape *shape =
         event->kind == EVENT_IDENTIFY ? &ruleset->shapes[SHAPE_IDENTIFY] : ruleset_shape(ruleset, event->name);
 
+    if (event->projection != NULL && event->projection != &ruleset->projection) {
+        return error_set(err, ERROR_INTERNAL, "an event was decoded for other rules");
+    }
     *out = (struct fact){.time_ms = event->time_ms,
                          .shape = (uint32_t)(shape - ruleset->shapes),
                          .mask = evaluation->mask};

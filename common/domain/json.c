@@ -72,6 +72,8 @@ void json_document_clear(struct json_document *document)
     memory_free(document->tokens);
     memory_free(document->padded);
     memory_free(document->slots);
+    memory_free(document->found);
+    json_index_clear(&document->index);
     json_document_init(document);
 }
 
@@ -98,39 +100,11 @@ static inline const char *skip_blank(const char *at)
     return at;
 }
 
-static inline bool is_digit(char byte)
-{
-    return (unsigned char)(byte - '0') < 10;
-}
-
 static const char *skip_number(struct parser *parser, const char *at)
 {
-    at += *at == '-';
-    if (!is_digit(*at) || (*at == '0' && is_digit(at[1]))) {
-        return fail(parser, JSON_FAULT_NUMBER, at);
-    }
-    while (is_digit(*at)) {
-        at++;
-    }
-    if (*at == '.') {
-        if (!is_digit(*++at)) {
-            return fail(parser, JSON_FAULT_NUMBER, at);
-        }
-        while (is_digit(*at)) {
-            at++;
-        }
-    }
-    if (*at == 'e' || *at == 'E') {
-        at++;
-        at += *at == '+' || *at == '-';
-        if (!is_digit(*at)) {
-            return fail(parser, JSON_FAULT_NUMBER, at);
-        }
-        while (is_digit(*at)) {
-            at++;
-        }
-    }
-    return at;
+    const char *end = json_skip_number(at, &parser->fault_at);
+
+    return end != NULL ? end : fail(parser, JSON_FAULT_NUMBER, parser->fault_at);
 }
 
 /* Room for two more tokens. */

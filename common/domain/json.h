@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/domain/json_index.h"
 #include "common/domain/value.h"
 
 #include <stdint.h>
@@ -33,7 +34,7 @@ struct json_token {
     uint32_t begin;     /* byte offset in the text; of a string: behind the opening quote */
     uint32_t size;      /* bytes; of a string: without its quotes; of a container: with its brackets */
     uint32_t end_token; /* index of the first token behind this value */
-    uint32_t count;     /* elements of an array, members of an object */
+    uint32_t count;     /* elements of an array, members of an object, whether they have tokens or not */
 };
 
 /* What made a text no JSON, for callers that must tell kinds apart. */
@@ -55,7 +56,8 @@ enum json_fault {
 };
 const char *json_fault_text(enum json_fault fault);
 
-/* Tokens: an object is followed by key, value, key, value ... where a key is a JSON_STRING token. */
+/* Tokens: an object is followed by key, value, key, value ... where a key is a JSON_STRING token. After
+ * json_parse_paths only the members that are wanted have tokens. */
 struct json_document {
     struct slice text;
     struct json_token *tokens; /* tokens[0] is the root */
@@ -68,6 +70,9 @@ struct json_document {
     size_t padded_capacity;
     uint32_t *slots; /* hash table for the keys of a large object */
     size_t slot_capacity;
+    struct json_index index;
+    int32_t *found; /* by number of a path */
+    size_t found_capacity;
 };
 
 struct json_limits {
@@ -84,6 +89,14 @@ void json_document_clear(struct json_document *document);
  * for repeated keys, invalid UTF-8, too deep, too large), or ERROR_INTERNAL for no memory. */
 bool json_parse(struct json_document *document, struct slice text, const struct json_limits *limits,
                 struct error *err) MUST_CHECK;
+
+struct json_paths;
+
+/* The same for a message of which only some members are wanted: the same verdict on the whole text, but tokens only for
+ * these. *out_found: by number of a path the token of its value or JSON_ABSENT, borrowed until the next call; NULL
+ * where the text was unusual (an escape in a key, say, or no object) and all of it has tokens. */
+bool json_parse_paths(struct json_document *document, struct slice text, const struct json_limits *limits,
+                      const struct json_paths *paths, const int32_t **out_found, struct error *err) MUST_CHECK;
 
 /* Index of the value of that key in the object at `object`, or JSON_ABSENT (also when `object` is no object or is
  * JSON_ABSENT). The key is compared unescaped. */

@@ -12,8 +12,7 @@ uint32_t json_key_hash_escaped(struct slice raw)
     unsigned char first[8] = {0};
     unsigned char recent[8] = {0}; /* a ring: byte i is at i % 8 */
     unsigned char last[8] = {0};
-    uint64_t first_bits;
-    uint64_t last_bits;
+    struct json_key_ends ends;
     size_t size = 0;
 
     json_unescape_begin(&reader, raw);
@@ -27,9 +26,9 @@ uint32_t json_key_hash_escaped(struct slice raw)
     for (size_t i = 0; size >= sizeof last && i < sizeof last; i++) {
         last[i] = recent[(size + i) % sizeof recent];
     }
-    memcpy(&first_bits, first, sizeof first_bits);
-    memcpy(&last_bits, last, sizeof last_bits);
-    return json_key_mix(first_bits, last_bits, size);
+    memcpy(&ends.first, first, sizeof ends.first);
+    memcpy(&ends.last, last, sizeof ends.last);
+    return json_key_mix(ends, size);
 }
 
 static struct slice key_raw(const struct json_document *document, const char *base, uint32_t key)

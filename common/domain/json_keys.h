@@ -16,28 +16,46 @@ static inline void json_key_filter_reset(struct json_key_filter *filter)
     *filter = (struct json_key_filter){.bits = {0}};
 }
 
-/* Short hash of a key: of its first and last eight bytes and its size. Good enough to tell the few keys of a small
- * object apart; where it is equal the keys are compared in full. */
-static inline uint32_t json_key_mix(uint64_t first, uint64_t last, size_t size)
-{
-    uint64_t hash = (first ^ (last << 23 | last >> 41)) + size;
+/* The first and the last eight bytes of a key; of a shorter one all of them and nothing. With the size they tell keys
+ * of up to sixteen bytes apart. */
+struct json_key_ends {
+    uint64_t first;
+    uint64_t last;
+};
 
-    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+static inline struct json_key_ends json_key_ends(struct slice key)
+{
+    struct json_key_ends ends = {0};
+
+    if (key.size >= sizeof ends.first) {
+        memcpy(&ends.first, key.data, sizeof ends.first);
+        memcpy(&ends.last, key.data + key.size - sizeof ends.last, sizeof ends.last);
+    } else if (key.size > 0) {
+        memcpy(&ends.first, key.data, key.size);
+    }
+    return ends;
 }
 
-/* Of a key without escapes, in text with zeros behind it. */
-static inline uint32_t json_key_hash_plain(const char *text, size_t size)
+/* The same without a loop, where eight bytes can be read whatever the size. */
+static inline struct json_key_ends json_key_ends_padded(const char *text, size_t size)
 {
-    uint64_t first;
-    uint64_t last = 0;
+    struct json_key_ends ends = {0};
 
-    memcpy(&first, text, sizeof first);
-    if (size < sizeof first) {
-        first &= (UINT64_C(1) << (8 * size)) - 1;
+    memcpy(&ends.first, text, sizeof ends.first);
+    if (size < sizeof ends.first) {
+        ends.first &= (UINT64_C(1) << (8 * size)) - 1;
     } else {
-        memcpy(&last, text + size - sizeof last, sizeof last);
+        memcpy(&ends.last, text + size - sizeof ends.last, sizeof ends.last);
     }
-    return json_key_mix(first, last, size);
+    return ends;
+}
+
+/* A short hash, good enough to tell the keys of an object apart; where it is equal the keys are compared in full. */
+static inline uint32_t json_key_mix(struct json_key_ends ends, size_t size)
+{
+    uint64_t hash = (ends.first ^ (ends.last << 23 | ends.last >> 41)) + size;
+
+    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
 /* The same of what an escaped key means. */
@@ -53,8 +71,9 @@ static inline bool json_key_filter_add(struct json_key_filter *filter, struct js
 {
     struct json_token *token = &document->tokens[key];
     const char *text = base + token->begin;
-    uint32_t hash = __builtin_expect(token->escaped, 0) ? json_key_hash_escaped(slice_of(text, token->size))
-                                                        : json_key_hash_plain(text, token->size);
+    uint32_t hash = __builtin_expect(token->escaped, 0)
+                        ? json_key_hash_escaped(slice_of(text, token->size))
+                        : json_key_mix(json_key_ends_padded(text, token->size), token->size);
     uint64_t *word = &filter->bits[hash >> 30];
     uint64_t bit = UINT64_C(1) << (hash >> 24 & 63);
     bool taken = (*word & bit) != 0;

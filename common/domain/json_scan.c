@@ -30,8 +30,7 @@ static int32_t hex_four(const char *at)
     return unit;
 }
 
-/* Behind the escape whose backslash is at `at`, or NULL. */
-static const char *skip_escape(const char *at, enum json_fault *fault)
+const char *json_skip_escape(const char *at, enum json_fault *fault)
 {
     int32_t unit;
 
@@ -98,6 +97,25 @@ static const char *skip_character(const char *at)
     return at + 4;
 }
 
+bool json_is_utf8(struct slice text)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.size;
+    uint64_t bytes;
+
+    while (at != NULL && at < end) {
+        if ((size_t)(end - at) >= sizeof bytes) {
+            memcpy(&bytes, at, sizeof bytes);
+            if ((bytes & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof bytes;
+                continue;
+            }
+        }
+        at = (unsigned char)*at < 0x80 ? at + 1 : skip_character(at);
+    }
+    return at != NULL;
+}
+
 const char *json_scan_rest(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at)
 {
     for (;;) {
@@ -109,7 +127,7 @@ const char *json_scan_rest(const char *at, uint8_t *escaped, enum json_fault *fa
         *fault_at = at;
         if (*at == '\\') {
             *escaped = 1;
-            next = skip_escape(at, fault);
+            next = json_skip_escape(at, fault);
         } else if ((unsigned char)*at >= 0x80) {
             *fault = JSON_FAULT_UTF8;
             next = skip_character(at);

@@ -73,6 +73,58 @@ static inline const char *json_skip_plain(const char *at)
  * it is no string. Sets *escaped where there is a backslash (and leaves it alone otherwise). */
 const char *json_scan_rest(const char *at, uint8_t *escaped, enum json_fault *fault, const char **fault_at);
 
+/* Behind the escape whose backslash is at `at`, or NULL with *fault. Reads no further than the first byte that does not
+ * belong to it. */
+const char *json_skip_escape(const char *at, enum json_fault *fault);
+
+/* Whether all of it is UTF-8; the last byte must be below 128. */
+bool json_is_utf8(struct slice text);
+
+static inline bool json_is_blank(char byte)
+{
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+static inline bool json_is_digit(char byte)
+{
+    return (unsigned char)(byte - '0') < 10;
+}
+
+/* Behind the number at `at`, or NULL with *fault_at where it is malformed. Reads no further than the first byte that
+ * does not belong to it. */
+static inline const char *json_skip_number(const char *at, const char **fault_at)
+{
+    at += *at == '-';
+    if (!json_is_digit(*at) || (*at == '0' && json_is_digit(at[1]))) {
+        *fault_at = at;
+        return NULL;
+    }
+    while (json_is_digit(*at)) {
+        at++;
+    }
+    if (*at == '.') {
+        if (!json_is_digit(*++at)) {
+            *fault_at = at;
+            return NULL;
+        }
+        while (json_is_digit(*at)) {
+            at++;
+        }
+    }
+    if (*at == 'e' || *at == 'E') {
+        at++;
+        at += *at == '+' || *at == '-';
+        if (!json_is_digit(*at)) {
+            *fault_at = at;
+            return NULL;
+        }
+        while (json_is_digit(*at)) {
+            at++;
+        }
+    }
+    return at;
+}
+
 /* The bytes of an escaped string one after another, unescaped. The string was scanned before, so it is valid. */
 struct json_unescape {
     const char *at;

@@ -7,8 +7,8 @@ static bool off[OPTIMISATION_COUNT];
 const char *optimisation_name(enum optimisation optimisation)
 {
     static const char *const names[OPTIMISATION_COUNT] = {
-        "none",  "touch index", "needs", "verdicts",  "short circuit", "reach",
-        "tally", "turn",        "carry", "summaries", "answers",
+        "none",  "projection", "touch index", "needs", "verdicts",  "short circuit",
+        "reach", "tally",      "turn",        "carry", "summaries", "answers",
     };
 
     return names[optimisation];

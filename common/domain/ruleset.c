@@ -568,6 +568,20 @@ static bool compile_bits(struct compiler *compiler)
     return spread_touches(compiler);
 }
 
+static bool compile_projection(struct ruleset *ruleset, struct error *err)
+{
+    if (!event_projection_init(&ruleset->projection, (uint32_t)ruleset->source_count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < ruleset->source_count; i++) {
+        if (!event_projection_add(&ruleset->projection, ruleset->sources[i].keys, ruleset->sources[i].key_count,
+                                  (uint32_t)i, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool compile(struct compiler *compiler)
 {
     struct ruleset *ruleset = compiler->ruleset;
@@ -612,7 +626,8 @@ static bool compile(struct compiler *compiler)
     ruleset->column_words = (ruleset->column_count + 63) / 64;
     return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) &&
            ruleset_keep_compile(ruleset, compiler->err) && compile_bits(compiler) &&
-           ruleset_shapes_compile(ruleset, compiler->err) && ruleset_fingerprint_compile(ruleset, compiler->err);
+           ruleset_shapes_compile(ruleset, compiler->err) && compile_projection(ruleset, compiler->err) &&
+           ruleset_fingerprint_compile(ruleset, compiler->err);
 }
 
 bool ruleset_new(const struct segment_set *set, const struct ruleset_options *options, struct ruleset **out,
@@ -643,9 +658,15 @@ bool ruleset_new(const struct segment_set *set, const struct ruleset_options *op
 void ruleset_free(struct ruleset *ruleset)
 {
     if (ruleset != NULL) {
+        event_projection_clear(&ruleset->projection);
         arena_clear(&ruleset->arena);
         memory_free(ruleset);
     }
+}
+
+const struct event_projection *ruleset_projection(const struct ruleset *ruleset)
+{
+    return &ruleset->projection;
 }
 
 size_t ruleset_segment_count(const struct ruleset *ruleset)

@@ -4,6 +4,7 @@
 #define MUSTER_DOMAIN_RULESET_H
 
 #include "common/base/error.h"
+#include "common/domain/event_projection.h"
 #include "common/domain/rule.h"
 #include "common/domain/zone.h"
 
@@ -43,6 +44,10 @@ bool ruleset_supports(const struct definition *definition, const char **what, st
 /* Equal for two rulesets of the same definitions, options and time zones; what was kept of users for one of them is
  * good for the other. */
 uint64_t ruleset_fingerprint(const struct ruleset *ruleset);
+
+/* What these rules read of a message, for event_decode_projected; lives as long as the ruleset. An event decoded with
+ * it can be folded into states of this ruleset only. */
+const struct event_projection *ruleset_projection(const struct ruleset *ruleset);
 
 /* How far back the segment's state can depend (reconciliation, section 2, "reach"): ms, or TIMESTAMP_NEVER when
  * unlimited. References included. */

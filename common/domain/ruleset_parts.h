@@ -130,6 +130,7 @@ struct ruleset {
 
     struct rule_source *sources;
     size_t source_count;
+    struct event_projection projection; /* of the sources, by their index */
     struct rule_column *columns;
     size_t column_count;
     struct selector *selectors;

@@ -302,9 +302,15 @@ static bool give_message_id(struct source *source, const struct raw *raw, struct
 /* Judges the message and gives it its id. */
 static bool decode(struct source *source, const struct raw *raw, struct source_item *item, struct error *err)
 {
+    const struct event_projection *projection = source->options.projection;
     enum quarantine_reason reason;
+    bool decoded;
 
-    if (!event_decode(item->text, &source->document, &source->arena, &item->event, &reason, &source->why)) {
+    decoded = projection == NULL
+                  ? event_decode(item->text, &source->document, &source->arena, &item->event, &reason, &source->why)
+                  : event_decode_projected(item->text, projection, &source->document, &source->arena, &item->event,
+                                           &reason, &source->why);
+    if (!decoded) {
         *err = source->why;
         return false;
     }

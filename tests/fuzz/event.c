@@ -1,6 +1,8 @@
 /* One message from a stranger: decoded twice with the same result, read by paths, written again from its tokens and
- * read back. */
+ * read back; and decoded by some of its paths, with the same verdict and values. All levels of the processor find the
+ * same joints in it. */
 #include "tests/fuzz/fuzz.h"
+#include "tests/projected.h"
 
 #include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
@@ -176,6 +178,50 @@ static void check_event(const struct event *event, struct arena *arena)
     }
 }
 
+static void check_projected(struct slice input)
+{
+    const struct projected_path none = {0};
+    struct projected both;
+    const char *difference;
+
+    projected_init(&both);
+    fuzz_check(projected_paths(&both), "no memory for no paths");
+    difference = projected_compare(&both, input);
+    fuzz_check(difference == NULL, "decoded by its envelope: %s", difference);
+    if (both.whole.reason == QUARANTINE_NONE) {
+        projected_add_members(&both, both.whole.event.properties, none);
+        projected_add_members(&both, both.whole.event.traits, none);
+        projected_add_members(&both, both.whole.event.page_name,
+                              (struct projected_path){.keys = {SLICE_LITERAL("name")}, .key_count = 1});
+        fuzz_check(projected_paths(&both), "no memory for paths");
+        difference = projected_compare(&both, input);
+        fuzz_check(difference == NULL, "decoded by paths: %s", difference);
+    }
+    projected_clear(&both);
+}
+
+static void check_levels(struct slice input)
+{
+    enum json_index_result wanted;
+    struct json_index portable;
+    struct json_index index;
+
+    json_index_init(&portable);
+    json_index_init(&index);
+    wanted = json_index_find(&portable, input, JSON_INDEX_PORTABLE);
+    for (enum json_index_level level = JSON_INDEX_PORTABLE; level < JSON_INDEX_LEVEL_COUNT; level++) {
+        if (json_index_supports(level)) {
+            fuzz_check(json_index_find(&index, input, level) == wanted, "%s: another verdict",
+                       json_index_level_name(level));
+            fuzz_check(index.count == portable.count && index.has_backslash == portable.has_backslash &&
+                           memcmp(index.positions, portable.positions, index.count * sizeof *index.positions) == 0,
+                       "%s: other joints", json_index_level_name(level));
+        }
+    }
+    json_index_clear(&portable);
+    json_index_clear(&index);
+}
+
 void fuzz_event(struct slice input)
 {
     static const struct slice before = {"{\"a\":[1,\"b\"]}", 13}; /* what a document was used for does not matter */
@@ -204,4 +250,6 @@ void fuzz_event(struct slice input)
     }
     decoder_clear(&decoders[0]);
     decoder_clear(&decoders[1]);
+    check_projected(input);
+    check_levels(input);
 }

@@ -2,6 +2,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 Suite *timestamp_suite(void);
 
 static const struct {
@@ -64,6 +66,47 @@ START_TEST(parse_reads_rfc3339)
 
         ck_assert_msg(timestamp_parse(slice_from(good[i].text), &ms), "%s", good[i].text);
         ck_assert_msg(ms == good[i].ms, "%s: %lld", good[i].text, (long long)ms);
+    }
+}
+END_TEST
+
+/* A small t is read as well, but without the short cut for what nearly all write. */
+static void compare_with_general(const char *text)
+{
+    char other[32] = {0};
+    int64_t usual_ms = -2;
+    int64_t general_ms = -2;
+    bool usual = timestamp_parse(slice_from(text), &usual_ms);
+
+    memcpy(other, text, strlen(text));
+    other[10] = other[10] == 'T' ? 't' : other[10];
+    ck_assert_msg(usual == timestamp_parse(slice_from(other), &general_ms) && usual_ms == general_ms, "%s: %lld, %lld",
+                  text, (long long)usual_ms, (long long)general_ms);
+}
+
+START_TEST(the_usual_form_is_read_like_any_other)
+{
+    static const char *const texts[] = {"2025-05-31T12:34:56.789Z", "2000-02-28T23:59:59.000Z", "0001-01-01T00:00:00Z"};
+    static const char others[] = "0123456789:;-./TtZz \xff";
+    char text[32] = {0};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        for (size_t at = 0; at < strlen(texts[i]); at++) {
+            for (size_t other = 0; other < sizeof others - 1; other++) {
+                memset(text, 0, sizeof text);
+                memcpy(text, texts[i], strlen(texts[i]));
+                text[at] = others[other];
+                compare_with_general(text);
+            }
+        }
+    }
+    for (int year = 0; year<10000; year += year> 1890 && year < 2110 ? 1 : 37) {
+        for (int month = 0; month <= 13; month++) {
+            for (int day = 0; day <= 32; day += day < 26 ? 13 : 1) {
+                (void)snprintf(text, sizeof text, "%04d-%02d-%02dT10:11:12.345Z", year, month, day);
+                compare_with_general(text);
+            }
+        }
     }
 }
 END_TEST
@@ -194,6 +237,7 @@ Suite *timestamp_suite(void)
 
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, parse_reads_rfc3339);
+    tcase_add_test(tests, the_usual_form_is_read_like_any_other);
     tcase_add_test(tests, parse_refuses_everything_else);
     tcase_add_test(tests, parse_stays_inside_the_slice);
     tcase_add_test(tests, civil_days_go_both_ways);

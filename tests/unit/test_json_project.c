@@ -1,0 +1,419 @@
+/* A message decoded by what rules read of it gets the verdict, the words and the values of one decoded as a whole. */
+#include "common/domain/json_index.h"
+
+#include "common/base/file.h"
+#include "tests/projected.h"
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+Suite *json_project_suite(void);
+
+#define REST "\"userId\":\"u\",\"timestamp\":1"
+#define TRACK "{\"type\":\"track\",\"event\":\"e\"," REST ",\"properties\":"
+
+static struct projected both;
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t bound)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(random_state >> 33) % bound;
+}
+
+static void begin(void)
+{
+    const struct projected_path paths[] = {
+        {.keys = {SLICE_LITERAL("sku")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("price")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("name")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("name"), SLICE_LITERAL("first")}, .key_count = 2},
+        {.keys = {SLICE_LITERAL("a"), SLICE_LITERAL("b"), SLICE_LITERAL("c")}, .key_count = 3},
+        {.keys = {SLICE_LITERAL("a")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("a key of more than sixteen bytes")}, .key_count = 1},
+    };
+
+    random_state = 7;
+    projected_init(&both);
+    both.path_count = sizeof paths / sizeof paths[0];
+    memcpy(both.paths, paths, sizeof paths);
+    ck_assert(projected_paths(&both));
+}
+
+static void end(void)
+{
+    projected_clear(&both);
+}
+
+/* In a block of exactly its size, so that the sanitizer sees a read behind its end. */
+static void compare(struct slice text)
+{
+    char *copy = memory_allocate(text.size);
+    const char *difference;
+
+    ck_assert_ptr_nonnull(copy);
+    if (text.size > 0) {
+        memcpy(copy, text.data, text.size);
+    }
+    arena_reset(&both.whole.arena);
+    arena_reset(&both.part.arena);
+    difference = projected_compare(&both, slice_of(copy, text.size));
+    ck_assert_msg(difference == NULL, "%s differs: %.*s", difference, (int)text.size, text.data);
+    memory_free(copy);
+}
+
+static void compare_levels(struct slice text)
+{
+    enum json_index_result wanted;
+    struct json_index portable;
+    struct json_index index;
+
+    json_index_init(&portable);
+    json_index_init(&index);
+    wanted = json_index_find(&portable, text, JSON_INDEX_PORTABLE);
+    for (enum json_index_level level = JSON_INDEX_PORTABLE; level < JSON_INDEX_LEVEL_COUNT; level++) {
+        if (!json_index_supports(level)) {
+            continue;
+        }
+        ck_assert_int_eq(json_index_find(&index, text, level), wanted);
+        ck_assert_uint_eq(index.count, portable.count);
+        ck_assert_int_eq(index.has_backslash, portable.has_backslash);
+        ck_assert_msg(memcmp(index.positions, portable.positions, index.count * sizeof *index.positions) == 0,
+                      "%s differs: %.*s", json_index_level_name(level), (int)text.size, text.data);
+    }
+    json_index_clear(&portable);
+    json_index_clear(&index);
+}
+
+static const char *const messages[] = {
+    TRACK "{\"sku\":\"s-1\",\"price\":12.50,\"quantity\":3,\"a\":{\"b\":{\"c\":true},\"d\":[1,{\"b\":2}]}}}",
+    TRACK "{\"\":0,\"a\":null,\"price\":-0,\"sku\":[],\"name\":{},\"x\":false}}",
+    TRACK "{\"price\":1e3,\"sku\":\"\\u00e9\\\"\\\\\",\"name\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}}",
+    TRACK "{\"a key of more than sixteen bytes\":1,\"a key 0f more than sixteen bytes\":2}}",
+    TRACK "{\"a\":{\"b\":1},\"\\u0061\":2}}",
+    TRACK "{\"a\":{\"b\":1},\"b\":{\"a\":1,\"b\":2,\"a\":3}}}",
+    TRACK "null}",
+    TRACK "[]}",
+    " {\n\t\"type\" : \"page\" ,\r\n\"name\" : {\"first\":\"n\"} , " REST
+    " , \"properties\" : { \"x\" : [ 1 , 2 ] } } \n",
+    "{\"type\":\"page\",\"name\":\"home\"," REST ",\"properties\":{\"name\":null,\"price\":0.5}}",
+    "{\"type\":\"screen\",\"messageId\":null," REST "}",
+    "{\"type\":\"identify\",\"messageId\":\"m\"," REST
+    ",\"traits\":{\"price\":1,\"a\":{\"b\":{\"c\":\"x\"}}},\"properties\":{"
+    "\"price\":2},\"data\":{\"price\":3}}",
+    "{\"type\":\"consent\"," REST ",\"purposes\":{\"marketing\":true,\"news\":false}}",
+    "{\"type\":\"consent\"," REST ",\"purposes\":{\"marketing\":{\"a\":[true]}}}",
+    "{\"type\":\"delete\"," REST "}",
+    "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\",\"time\":"
+    "\"2025-05-01T10:00:00Z\",\"data\":{\"price\":7,\"sku\":\"d\"},\"properties\":{\"price\":8}}",
+};
+
+START_TEST(whole_messages_agree)
+{
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        compare(slice_from(messages[i]));
+        compare_levels(slice_from(messages[i]));
+    }
+    /* These are as usual as messages are: the fast way must take them itself. */
+    compare(slice_from(messages[0]));
+    ck_assert_ptr_eq(both.part.event.projection, &both.projection);
+    ck_assert_ptr_nonnull(both.part.event.found);
+    ck_assert_uint_lt(both.part.document.token_count, both.whole.document.token_count);
+    compare(slice_from(messages[2]));
+    ck_assert_ptr_nonnull(both.part.event.found);
+    /* An escape in a key is left to the whole way. */
+    compare(slice_from(messages[4]));
+    ck_assert_int_eq(both.part.reason, QUARANTINE_NOT_JSON);
+}
+END_TEST
+
+START_TEST(values_that_are_no_values_agree)
+{
+    static const char *const values[] = {
+        "",
+        "-",
+        "01",
+        "-01",
+        "1.",
+        ".5",
+        "1.5.5",
+        "1e",
+        "1e+",
+        "--1",
+        "1-",
+        "+1",
+        "tru",
+        "truee",
+        "nul",
+        "False",
+        "1 2",
+        "1\"\"",
+        "\"\"1",
+        "\"\"\"\"",
+        "{}{}",
+        "[}",
+        "{]",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{,}",
+        "{\"a\"}",
+        "{1:2}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "\\",
+        "\"\\",
+        "\"",
+        "'a'",
+        "\x01",
+        "\x7f",
+        "\"\x01\"",
+        "\xff",
+        "\"\xff\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "1\x01",
+        "1/**/",
+        "-0",
+        "0.0",
+        "-0.5",
+        "1e5",
+        "1E-5",
+        "0e0",
+        "1234567890123456",
+        "123456789012345.5",
+        "-1.",
+        "-.5",
+        "1,2",
+        "\"\t\"",
+        "\"\\t\"",
+        "\xe2\x82\xac",
+        "[[[[[[]]]]]]",
+        "{\"\":{\"\":{}}}",
+    };
+    char text[200];
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        for (unsigned place = 0; place < 3; place++) {
+            static const char *const formats[] = {TRACK "{\"price\":%s}}", TRACK "{\"q\":[%s,1],\"a\":1}}",
+                                                  TRACK "{\"q\": %s }}"};
+            int size = snprintf(text, sizeof text, formats[place], values[i]);
+
+            compare(slice_of(text, (size_t)size));
+            compare_levels(slice_of(text, (size_t)size));
+        }
+    }
+}
+END_TEST
+
+/* Cuts, doubles, replaces and swaps bytes; the characters of the grammar more often than others. */
+static size_t mutate(char *text, size_t size, size_t capacity)
+{
+    static const char grammar[] = "{}[]:,\"\\ \t\n0123456789.-+eEtfnu\x01\x80\xc3\xa9\xff";
+    unsigned changes = 1 + random_below(3);
+
+    for (unsigned i = 0; i < changes && size > 1; i++) {
+        size_t at = random_below((uint32_t)size);
+        size_t count = 1 + random_below(4);
+
+        switch (random_below(4)) {
+        case 0:
+            text[at] = grammar[random_below(sizeof grammar - 1)];
+            break;
+        case 1: /* taken out */
+            count = count < size - at ? count : size - at;
+            memmove(text + at, text + at + count, size - at - count);
+            size -= count;
+            break;
+        case 2: /* put in */
+            if (size < capacity) {
+                memmove(text + at + 1, text + at, size - at);
+                text[at] = grammar[random_below(sizeof grammar - 1)];
+                size++;
+            }
+            break;
+        default: /* doubled */
+            count = random_below(2) == 0 ? count : random_below(100);
+            if (at + count <= size && size + count <= capacity) {
+                memmove(text + at + count, text + at, size - at);
+                size += count;
+            }
+        }
+    }
+    return size;
+}
+
+START_TEST(mutations_agree)
+{
+    const size_t count = sizeof messages / sizeof messages[0];
+    char text[1024];
+
+    for (unsigned i = 0; i < 40000; i++) {
+        struct slice message = slice_from(messages[i % count]);
+        size_t size;
+
+        memcpy(text, message.data, message.size);
+        size = mutate(text, message.size, sizeof text);
+        compare(slice_of(text, size));
+        compare_levels(slice_of(text, size));
+    }
+}
+END_TEST
+
+/* Backslashes, quotes and blocks of 64 bytes in every position to one another. */
+START_TEST(runs_of_backslashes_agree)
+{
+    char text[300];
+
+    for (unsigned before = 0; before < 130; before++) {
+        for (unsigned run = 0; run < 10; run++) {
+            int size =
+                snprintf(text, sizeof text, "{\"%.*s\":\"%.*s\",\"b\":\"\\\"\"}", (int)before,
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                         (int)run, "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\");
+
+            compare(slice_of(text, (size_t)size));
+            compare_levels(slice_of(text, (size_t)size));
+        }
+    }
+}
+END_TEST
+
+/* Nesting and many keys, around the limits. */
+START_TEST(limits_agree)
+{
+    struct buffer text;
+
+    buffer_init(&text, 4 << 20);
+    for (unsigned depth = 60; depth < 68; depth++) {
+        buffer_reset(&text);
+        buffer_append_text(&text, "{\"type\":\"delete\"," REST ",\"x\":");
+        for (unsigned i = 1; i < depth; i++) {
+            buffer_append_text(&text, i % 2 == 0 ? "{\"a\":" : "[");
+        }
+        buffer_append_char(&text, '0');
+        for (unsigned i = depth - 1; i >= 1; i--) {
+            buffer_append_char(&text, i % 2 == 0 ? '}' : ']');
+        }
+        buffer_append_char(&text, '}');
+        compare(buffer_slice(&text));
+        ck_assert_int_eq(both.part.reason, depth <= EVENT_DEPTH_MAX ? QUARANTINE_NONE : QUARANTINE_TOO_DEEP);
+    }
+    for (unsigned keys = 20; keys < 600; keys += 9) {
+        for (unsigned repeated = 0; repeated < 2; repeated++) {
+            buffer_reset(&text);
+            buffer_append_text(&text, TRACK "{");
+            for (unsigned i = 0; i < keys; i++) {
+                char key[64];
+
+                (void)snprintf(key, sizeof key, "\"property_%03u_of_many\":%u,", i, i);
+                buffer_append_text(&text, key);
+            }
+            buffer_append_text(&text, repeated != 0 ? "\"property_007_of_many\":1}}" : "\"price\":1}}");
+            compare(buffer_slice(&text));
+            ck_assert_int_eq(both.part.reason, repeated != 0 ? QUARANTINE_NOT_JSON : QUARANTINE_NONE);
+        }
+    }
+    ck_assert(!text.failed);
+    buffer_clear(&text);
+}
+END_TEST
+
+START_TEST(the_fuzz_corpus_agrees)
+{
+    static const char folder[] = "tests/fuzz/corpus/event";
+    const struct dirent *entry;
+    DIR *directory = opendir(folder);
+    struct error err = ERROR_INIT;
+    struct buffer text;
+    unsigned count = 0;
+
+    ck_assert_ptr_nonnull(directory);
+    buffer_init(&text, 4 << 20);
+    while ((entry = readdir(directory)) != NULL) {
+        char path[600];
+
+        if (entry->d_name[0] != '.') {
+            (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+            buffer_reset(&text);
+            ck_assert_ok(file_read(path, &text, &err));
+            compare(buffer_slice(&text));
+            compare_levels(buffer_slice(&text));
+            count++;
+        }
+    }
+    ck_assert_uint_ge(count, 20);
+    buffer_clear(&text);
+    (void)closedir(directory);
+}
+END_TEST
+
+/* Paths in one object that are many, and alike. */
+START_TEST(many_paths_are_found)
+{
+    enum { MANY = 3000 };
+    static char names[MANY][24];
+    struct error err = ERROR_INIT;
+    struct json_document document;
+    struct json_paths paths;
+    struct buffer text;
+    const int32_t *found;
+
+    buffer_init(&text, 1 << 20);
+    json_document_init(&document);
+    json_paths_init(&paths, MANY);
+    buffer_append_char(&text, '{');
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct slice key;
+
+        (void)snprintf(names[i], sizeof names[i], "k%06u%s", i * 7, i % 2 == 0 ? "" : "_and_some_more");
+        key = slice_from(names[i]);
+        ck_assert(json_paths_add(&paths, &key, 1, i, false));
+        if (i % 15 == 0) {
+            char member[64];
+
+            (void)snprintf(member, sizeof member, "\"%s\":%u,\"x%u\":0,", names[i], i, i);
+            buffer_append_text(&text, i < 1500 ? member : "");
+        }
+    }
+    buffer_append_text(&text, "\"end\":0}");
+    ck_assert_ok(json_parse_paths(&document, buffer_slice(&text),
+                                  &(struct json_limits){.depth_max = 4, .size_max = 1 << 20}, &paths, &found, &err));
+    ck_assert_ptr_nonnull(found);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char number[16];
+
+        ck_assert_int_eq(found[i] != JSON_ABSENT, i % 15 == 0 && i < 1500);
+        if (found[i] != JSON_ABSENT) {
+            (void)snprintf(number, sizeof number, "%u", i);
+            ck_assert(slice_equal_text(json_raw(&document, found[i]), number));
+        }
+    }
+    json_paths_clear(&paths);
+    json_document_clear(&document);
+    buffer_clear(&text);
+}
+END_TEST
+
+Suite *json_project_suite(void)
+{
+    Suite *suite = suite_create("json_project");
+    TCase *tests = tcase_create("core");
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, begin, end);
+    tcase_add_test(tests, whole_messages_agree);
+    tcase_add_test(tests, values_that_are_no_values_agree);
+    tcase_add_test(tests, mutations_agree);
+    tcase_add_test(tests, runs_of_backslashes_agree);
+    tcase_add_test(tests, limits_agree);
+    tcase_add_test(tests, the_fuzz_corpus_agrees);
+    tcase_add_test(tests, many_paths_are_found);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
