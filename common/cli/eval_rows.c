@@ -16,8 +16,7 @@ bool eval_rows_init(struct eval_rows *rows, const struct ruleset *ruleset, const
     *rows = (struct eval_rows){.ruleset = ruleset, .options = *options, .at = at};
     arena_init(&rows->arena, IDS_SIZE_MAX);
     rows->ends = memory_allocate_zeroed(segment_count, sizeof *rows->ends);
-    rows->memberships = memory_allocate_zeroed(segment_count, sizeof *rows->memberships);
-    return (rows->ends != NULL && rows->memberships != NULL) || error_no_memory(err, "rows");
+    return rows->ends != NULL || error_no_memory(err, "rows");
 }
 
 void eval_rows_clear(struct eval_rows *rows)
@@ -26,7 +25,6 @@ void eval_rows_clear(struct eval_rows *rows)
     memory_free(rows->users);
     memory_free(rows->items);
     memory_free(rows->ends);
-    memory_free(rows->memberships);
 }
 
 /* ---- adding ---- */
@@ -104,14 +102,17 @@ bool eval_rows_add(struct eval_rows *rows, size_t segment, struct interval inter
 static bool compute_members(struct eval_rows *rows, struct user_state *state, struct evaluation *evaluation,
                             struct error *err)
 {
-    if (!user_state_memberships(rows->ruleset, state, rows->at, evaluation, rows->memberships, err)) {
+    const struct segment_membership *found;
+    size_t count;
+
+    if (!user_state_standing(rows->ruleset, state, rows->at, evaluation, &found, &count, err)) {
         return false;
     }
-    for (size_t segment = 0; segment < ruleset_segment_count(rows->ruleset); segment++) {
-        const struct membership *membership = &rows->memberships[segment];
+    for (size_t i = 0; i < count; i++) {
+        const struct membership *membership = &found[i].membership;
         struct interval interval = {.entered_at = membership->entered_at, .left_at = membership->valid_until};
 
-        if (membership->member && !eval_rows_add(rows, segment, interval, err)) {
+        if (membership->member && !eval_rows_add(rows, found[i].segment, interval, err)) {
             return false;
         }
     }

@@ -39,8 +39,7 @@ struct eval_rows {
     struct eval_row *items;
     size_t count;
     size_t capacity;
-    size_t *ends;                   /* by segment, after eval_rows_arrange: where its rows end */
-    struct membership *memberships; /* by segment: working memory */
+    size_t *ends; /* by segment, after eval_rows_arrange: where its rows end */
     /* the user whose rows are being added */
     struct slice user;
     const struct consent_history *consent;

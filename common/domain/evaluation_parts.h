@@ -2,6 +2,7 @@
 #ifndef MUSTER_DOMAIN_EVALUATION_PARTS_H
 #define MUSTER_DOMAIN_EVALUATION_PARTS_H
 
+#include "common/domain/ruleset_needs.h"
 #include "common/domain/timeline.h"
 #include "common/domain/user_log.h"
 
@@ -40,6 +41,13 @@ struct evaluation {
     bool marking_turned;    /* inside an odd number of nots: nothing requalifies */
     struct instants marks;  /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers; /* by segment; valid for those of the present closure */
+
+    /* memberships.c; all zero between calls, but for `found` */
+    struct selector_seen *seen; /* by selector */
+    uint64_t *present;          /* bits: selectors with an event */
+    uint64_t *candidates;       /* bits by rank: segments that are looked at */
+    unsigned char *verdicts;    /* by segment */
+    struct segment_membership *found;
 
     /* summaries of criteria */
     const struct summary *summed; /* of the present segment, by node.carry; NULL: none */

@@ -1,9 +1,10 @@
 /* All segments of one user at one instant: what batch asks.
  *
- * Most users are in few segments, and to see that somebody is in none takes no more than the criteria's truth at that
- * one instant, and mostly no more than that what it takes has not happened lately. So that is looked at first. Only the
- * segments that hold then, and those where the past decides (a duration, an exclusion window), are evaluated from the
- * beginning, for since when and until when they hold. */
+ * Most users are in few segments. So only those segments are looked at that the user's events lead to (each by
+ * something that must have happened for it to hold), and the few that need no event. Of these it is mostly enough to
+ * see that what it takes has not happened lately, and else the criteria's truth at that one instant. Only the segments
+ * that hold then, and those where the past decides (a duration, an exclusion window), are evaluated from the beginning,
+ * for since when and until when they hold. */
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/ruleset_needs.h"
@@ -18,9 +19,14 @@ enum verdict {
 /* What a reference to a segment that holds sees; never written. */
 static struct interval always = {.entered_at = INT64_MIN, .left_at = TIMESTAMP_NEVER};
 
+/* Whether the log tells what has happened: a state that was pruned knows of more. */
+static bool needs_say(const struct evaluation *evaluation)
+{
+    return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
+}
+
 /* The verdict at evaluation->at, which is F as well. Leaves the answer for those that refer to it. */
-static enum verdict look(struct evaluation *evaluation, size_t segment, const int64_t *newest_ms,
-                         const unsigned char *verdicts)
+static enum verdict look(struct evaluation *evaluation, size_t segment)
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
     const struct definition *definition = plan->definition;
@@ -28,17 +34,20 @@ static enum verdict look(struct evaluation *evaluation, size_t segment, const in
     struct timeline holds;
 
     *answer = (struct answer){0};
-    if (evaluation->known_since == TIMESTAMP_NEVER ||
-        (optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL &&
-         !ruleset_needs_met(plan, evaluation->at, newest_ms))) {
+    if (needs_say(evaluation) && !ruleset_needs_met(plan, evaluation->at, evaluation->seen)) {
         return VERDICT_OUT;
     }
     if (definition->mode == MODE_STICKY || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
     for (size_t i = 0; i < definition->reference_count; i++) {
-        if (verdicts[definition->references[i]] == VERDICT_OPEN) {
+        size_t other = definition->references[i];
+
+        if (evaluation->verdicts[other] == VERDICT_OPEN) {
             return VERDICT_OPEN;
+        }
+        if (evaluation->verdicts[other] == VERDICT_NONE) { /* no candidate */
+            evaluation->answers[other] = (struct answer){0};
         }
     }
     evaluation->marking_turned = false;
@@ -61,78 +70,153 @@ static enum verdict look(struct evaluation *evaluation, size_t segment, const in
     return VERDICT_IN;
 }
 
-/* Evaluates from the beginning what is not out, and what that refers to. */
-static void evaluate_rest(struct evaluation *evaluation, const unsigned char *verdicts, unsigned char *wanted,
-                          struct membership *out)
+/* By selector what the log holds; and which segments that leads to. Times ascend in the log. */
+static void find_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
 
-    evaluation->from = user_base_at(evaluation->state);
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        const struct segment_plan *plan = &ruleset->segments[i];
-
-        for (size_t k = 0; verdicts[i] != VERDICT_OUT && k < plan->closure_count; k++) {
-            wanted[plan->closure[k]] = 1;
-        }
-    }
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        size_t segment = ruleset->set->evaluation_order[i];
-
-        if (wanted[segment]) {
-            evaluate_segment_anew(evaluation, segment);
-            out[segment] = membership_of(&evaluation->answers[segment], evaluation->at);
-        }
-    }
-}
-
-/* By selector the time of its newest event. Times ascend in the log. */
-static int64_t *find_newest(struct evaluation *evaluation)
-{
-    const struct ruleset *ruleset = evaluation->ruleset;
-    int64_t *newest_ms = evaluation_allocate(evaluation, ruleset->selector_count, sizeof *newest_ms);
-
-    for (size_t i = 0; newest_ms != NULL && i < ruleset->selector_count; i++) {
-        newest_ms[i] = INT64_MIN;
-    }
-    for (size_t i = 0; newest_ms != NULL && i < evaluation->entry_count; i++) {
+    for (size_t i = 0; i < evaluation->entry_count; i++) {
         const struct entry *entry = evaluation_entry(evaluation, i);
 
         for (size_t word = 0; word < ruleset->selector_words; word++) {
+            evaluation->present[word] |= entry->mask[word];
             for (uint64_t bits = entry->mask[word]; bits != 0; bits &= bits - 1) {
-                newest_ms[word * 64 + (size_t)__builtin_ctzll(bits)] = entry->time_ms;
+                struct selector_seen *seen = &evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)];
+
+                seen->newest_ms = entry->time_ms;
+                seen->count++;
             }
         }
     }
-    return newest_ms;
+    for (size_t word = 0; word < ruleset->segment_words; word++) {
+        evaluation->candidates[word] = ruleset->needless[word];
+    }
+    for (size_t word = 0; word < ruleset->selector_words; word++) {
+        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
+            const struct selector *selector = &ruleset->selectors[word * 64 + (size_t)__builtin_ctzll(bits)];
+
+            for (size_t i = 0; i < selector->needed_by_count; i++) {
+                bit_set(evaluation->candidates, selector->needed_by[i]);
+            }
+        }
+    }
+    for (size_t rank = 0; !needs_say(evaluation) && rank < ruleset->segment_count; rank++) {
+        bit_set(evaluation->candidates, rank);
+    }
+}
+
+static void forget_candidates(struct evaluation *evaluation)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+
+    for (size_t word = 0; word < ruleset->selector_words; word++) {
+        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
+            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
+        }
+        evaluation->present[word] = 0;
+    }
+    for (size_t word = 0; word < ruleset->segment_words; word++) {
+        for (uint64_t bits = evaluation->candidates[word]; bits != 0; bits &= bits - 1) {
+            evaluation->verdicts[ruleset->set->evaluation_order[word * 64 + (size_t)__builtin_ctzll(bits)]] =
+                VERDICT_NONE;
+        }
+        evaluation->candidates[word] = 0;
+    }
+}
+
+/* Fills `found` with all that is not plainly out, and returns their number. */
+static size_t look_at_candidates(struct evaluation *evaluation)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    size_t count = 0;
+
+    for (size_t word = 0; word < ruleset->segment_words; word++) {
+        for (uint64_t bits = evaluation->candidates[word]; bits != 0; bits &= bits - 1) {
+            size_t segment = ruleset->set->evaluation_order[word * 64 + (size_t)__builtin_ctzll(bits)];
+            enum verdict verdict = look(evaluation, segment);
+
+            evaluation->verdicts[segment] = (unsigned char)verdict;
+            if (verdict != VERDICT_OUT || evaluation->answers[segment].excluded) {
+                evaluation->found[count++] =
+                    (struct segment_membership){.segment = segment,
+                                                .membership = {.excluded = evaluation->answers[segment].excluded,
+                                                               .valid_until = TIMESTAMP_NEVER}};
+            }
+        }
+    }
+    return count;
+}
+
+/* Evaluates from the beginning what was found not to be out, and what that refers to; drops what is out after all. */
+static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    uint64_t *wanted = evaluation_allocate(evaluation, ruleset->segment_words, sizeof *wanted);
+    size_t kept = 0;
+
+    evaluation->from = user_base_at(evaluation->state);
+    for (size_t i = 0; wanted != NULL && i < found_count; i++) {
+        size_t segment = evaluation->found[i].segment;
+        const struct segment_plan *plan = &ruleset->segments[segment];
+
+        for (size_t k = 0; evaluation->verdicts[segment] != VERDICT_OUT && k < plan->closure_count; k++) {
+            bit_set(wanted, ruleset->rank_of[plan->closure[k]]);
+        }
+    }
+    for (size_t word = 0; wanted != NULL && word < ruleset->segment_words; word++) {
+        for (uint64_t bits = wanted[word]; bits != 0; bits &= bits - 1) {
+            evaluate_segment_anew(evaluation,
+                                  ruleset->set->evaluation_order[word * 64 + (size_t)__builtin_ctzll(bits)]);
+        }
+    }
+    for (size_t i = 0; i < found_count; i++) {
+        struct segment_membership *found = &evaluation->found[i];
+
+        if (evaluation->verdicts[found->segment] != VERDICT_OUT) {
+            found->membership = membership_of(&evaluation->answers[found->segment], evaluation->at);
+        }
+        if (found->membership.member || found->membership.excluded) {
+            evaluation->found[kept++] = *found;
+        }
+    }
+    return kept;
+}
+
+bool user_state_standing(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
+                         struct evaluation *evaluation, const struct segment_membership **out, size_t *out_count,
+                         struct error *err)
+{
+    (void)ruleset;
+    *out = evaluation->found;
+    *out_count = 0;
+    evaluation_begin(evaluation, state, at, at);
+    if (evaluation->known_since != TIMESTAMP_NEVER) {
+        find_candidates(evaluation);
+        *out_count = look_at_candidates(evaluation);
+        if (*out_count > 0) {
+            *out_count = evaluate_found(evaluation, *out_count);
+        }
+        forget_candidates(evaluation);
+    }
+    return evaluation_finish(evaluation, err);
 }
 
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err)
 {
-    unsigned char *verdicts;
-    unsigned char *wanted;
-    int64_t *newest_ms;
-    size_t out_count = 0;
+    const struct segment_membership *found;
+    size_t count;
 
-    evaluation_begin(evaluation, state, at, at);
-    newest_ms = find_newest(evaluation);
-    verdicts = evaluation_allocate(evaluation, 2 * ruleset->segment_count, 1);
-    if (newest_ms == NULL || verdicts == NULL) {
-        return evaluation_finish(evaluation, err);
+    if (!user_state_standing(ruleset, state, at, evaluation, &found, &count, err)) {
+        return false;
     }
-    wanted = verdicts + ruleset->segment_count;
     for (size_t i = 0; i < ruleset->segment_count; i++) {
-        size_t segment = ruleset->set->evaluation_order[i];
-
-        verdicts[segment] = (unsigned char)look(evaluation, segment, newest_ms, verdicts);
-        out_count += verdicts[segment] == VERDICT_OUT;
-        out[segment] =
-            (struct membership){.excluded = evaluation->answers[segment].excluded, .valid_until = TIMESTAMP_NEVER};
+        out[i] = (struct membership){.valid_until = TIMESTAMP_NEVER};
     }
-    if (out_count < ruleset->segment_count) {
-        evaluate_rest(evaluation, verdicts, wanted, out);
+    for (size_t i = 0; i < count; i++) {
+        out[found[i].segment] = found[i].membership;
     }
-    return evaluation_finish(evaluation, err);
+    return true;
 }
 
 bool user_state_membership(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t at,

@@ -624,10 +624,9 @@ static bool compile(struct compiler *compiler)
     ruleset->percentile_count = compiler->percentiles.count;
     ruleset->selector_words = (ruleset->selector_count + 63) / 64;
     ruleset->column_words = (ruleset->column_count + 63) / 64;
-    return (ruleset_needs_compile(ruleset) || error_no_memory(compiler->err, "rules")) &&
-           ruleset_keep_compile(ruleset, compiler->err) && compile_bits(compiler) &&
-           ruleset_shapes_compile(ruleset, compiler->err) && compile_projection(ruleset, compiler->err) &&
-           ruleset_fingerprint_compile(ruleset, compiler->err);
+    return ruleset_needs_compile(ruleset, compiler->err) && ruleset_keep_compile(ruleset, compiler->err) &&
+           compile_bits(compiler) && ruleset_shapes_compile(ruleset, compiler->err) &&
+           compile_projection(ruleset, compiler->err) && ruleset_fingerprint_compile(ruleset, compiler->err);
 }
 
 bool ruleset_new(const struct segment_set *set, const struct ruleset_options *options, struct ruleset **out,

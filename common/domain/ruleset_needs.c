@@ -1,5 +1,6 @@
 #include "common/domain/ruleset_needs.h"
 
+#include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/ruleset_reach.h"
 
@@ -8,19 +9,51 @@ struct list {
     struct need *items;
     uint32_t count;
     uint32_t count_max; /* what was added at most, before alternatives that need nothing took theirs back */
+    int64_t most_ms;    /* what is further back decides nothing */
     int64_t more_ms;    /* added to every reach */
 };
 
-static void add(struct list *list, uint32_t selector, int64_t reach_ms)
+static void add(struct list *list, uint32_t selector, int64_t reach_ms, size_t count_min)
 {
     if (list->items != NULL) {
+        reach_ms = reach_ms < list->most_ms ? reach_ms : list->most_ms;
         if (__builtin_add_overflow(reach_ms, list->more_ms, &reach_ms)) {
             reach_ms = INT64_MAX;
         }
-        list->items[list->count] = (struct need){.selector = selector, .reach_ms = reach_ms, .next = list->count + 1};
+        list->items[list->count] =
+            (struct need){.selector = selector, .reach_ms = reach_ms, .count_min = count_min, .next = list->count + 1};
     }
     list->count++;
     list->count_max = list->count > list->count_max ? list->count : list->count_max;
+}
+
+/* The least number of events with which a count, or a number of different things, satisfies the comparison: 1 where no
+ * term says more. */
+static size_t least_count(const struct rule_measure *measure)
+{
+    size_t least = 1;
+
+    if (measure->kind != RULE_COUNT && measure->kind != RULE_DISTINCT) {
+        return least;
+    }
+    for (size_t i = 0; i < measure->comparison.term_count; i++) {
+        const struct rule_term *term = &measure->comparison.terms[i];
+        int64_t bound;
+
+        if (term->operand_count != 1 || term->operands[0].type != VALUE_NUMBER) {
+            continue;
+        }
+        bound = term->operands[0].micros;
+        if (term->op == RULE_GREATER) {
+            bound++;
+        } else if (term->op != RULE_GREATER_EQUAL && term->op != RULE_EQUAL) {
+            continue;
+        }
+        if (bound > (int64_t)least * DECIMAL_ONE) {
+            least = (size_t)((bound + DECIMAL_ONE - 1) / DECIMAL_ONE);
+        }
+    }
+    return least;
 }
 
 static bool trait_needed(const struct criterion *criterion)
@@ -38,6 +71,41 @@ static bool trait_needed(const struct criterion *criterion)
     return !holds;
 }
 
+/* A value that exists only where an event counts, and one that is 0 where none does. */
+static bool is_of_events(const struct rule_measure *measure)
+{
+    return measure->kind == RULE_AVG || measure->kind == RULE_MIN || measure->kind == RULE_MAX;
+}
+
+static bool is_number_of(const struct rule_measure *measure)
+{
+    return measure->kind == RULE_COUNT || measure->kind == RULE_DISTINCT;
+}
+
+static void add_measured(struct list *list, const struct node *node, size_t count_min)
+{
+    add(list, node->plan.selector, window_reach_ms(node->plan.window), count_min);
+}
+
+/* A side whose value may not exist must have events; so must the greater of two numbers of things. */
+static bool add_compared(struct list *list, const struct node *node)
+{
+    const struct criterion *criterion = node->criterion;
+    const struct rule_measure *left = &criterion->left->measure;
+    const struct rule_measure *right = &criterion->right->measure;
+    bool numbers = is_number_of(left) && is_number_of(right) && criterion->times_micros >= 0;
+
+    if (is_of_events(left) || (numbers && criterion->op == RULE_GREATER)) {
+        add_measured(list, &node->children[0], 1);
+        return true;
+    }
+    if (is_of_events(right) || (numbers && criterion->op == RULE_LESS)) {
+        add_measured(list, &node->children[1], 1);
+        return true;
+    }
+    return false;
+}
+
 /* Adds what must have happened for the criterion to hold: one need, or alternatives; false where nothing must. */
 static bool add_needs(struct list *list, const struct node *node)
 {
@@ -50,10 +118,12 @@ static bool add_needs(struct list *list, const struct node *node)
         if (criterion_may_hold_empty(criterion)) {
             return false;
         }
-        add(list, node->plan.selector, window_reach_ms(node->plan.window));
+        add_measured(list, node, criterion->kind == CRITERION_EVENT ? least_count(&criterion->measure) : 1);
         return true;
+    case CRITERION_COMPARE:
+        return add_compared(list, node);
     case CRITERION_SEQUENCE:
-        add(list, node->steps[criterion->step_count - 1], window_reach_ms(node->plan.window));
+        add(list, node->steps[criterion->step_count - 1], window_reach_ms(node->plan.window), 1);
         return true;
     case CRITERION_TRAIT:
     case CRITERION_TRAIT_AGE:
@@ -61,7 +131,7 @@ static bool add_needs(struct list *list, const struct node *node)
         if (!trait_needed(criterion)) {
             return false;
         }
-        add(list, node->trait, INT64_MAX);
+        add(list, node->trait, INT64_MAX, 1);
         return true;
     case CRITERION_ALL:
         for (size_t i = 0; i < node->child_count; i++) {
@@ -88,30 +158,123 @@ static bool add_needs(struct list *list, const struct node *node)
 
 static void add_all(struct list *list, const struct segment_plan *plan)
 {
-    for (size_t i = 0; i < plan->definition->criterion_count; i++) {
+    const struct definition *definition = plan->definition;
+
+    for (size_t i = 0; i < definition->criterion_count; i++) {
+        const struct criterion *criterion = &definition->criteria[i];
+
         (void)add_needs(list, &plan->criteria[i]);
+        /* The other steps of a sequence are needs of their own, where they are no part of alternatives. */
+        for (size_t k = 0; criterion->kind == CRITERION_SEQUENCE && k + 1 < criterion->step_count; k++) {
+            add(list, plan->criteria[i].steps[k], INT64_MAX, 1);
+        }
     }
 }
 
-bool ruleset_needs_compile(struct ruleset *ruleset)
+static bool compile_needs(struct ruleset *ruleset, struct segment_plan *plan, struct error *err)
 {
-    for (size_t i = 0; i < ruleset->segment_count; i++) {
-        struct segment_plan *plan = &ruleset->segments[i];
+    const struct definition *definition = plan->definition;
+    struct list list = {
+        .most_ms = plan->reach_ms,
         /* A sticky membership lasts that much longer than what it rests on. */
-        struct list list = {.more_ms = plan->definition->mode == MODE_STICKY ? plan->definition->duration_ms : 0};
+        .more_ms = definition->mode == MODE_STICKY ? definition->duration_ms : 0,
+    };
 
-        add_all(&list, plan);
-        if (list.count == 0) {
-            continue;
+    add_all(&list, plan);
+    if (list.count == 0) {
+        return true;
+    }
+    list.items = ruleset_allocate(ruleset, list.count_max, sizeof *list.items, err);
+    if (list.items == NULL) {
+        return false;
+    }
+    list.count = 0;
+    add_all(&list, plan);
+    plan->needs = list.items;
+    plan->need_count = list.count;
+    return true;
+}
+
+/* ---- which segments are looked at for a user ---- */
+
+/* How rarely a need is met, by what is written: of two, the one that says more. */
+static size_t rarity(const struct ruleset *ruleset, const struct need *need, size_t alternative_count)
+{
+    const struct selector *selector = &ruleset->selectors[need->selector];
+    size_t said = 2 * selector->predicate_count + need->count_min + (selector->any_name ? 0 : 8);
+
+    return said * 16 / alternative_count;
+}
+
+/* The need, with its alternatives, by which the segment is found: items [begin, end). */
+static void choose_need(const struct ruleset *ruleset, const struct segment_plan *plan, size_t *begin, size_t *end)
+{
+    size_t best = 0;
+
+    *begin = *end = 0;
+    for (size_t i = 0; i < plan->need_count; i = plan->needs[i].next) {
+        size_t next = plan->needs[i].next;
+        size_t least = SIZE_MAX;
+
+        for (size_t k = i; k < next; k++) {
+            size_t found = rarity(ruleset, &plan->needs[k], next - i);
+
+            least = found < least ? found : least;
         }
-        list.items = arena_allocate_zeroed(&ruleset->arena, list.count_max, sizeof *list.items);
-        if (list.items == NULL) {
+        if (*end == 0 || least > best) {
+            *begin = i;
+            *end = next;
+            best = least;
+        }
+    }
+}
+
+/* Gives each selector the segments that are found by it; selectors without room yet only count. */
+static void give_segments(struct ruleset *ruleset)
+{
+    for (size_t rank = 0; rank < ruleset->segment_count; rank++) {
+        const struct segment_plan *plan = &ruleset->segments[ruleset->set->evaluation_order[rank]];
+        size_t begin;
+        size_t end;
+
+        choose_need(ruleset, plan, &begin, &end);
+        if (begin == end) {
+            bit_set(ruleset->needless, rank);
+        }
+        for (size_t i = begin; i < end; i++) {
+            struct selector *selector = &ruleset->selectors[plan->needs[i].selector];
+
+            if (selector->needed_by != NULL) {
+                selector->needed_by[selector->needed_by_count] = (uint32_t)rank;
+            }
+            selector->needed_by_count++;
+        }
+    }
+}
+
+bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err)
+{
+    ruleset->rank_of = ruleset_allocate(ruleset, ruleset->segment_count, sizeof *ruleset->rank_of, err);
+    ruleset->needless = ruleset_allocate(ruleset, ruleset->segment_words, sizeof *ruleset->needless, err);
+    if (ruleset->rank_of == NULL || ruleset->needless == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        ruleset->rank_of[ruleset->set->evaluation_order[i]] = (uint32_t)i;
+        if (!compile_needs(ruleset, &ruleset->segments[i], err)) {
             return false;
         }
-        list.count = 0;
-        add_all(&list, plan);
-        plan->needs = list.items;
-        plan->need_count = list.count;
     }
+    give_segments(ruleset);
+    for (size_t i = 0; i < ruleset->selector_count; i++) {
+        struct selector *selector = &ruleset->selectors[i];
+
+        selector->needed_by = ruleset_allocate(ruleset, selector->needed_by_count, sizeof *selector->needed_by, err);
+        if (selector->needed_by == NULL) {
+            return false;
+        }
+        selector->needed_by_count = 0;
+    }
+    give_segments(ruleset);
     return true;
 }

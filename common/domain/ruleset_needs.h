@@ -1,25 +1,36 @@
-/* What must have happened, and how lately, for a segment to hold: so that most segments of most users need no look at
- * their criteria. */
+/* What must have happened, how often and how lately, for a segment to hold: so that most segments of most users need no
+ * look at their criteria, and those whose first need nobody of the user's events meets are not even asked. */
 #ifndef MUSTER_DOMAIN_RULESET_NEEDS_H
 #define MUSTER_DOMAIN_RULESET_NEEDS_H
 
 #include "common/domain/ruleset_parts.h"
 
-/* Fills `needs` of all segments, whose criteria are compiled. False when there is no memory. */
-bool ruleset_needs_compile(struct ruleset *ruleset) MUST_CHECK;
+/* What a user's log holds of a selector. */
+struct selector_seen {
+    int64_t newest_ms; /* where count > 0 */
+    size_t count;
+};
 
-/* Whether the segment may hold at `at`; `newest_ms` has by selector the time of its newest event <= at, or INT64_MIN.
- */
-static inline bool ruleset_needs_met(const struct segment_plan *plan, int64_t at, const int64_t *newest_ms)
+/* Fills `needs` of all segments, whose criteria and reach are compiled. */
+bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
+
+static inline bool need_met(const struct need *need, int64_t at, const struct selector_seen *seen)
+{
+    int64_t after;
+
+    if (seen->count < need->count_min) {
+        return false;
+    }
+    return __builtin_sub_overflow(at, need->reach_ms, &after) || seen->newest_ms > after;
+}
+
+/* Whether the segment may hold at `at`; `seen` has by selector its events <= at. */
+static inline bool ruleset_needs_met(const struct segment_plan *plan, int64_t at, const struct selector_seen *seen)
 {
     for (size_t i = 0; i < plan->need_count;) {
         const struct need *need = &plan->needs[i];
-        int64_t after;
 
-        if (__builtin_sub_overflow(at, need->reach_ms, &after)) {
-            after = INT64_MIN;
-        }
-        if (newest_ms[need->selector] > after) {
+        if (need_met(need, at, &seen[need->selector])) {
             i = need->next;
         } else if (++i == need->next) {
             return false;

@@ -39,9 +39,11 @@ struct selector {
     size_t name_count;
     struct predicate *predicates;
     size_t predicate_count;
-    struct slice key;   /* trait */
-    uint64_t *columns;  /* bits: what its rules read */
-    uint64_t *segments; /* bits: what its events can change, through references too */
+    struct slice key;    /* trait */
+    uint64_t *columns;   /* bits: what its rules read */
+    uint64_t *segments;  /* bits: what its events can change, through references too */
+    uint32_t *needed_by; /* ranks of segments that cannot hold without it, or one of some others */
+    size_t needed_by_count;
 };
 
 /* What is done with the events of one name. shapes[0]: names that no rule mentions; shapes[1]: identify. */
@@ -98,10 +100,11 @@ struct node {
     uint32_t base;       /* number among the summaries of a user's base; RULESET_NONE: none */
 };
 
-/* Without an event of the selector in the last reach_ms, or of one of the alternatives behind it, the segment does not
- * hold. */
+/* Without so many events of the selector, one of them in the last reach_ms, or those of one of the alternatives behind
+ * it, the segment does not hold. */
 struct need {
     int64_t reach_ms;
+    size_t count_min; /* from 1 */
     uint32_t selector;
     uint32_t next; /* index behind the alternatives */
 };
@@ -141,6 +144,8 @@ struct ruleset {
     size_t shape_table_mask;
     struct segment_plan *segments;
     size_t segment_count;
+    uint32_t *rank_of;  /* by segment: its place in the evaluation order */
+    uint64_t *needless; /* bits by rank: may hold whatever has happened */
     const struct node **percentiles;
     size_t percentile_count;
 

@@ -72,8 +72,18 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
                           struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                           struct error *err) MUST_CHECK;
 
-/* The same for all segments at once, which costs less: `out` has one element per segment of the ruleset. What batch
- * uses. */
+/* A segment that the user is in, or only an exclusion keeps out of. */
+struct segment_membership {
+    size_t segment;
+    struct membership membership;
+};
+
+/* The same for all segments at once, which costs less: those with a member or an exclusion, in the order of evaluation,
+ * borrowed from `evaluation` until the next call. The user is out of all others. What batch uses. */
+bool user_state_standing(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
+                         struct evaluation *evaluation, const struct segment_membership **out, size_t *out_count,
+                         struct error *err) MUST_CHECK;
+/* The same as one element per segment of the ruleset. */
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;
 
