@@ -3,6 +3,8 @@
  * grows, so later steps, also those of another process after a crash, read exactly what this snapshot saw. */
 #include "batch/batch.h"
 
+#include "common/io/definition_zones.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -101,6 +103,7 @@ static bool plan_choose_segments(struct batch_run *run, struct run_plan *plan, s
     struct segment_set set;
     struct stored_definition *stored = NULL;
     bool *usable = NULL;
+    bool *zoned = NULL;
     bool done = false;
 
     segment_set_init(&set);
@@ -108,9 +111,14 @@ static bool plan_choose_segments(struct batch_run *run, struct run_plan *plan, s
         goto out;
     }
     usable = memory_allocate_zeroed(set.definition_count, sizeof *usable);
+    zoned = memory_allocate_zeroed(set.definition_count, sizeof *zoned);
     plan->segments = memory_allocate_zeroed(set.definition_count, sizeof *plan->segments);
-    if (usable == NULL || plan->segments == NULL) {
+    if (usable == NULL || zoned == NULL || plan->segments == NULL) {
         error_no_memory(err, "segments");
+        goto out;
+    }
+    definition_zones_used(&set, &run->zones, zoned);
+    if (!zone_version(&run->zones, plan->tz_version, err)) {
         goto out;
     }
     for (size_t i = 0; i < set.definition_count; i++) {
@@ -120,6 +128,7 @@ static bool plan_choose_segments(struct batch_run *run, struct run_plan *plan, s
         usable[index] = plan_definition_usable(&set, definition, usable, reason);
         if (definition->evaluation != EVALUATION_STREAM && plan_listed(run->request.segments, definition->segment_id)) {
             plan_add_segment(plan, &stored[index], definition, usable[index], reason);
+            plan->zoned = plan->zoned || zoned[index];
         }
     }
     if (plan->segment_count == 0) {
@@ -130,6 +139,7 @@ static bool plan_choose_segments(struct batch_run *run, struct run_plan *plan, s
     done = true;
 out:
     memory_free(usable);
+    memory_free(zoned);
     segment_set_clear(&set);
     return done;
 }
@@ -272,6 +282,17 @@ static bool plan_decide_as_of(const struct batch_run *run, struct run_plan *plan
     return true;
 }
 
+/* Whether calendar periods are the same for both. */
+static bool plan_same_zones(const struct run_plan *old, const struct run_plan *new)
+{
+    if (!new->zoned || strcmp(old->tz_version, new->tz_version) == 0) {
+        return true;
+    }
+    log_warning("run %" PRId64 " began with version \"%s\" of the time zone database, this machine has \"%s\"",
+                old->run_no, old->tz_version, new->tz_version);
+    return false;
+}
+
 /* Whether the run a crash left computes what was asked for now. */
 static bool plan_resumable(const struct batch_run *run, const struct run_plan *old, const struct run_plan *new)
 {
@@ -284,7 +305,7 @@ static bool plan_resumable(const struct batch_run *run, const struct run_plan *o
         input.load_numbers = new->load_numbers;
         input.load_count = new->load_count;
     }
-    return same_as_of && run_plan_same(&input, new);
+    return same_as_of && run_plan_same(&input, new) && plan_same_zones(old, new);
 }
 
 /* In a transaction with one snapshot. *crashed: the run a crash left, or 0; *resume: it is the one to continue. */

@@ -4,6 +4,7 @@
 #include "stream/stream.h"
 
 #include "common/base/log.h"
+#include "common/io/definition_zones.h"
 #include "common/io/store_control.h"
 
 #include "sql_text.h"
@@ -107,8 +108,13 @@ bool builds_load(struct stream *stream, struct error *err)
     stream->segment_count = stream->set.definition_count;
     stream->segments = memory_allocate_zeroed(stream->segment_count, sizeof *stream->segments);
     stream->builds = memory_allocate_zeroed(stream->segment_count, sizeof *stream->builds);
-    if (stream->segments == NULL || stream->builds == NULL) {
+    stream->zoned = memory_allocate_zeroed(stream->segment_count, sizeof *stream->zoned);
+    if (stream->segments == NULL || stream->builds == NULL || stream->zoned == NULL) {
         return error_no_memory(err, "loading definitions");
+    }
+    definition_zones_used(&stream->set, &stream->zones, stream->zoned);
+    if (!zone_version(&stream->zones, stream->tz_version, err)) {
+        return false;
     }
     for (size_t i = 0; i < stream->segment_count; i++) {
         const char *why = "";
@@ -204,6 +210,18 @@ bool builds_ensure(struct stream *stream, struct error *err)
     return true;
 }
 
+/* Calendar periods are where the present database puts them: what that changes is announced as a correction. */
+static void say_zones(const struct stream *stream, const struct stream_lane *lane, size_t segment, struct slice before)
+{
+    struct slice id = stream->set.definitions[segment].segment_id;
+
+    if (stream->zoned[segment] && before.size > 0 && !slice_equal_text(before, stream->tz_version)) {
+        log_warning("lane %d: segment %.*s was evaluated with version \"%.*s\" of the time zone database, now with "
+                    "\"%s\": members change where its calendar periods do",
+                    (int)lane->lane_no, (int)id.size, id.data, (int)before.size, before.data, stream->tz_version);
+    }
+}
+
 bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct error *err)
 {
     struct pg_value value;
@@ -222,6 +240,7 @@ bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct er
             if (!stream->segments[i].silent && stream->builds[i].build_no == pg_integer_at(result, row, 0, 0)) {
                 lane->ready[i] = true;
                 lane->complete_from[i] = pg_integer_at(result, row, 1, TIMESTAMP_ALWAYS);
+                say_zones(stream, lane, i, pg_text_at(result, row, 5));
                 for (int topic = 0; topic < KAFKA_TOPIC_COUNT; topic++) {
                     lane->history_begin[i * KAFKA_TOPIC_COUNT + (size_t)topic] =
                         pg_integer_at(result, row, 2 + topic, 0);
@@ -236,7 +255,7 @@ bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct er
 static bool write_ready(struct stream *stream, struct stream_lane *lane, size_t segment, struct error *err)
 {
     struct control_line line = CONTROL_LINE_INIT;
-    struct pg_value values[3 + 2 * KAFKA_TOPIC_COUNT];
+    struct pg_value values[4 + 2 * KAFKA_TOPIC_COUNT];
 
     pg_set_integer(&values[0], stream->builds[segment].build_no);
     pg_set_integer(&values[1], lane->lane_no);
@@ -244,12 +263,13 @@ static bool write_ready(struct stream *stream, struct stream_lane *lane, size_t 
         pg_set_integer(&values[3 + topic], catch_up_begin(lane, topic));
         pg_set_integer(&values[3 + KAFKA_TOPIC_COUNT + topic], lane->offset_next[topic]);
     }
+    values[3 + 2 * KAFKA_TOPIC_COUNT] = pg_text(slice_from(stream->tz_version));
     if (lane->complete_from[segment] == TIMESTAMP_ALWAYS) {
         values[2] = pg_null();
     } else {
         pg_set_integer(&values[2], lane->complete_from[segment]);
     }
-    if (!pg_query(stream->pg, sql_stream_build_ready, values, 3 + 2 * KAFKA_TOPIC_COUNT, NULL, err)) {
+    if (!pg_query(stream->pg, sql_stream_build_ready, values, 4 + 2 * KAFKA_TOPIC_COUNT, NULL, err)) {
         return false;
     }
     line.kind = CONTROL_BUILD_READY;
@@ -258,6 +278,26 @@ static bool write_ready(struct stream *stream, struct stream_lane *lane, size_t 
     line.build_no = stream->builds[segment].build_no;
     line.lane = lane->lane_no;
     return store_control_append(stream->pg, &line, NULL, err);
+}
+
+bool builds_write_zones(struct stream *stream, struct error *err)
+{
+    struct pg_value values[3];
+
+    values[2] = pg_text(slice_from(stream->tz_version));
+    for (size_t i = 0; i < stream->lane_count; i++) {
+        for (size_t segment = 0; segment < stream->segment_count; segment++) {
+            if (stream->segments[segment].silent || !stream->lanes[i].ready[segment]) {
+                continue;
+            }
+            pg_set_integer(&values[0], stream->builds[segment].build_no);
+            pg_set_integer(&values[1], stream->lanes[i].lane_no);
+            if (!pg_query(stream->pg, sql_stream_build_zones, values, 3, NULL, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 bool builds_write_ready(struct stream *stream, struct error *err)

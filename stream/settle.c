@@ -141,7 +141,7 @@ static bool write_step(struct stream *stream, struct error *err)
     if (stream->loads_to_write && !write_loads(stream, err)) {
         return false;
     }
-    if (!divert_write(stream, err)) {
+    if ((stream->zones_to_write && !builds_write_zones(stream, err)) || !divert_write(stream, err)) {
         return false;
     }
     return apply_consent(stream, err) && builds_write_ready(stream, err) && pg_commit(stream->pg, err);
@@ -167,6 +167,7 @@ bool settle_step(struct stream *stream, bool heartbeat, struct error *err)
     stream->record_count = 0;
     stream->moved = false;
     stream->loads_to_write = false;
+    stream->zones_to_write = false;
     stream->released_count = stream->change_count;
     stream->change_count = 0;
     stream->diverted_count = 0;

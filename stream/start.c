@@ -322,6 +322,7 @@ bool start_begin(struct stream *stream, struct error *err)
         users += lane_counts(stream->lanes[i].lane).users;
     }
     stream->moved = true;
+    stream->zones_to_write = true;
     stream->loads_to_write = stream->history_archive && stream->load_count > 0;
     log_info("%zu lanes caught up in %lld ms: %zu segments, %llu users, %llu events; %lld records to announce",
              stream->lane_count, (long long)(timestamp_monotonic_ms() - begun_ms), stream->segment_count,
@@ -351,9 +352,11 @@ void start_clear(struct stream *stream)
     stream->stored = NULL;
     memory_free(stream->segments);
     memory_free(stream->builds);
+    memory_free(stream->zoned);
     memory_free(stream->load_numbers);
     stream->segments = NULL;
     stream->builds = NULL;
+    stream->zoned = NULL;
     stream->load_numbers = NULL;
     stream->load_count = 0;
     stream->segment_count = 0;

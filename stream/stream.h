@@ -21,7 +21,7 @@
 #include "common/io/store_definitions.h"
 #include "common/io/store_quarantine.h"
 #include "common/io/store_users.h"
-#include "common/io/zone_files.h"
+#include "common/io/zone_version.h"
 
 enum { STREAM_LANES_MAX = 1024 };
 
@@ -86,6 +86,9 @@ struct stream {
     struct segment_set set;
     struct stored_definition *stored; /* parallel to set.definitions */
     struct zone_files zones;
+    char tz_version[ZONE_VERSION_SIZE];
+    bool *zoned;         /* per segment: it depends on a time zone */
+    bool zones_to_write; /* build_lanes does not say tz_version yet */
     struct ruleset *ruleset;
     struct lane_segment *segments; /* complete_from is filled per lane */
     struct stream_build *builds;
@@ -171,6 +174,8 @@ bool builds_ensure(struct stream *stream, struct error *err) MUST_CHECK;
 bool builds_begin_next(struct stream *stream, size_t segment, struct error *err) MUST_CHECK;
 /* What the store says of the lane's builds; ready[] and complete_from[] of the others are false and NEVER. */
 bool builds_load_lane(struct stream *stream, struct stream_lane *lane, struct error *err) MUST_CHECK;
+/* Says with which version of the time zone database the lanes' builds are evaluated, in the open transaction. */
+bool builds_write_zones(struct stream *stream, struct error *err) MUST_CHECK;
 /* Marks what is not ready yet as ready, in the open transaction; control lines included: late in the transaction. */
 bool builds_write_ready(struct stream *stream, struct error *err) MUST_CHECK;
 

@@ -9,7 +9,7 @@
 #include "common/domain/rule_parse.h"
 #include "common/io/definition_files.h"
 #include "common/io/source.h"
-#include "common/io/zone_files.h"
+#include "common/io/zone_version.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -258,8 +258,9 @@ out:
     return done;
 }
 
-static void print_stats(const struct eval *eval)
+static bool print_stats(const struct eval *eval, struct error *err)
 {
+    char tz_version[ZONE_VERSION_SIZE];
     struct piles_counts counts = {.user_count = eval->stream.count};
     double seconds = (double)(timestamp_cpu_ns() - eval->cpu_begin_ns) / 1e9;
 
@@ -286,6 +287,12 @@ static void print_stats(const struct eval *eval)
     fprintf(stderr, "state %zu bytes, %zu per user\n", counts.size,
             counts.user_count > 0 ? counts.size / counts.user_count : 0);
     fprintf(stderr, "cpu %.3f s, %.0f lines/s\n", seconds, seconds > 0 ? (double)eval->line_count / seconds : 0.0);
+    if (!zone_version(&eval->zones, tz_version, err)) {
+        return false;
+    }
+    fprintf(stderr, "time zones %s, %s\n", tz_version[0] == '\0' ? "of unknown version" : tz_version,
+            zone_files_at(&eval->zones, 0) == NULL ? "not needed" : "needed");
+    return true;
 }
 
 static bool parse_engine(const struct command_line *line, bool *stream, struct error *err)
@@ -330,7 +337,9 @@ static bool evaluate(struct eval *eval, enum output_format format, struct error 
         return false;
     }
     if (command_has(eval->line, "stats")) {
-        print_stats(eval);
+        if (!print_stats(eval, err)) {
+            return false;
+        }
     } else if (eval->refused_count > 0) {
         fprintf(stderr, "quarantined %" PRIu64 " of %" PRIu64 " lines\n", eval->refused_count, eval->line_count);
     }

@@ -67,3 +67,50 @@ bool definition_zones_check(const struct segment_set *set, struct error *err)
     zone_files_clear(&walk.files);
     return good || error_hint(err, "see the names under /usr/share/zoneinfo, and that tzdata is installed");
 }
+
+/* ---- which are used ---- */
+
+struct zone_search {
+    struct zone_files *files;
+    bool *used;
+    size_t index;
+};
+
+static void search_zone(const struct zone_search *zones, struct slice zone)
+{
+    if (zone.size > 0 && !slice_equal_text(zone, "UTC")) {
+        (void)zone_files_find(zones->files, zone);
+        zones->used[zones->index] = true;
+    }
+}
+
+static bool search(void *context, const struct criterion *criterion)
+{
+    const struct zone_search *zones = context;
+
+    search_zone(zones, criterion->window.zone);
+    search_zone(zones, criterion->measure.zone);
+    if (criterion->kind == CRITERION_SEGMENT && zones->used[criterion->segment_index]) {
+        zones->used[zones->index] = true;
+    }
+    return true;
+}
+
+void definition_zones_used(const struct segment_set *set, struct zone_files *files, bool *used)
+{
+    struct zone_search zones = {.files = files, .used = used};
+
+    /* Whoever is referred to comes first in this order. */
+    for (size_t i = 0; i < set->definition_count; i++) {
+        const struct definition *definition = &set->definitions[set->evaluation_order[i]];
+
+        zones.index = set->evaluation_order[i];
+        used[zones.index] = false;
+        for (size_t j = 0; j < definition->criterion_count; j++) {
+            (void)criterion_each(&definition->criteria[j], search, &zones);
+        }
+        for (size_t j = 0; j < definition->exclude_count; j++) {
+            (void)criterion_each(&definition->exclude[j], search, &zones);
+        }
+    }
+}

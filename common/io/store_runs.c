@@ -352,8 +352,8 @@ out:
 
 bool store_runs_print(struct pg *pg, enum output_format format, int64_t limit, struct error *err)
 {
-    static const char *const columns[] = {"run",      "state",  "as_of",   "begun_at", "seconds",  "events",
-                                          "segments", "failed", "members", "excluded", "last_step"};
+    static const char *const columns[] = {"run",      "state",  "as_of",   "begun_at", "seconds",   "events",
+                                          "segments", "failed", "members", "excluded", "last_step", "tz_version"};
 
     return store_runs_print_query(pg, sql_runs_list, limit, columns, sizeof columns / sizeof columns[0], format, err);
 }

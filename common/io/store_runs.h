@@ -7,6 +7,7 @@
 #include "common/base/output.h"
 #include "common/io/archive.h"
 #include "common/io/pg.h"
+#include "common/io/zone_version.h"
 
 #include <stdint.h>
 
@@ -56,6 +57,8 @@ struct run_plan {
     int64_t load_time_max_ms; /* greatest event time of the loads, TIMESTAMP_ALWAYS for none; only in a new plan */
     struct run_segment *segments;
     size_t segment_count;
+    bool zoned; /* some segment depends on a time zone; only in a new plan */
+    char tz_version[ZONE_VERSION_SIZE];
 };
 void run_plan_clear(struct run_plan *plan);
 /* The archive rows of a lane that the plan covers; borrows the plan's loads. */

@@ -194,13 +194,14 @@ static bool run_plan_insert_segments(struct pg *pg, const struct run_plan *plan,
 
 bool store_runs_begin(struct pg *pg, struct run_plan *plan, struct error *err)
 {
-    struct pg_value values[3];
+    struct pg_value values[4];
     PGresult *result = NULL;
 
     pg_set_integer(&values[0], plan->as_of_ms);
     pg_set_integer(&values[1], plan->control_no);
     values[2] = pg_text(SLICE_LITERAL("muster-batch " MUSTER_VERSION));
-    if (!pg_query(pg, sql_runs_begin, values, 3, &result, err)) {
+    values[3] = pg_text(slice_from(plan->tz_version));
+    if (!pg_query(pg, sql_runs_begin, values, 4, &result, err)) {
         return error_context(err, "new run");
     }
     plan->run_no = pg_integer_at(result, 0, 0, 0);
@@ -290,6 +291,7 @@ bool store_runs_load(struct pg *pg, int64_t run_no, struct run_plan *out, struct
     out->run_no = run_no;
     out->as_of_ms = pg_integer_at(result, 0, 1, 0);
     out->control_no = pg_integer_at(result, 0, 2, 0);
+    run_segment_take_text(out->tz_version, sizeof out->tz_version, pg_text_at(result, 0, 3));
     PQclear(result);
     if (!run_plan_load_coverage(pg, &value, out, err) || !pg_query(pg, sql_runs_load_loads, &value, 1, &result, err) ||
         !run_plan_take_loads(result, out, err) || !pg_query(pg, sql_runs_load_segments, &value, 1, &result, err) ||

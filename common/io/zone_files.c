@@ -333,15 +333,20 @@ static bool name_is_sane(struct slice name)
     return memchr(name.data, '\0', name.size) == NULL;
 }
 
-static size_t read_zone(struct slice name, unsigned char *data)
+const char *zone_files_folder(void)
 {
     const char *folder = getenv("TZDIR");
+
+    return folder == NULL || folder[0] == '\0' ? "/usr/share/zoneinfo" : folder;
+}
+
+static size_t read_zone(struct slice name, unsigned char *data)
+{
     char path[1024];
     size_t size = 0;
     FILE *file;
 
-    (void)snprintf(path, sizeof path, "%s/%.*s", folder == NULL ? "/usr/share/zoneinfo" : folder, (int)name.size,
-                   name.data);
+    (void)snprintf(path, sizeof path, "%s/%.*s", zone_files_folder(), (int)name.size, name.data);
     file = fopen(path, "rb");
     if (file != NULL) {
         size = fread(data, 1, FILE_MAX, file);
@@ -395,5 +400,16 @@ const struct zone *zone_files_find(void *context, struct slice name)
     memory_free(data);
     memory_free(built.instants_ms);
     memory_free(built.offsets_ms);
+    return file == NULL ? NULL : &file->zone;
+}
+
+const struct zone *zone_files_at(const struct zone_files *files, size_t index)
+{
+    const struct zone_file *file = files->newest;
+
+    while (file != NULL && index > 0) {
+        file = file->older;
+        index--;
+    }
     return file == NULL ? NULL : &file->zone;
 }

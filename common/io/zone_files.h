@@ -18,5 +18,9 @@ void zone_files_clear(struct zone_files *files);
  * the file's end is carried on to the year 10000. Give it to ruleset_new:
  *     {.zones = zone_files_find, .zones_context = &files} */
 const struct zone *zone_files_find(void *context, struct slice name);
+/* The zones read so far, by index; NULL behind the last. */
+const struct zone *zone_files_at(const struct zone_files *files, size_t index);
+/* Where the database is. */
+const char *zone_files_folder(void);
 
 #endif

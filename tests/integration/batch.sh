@@ -221,4 +221,27 @@ check "its records stay while it is the newest that has the segment" gives 1,1 "
 check "older ones of the second go" gives 3 "SELECT count(DISTINCT run_no) FROM batch_records JOIN segments USING (segment_no)
     WHERE segment_id = 'two'"
 
+# ---- time zones ---------------------------------------------------------------------------------------------------
+
+version=$("$build/muster" eval --segments "$work/two" --events "$work/empty.jsonl" --stats 2>&1 | sed -n 's/^time zones \(.*\), not needed$/\1/p')
+check "eval says which time zones this machine has" test -n "$version"
+check "every run says with which it was computed" gives t "SELECT bool_and(tz_version = '$version') FROM runs"
+check "runs shows it" eval 'batch runs --format csv && says ",$version\$"'
+crash() { # the newest run, as if it had been killed where the time zones were others
+    sql "UPDATE runs SET state = 'running', tz_version = 'older' WHERE run_no = (SELECT max(run_no) FROM runs);
+         UPDATE run_steps SET state = 'running', finished_at = NULL WHERE step = 'activate' AND run_no = (SELECT max(run_no) FROM runs)"
+}
+crash
+check "where no calendar is read, a run goes on under others" batch run --segments two --resume
+echo '{"segmentId":"week","criteria":[{"event":"purchase","window":{"calendar":"week","zone":"Europe/Berlin"}}]}' >"$work/two/week.json"
+echo '{"segmentId":"by_week","criteria":[{"segment":"week"}]}' >"$work/two/by_week.json"
+check "two more segments" muster segments apply "$work/two"
+check "a run of one that refers to calendar weeks" batch run --segments by_week
+crash
+check "does not" exits 2 batch run --segments by_week --resume
+check "it says why" says 'began with version \"older\" of the time zone database, this machine has'
+check "another begins" batch run --segments by_week
+check "and the old one is given up" gives abandoned,activated "SELECT string_agg(state, ',' ORDER BY run_no) FROM
+    (SELECT run_no, state FROM runs ORDER BY run_no DESC LIMIT 2) r"
+
 finish

@@ -144,5 +144,19 @@ MUSTER_STREAM_HISTORY=log check "a stream that leaves files out is refused" exit
 check "it says so" says "rests on files"
 check "and goes on with them" stream --until 2025-07-02
 
+# ---- time zones ---------------------------------------------------------------------------------------------------
+
+check "each lane says with which time zones its builds are evaluated" gives t "SELECT bool_and(tz_version <> '') FROM build_lanes"
+echo '{ "segmentId": "today", "criteria": [{ "event": "login", "window": { "calendar": "day", "zone": "Asia/Tokyo" } }] }' \
+    >"$work/segments/today.json"
+"$build/muster" segments apply "$work/segments" >/dev/null
+check "a definition with a calendar" stream --until 2025-07-02
+sql "UPDATE build_lanes SET tz_version = 'older'"
+check "under other time zones" stream --until 2025-07-02
+check "the stream says what they concern" says 'segment today was evaluated with version "older"'
+check "and nothing else" eval '! says "segment buyer was"'
+check "and goes on with its own" gives 0 "SELECT count(*) FROM build_lanes WHERE tz_version = 'older'"
+check "which status shows" eval '"$build/muster" status >"$work/out" && grep -q "build .*today version 1.*time zones" "$work/out"'
+
 [ "$failed" -eq 0 ] || cat "$work/err"
 finish

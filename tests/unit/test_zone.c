@@ -2,8 +2,12 @@
 #include "common/domain/zone.h"
 
 #include "common/base/timestamp.h"
-#include "common/io/zone_files.h"
+#include "common/io/zone_version.h"
 #include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 Suite *zone_suite(void);
 
@@ -89,6 +93,57 @@ START_TEST(unknown_and_hostile_names_are_not_found)
 }
 END_TEST
 
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(the_database_says_its_version)
+{
+    char folder[] = "/var/tmp/muster-zones.XXXXXX";
+    char path[256];
+    char version[ZONE_VERSION_SIZE];
+    char other[ZONE_VERSION_SIZE];
+    struct error err = ERROR_INIT;
+    struct zone_files files;
+
+    zone_files_init(&files);
+    ck_assert_ptr_nonnull(found_zone(&files, "Europe/Berlin"));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(setenv("TZDIR", folder, 1), 0);
+    /* A database that says nothing of itself is told by what was read of it. */
+    ck_assert(zone_version(&files, version, &err));
+    ck_assert_uint_eq(strlen(version), strlen("sha256:") + 16);
+    ck_assert_int_eq(strncmp(version, "sha256:", 7), 0);
+    files.newest = NULL;
+    ck_assert(zone_version(&files, other, &err));
+    ck_assert_str_eq(other, "");
+    write_text(folder, "+VERSION", "2024a\n");
+    ck_assert(zone_version(&files, version, &err));
+    ck_assert_str_eq(version, "2024a");
+    write_text(folder, "tzdata.zi", "# version 2025b-more\n# comment\n");
+    ck_assert(zone_version(&files, version, &err));
+    ck_assert_str_eq(version, "2025b-more");
+    write_text(folder, "tzdata.zi", "# something else\n");
+    ck_assert(zone_version(&files, version, &err));
+    ck_assert_str_eq(version, "2024a");
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, i == 0 ? "tzdata.zi" : "+VERSION");
+        ck_assert_int_eq(unlink(path), 0);
+    }
+    ck_assert_int_eq(rmdir(folder), 0);
+    ck_assert_int_eq(unsetenv("TZDIR"), 0);
+    zone_files_clear(&files);
+}
+END_TEST
+
 Suite *zone_suite(void)
 {
     Suite *suite = suite_create("zone");
@@ -97,6 +152,7 @@ Suite *zone_suite(void)
     tcase_add_test(tests, periods_in_utc);
     tcase_add_test(tests, days_where_the_clock_changes);
     tcase_add_test(tests, unknown_and_hostile_names_are_not_found);
+    tcase_add_test(tests, the_database_says_its_version);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -4,7 +4,7 @@ SELECT r.run_no::text, r.state,
        to_char(extract(epoch FROM coalesce(r.activated_at, s.finished_at, r.begun_at) - r.begun_at), 'FM999999990.0'),
        coalesce(e.rows, 0)::text, coalesce(g.segments, 0)::text, coalesce(g.failed, 0)::text,
        coalesce(g.members, 0)::text, coalesce(g.excluded, 0)::text,
-       coalesce(s.last_step, '')
+       coalesce(s.last_step, ''), r.tz_version
 FROM runs r
 LEFT JOIN (SELECT run_no, sum(rows) AS rows FROM run_steps WHERE step = 'collect' AND lane >= 0 GROUP BY run_no) e
        USING (run_no)

@@ -1,1 +1,1 @@
-SELECT run_no, as_of, control_no FROM runs WHERE run_no = $1::bigint
+SELECT run_no, as_of, control_no, tz_version FROM runs WHERE run_no = $1::bigint

@@ -13,13 +13,14 @@ WITH lines (place, what, subject, state, detail) AS (
     SELECT 3, 'load', load_no::text, state, format('%s: %s events, %s quarantined', source, events, quarantined) FROM loads
     UNION ALL
     SELECT 4, 'run', r.run_no::text, r.state,
-           format('as of %s, %s segments, %s members%s',
+           format('as of %s, %s segments, %s members%s%s',
                   to_char(to_timestamp(r.as_of / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), count(s.*),
                   coalesce(sum(s.members), 0),
-                  coalesce(', failed: ' || string_agg(g.segment_id, ' ' ORDER BY g.segment_id) FILTER (WHERE s.state = 'failed'), ''))
+                  coalesce(', failed: ' || string_agg(g.segment_id, ' ' ORDER BY g.segment_id) FILTER (WHERE s.state = 'failed'), ''),
+                  ', time zones ' || nullif(r.tz_version, ''))
     FROM (SELECT * FROM runs ORDER BY run_no DESC LIMIT 5) r
     LEFT JOIN run_segments s USING (run_no) LEFT JOIN segments g USING (segment_no)
-    GROUP BY r.run_no, r.state, r.as_of
+    GROUP BY r.run_no, r.state, r.as_of, r.tz_version
     UNION ALL
     SELECT 5, 'segment', g.segment_id,
            CASE WHEN f.segment_no IS NULL THEN 'not in force yet' ELSE 'version ' || f.version || ' in force' END,
@@ -33,8 +34,9 @@ WITH lines (place, what, subject, state, detail) AS (
         ON true
     UNION ALL
     SELECT 6, 'build', b.build_no::text, CASE WHEN bool_and(l.ready) THEN 'ready' ELSE 'catching up' END,
-           format('%s version %s, life %s, history from the %s, ready in %s of %s lanes', g.segment_id, b.version, b.life, b.history,
-                  count(*) FILTER (WHERE l.ready), count(l.lane))
+           format('%s version %s, life %s, history from the %s, ready in %s of %s lanes%s', g.segment_id, b.version, b.life, b.history,
+                  count(*) FILTER (WHERE l.ready), count(l.lane),
+                  ', time zones ' || string_agg(DISTINCT nullif(l.tz_version, ''), ' and '))
     FROM builds b JOIN segments g USING (segment_no) LEFT JOIN build_lanes l USING (build_no)
     GROUP BY b.build_no, b.version, b.life, b.history, g.segment_id
     UNION ALL
