@@ -174,7 +174,7 @@ bool user_log_index(const struct ruleset *ruleset, struct user_state *state, str
     for (size_t i = 0; i < state->entry_count; i++) {
         const struct entry *entry = entry_at(state, stride, i);
 
-        if (entry_record(state, entry)->id_size > 0) {
+        if (entry_record(state, entry)->has_id) {
             ids_insert(state, entry->record);
         }
     }

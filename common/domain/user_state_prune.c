@@ -183,8 +183,10 @@ struct writing {
     size_t mask_size;
     char *entries;
     size_t entry_count;
+    size_t entry_capacity;
     char *heap;
     size_t heap_size;
+    size_t heap_capacity;
     size_t id_count;
 };
 
@@ -213,6 +215,18 @@ static bool has_values(const struct entry *entry, size_t word_count)
         any |= entry->mask[i];
     }
     return any != 0;
+}
+
+/* Bytes of the entry's record that are kept. */
+static size_t entry_size(const struct user_state *state, const struct ruleset *ruleset, const struct entry *entry,
+                         unsigned kind)
+{
+    const struct record *record = entry_record(state, entry);
+    size_t id_size = padded(record->id_size);
+    bool values = kind != KEEP_ID && has_values(entry, ruleset->selector_words);
+
+    return sizeof *record + (kind == KEEP_VALUES ? 0 : id_size) +
+           (values ? values_size(ruleset, entry, (const char *)(record + 1) + id_size) : 0);
 }
 
 static void write_entry(struct writing *writing, const struct ruleset *ruleset, const struct entry *entry,
@@ -269,14 +283,21 @@ static void write_pane(struct writing *writing, const struct kept_pane *kept)
     writing->heap_size += sizeof record + sizeof kept->pane;
 }
 
-/* An upper bound of the heap that is needed: what is there, and the panes. */
-static bool reserve(struct writing *writing, const struct kept *kept, size_t kept_count, struct error *err)
+/* Makes room for exactly what will be written. */
+static bool reserve(struct writing *writing, const struct ruleset *ruleset, const struct kept *kept, struct error *err)
 {
-    size_t count = kept_count + kept->pane_count;
-    size_t heap_max = writing->state->heap_size + kept->pane_count * (sizeof(struct record) + sizeof(struct pane));
+    const struct user_state *state = writing->state;
 
-    writing->entries = memory_allocate((count + 1) * writing->stride);
-    writing->heap = memory_allocate(heap_max + 8);
+    writing->entry_capacity = kept->pane_count * writing->stride;
+    writing->heap_capacity = kept->pane_count * (sizeof(struct record) + sizeof(struct pane));
+    for (size_t i = 0; i < state->entry_count; i++) {
+        if (kept->kinds[i] != KEEP_NONE) {
+            writing->entry_capacity += writing->stride;
+            writing->heap_capacity += entry_size(state, ruleset, entry_at(state, writing->stride, i), kept->kinds[i]);
+        }
+    }
+    writing->entries = memory_allocate(writing->entry_capacity);
+    writing->heap = memory_allocate(writing->heap_capacity);
     if (writing->entries == NULL || writing->heap == NULL) {
         memory_free(writing->entries);
         memory_free(writing->heap);
@@ -306,24 +327,17 @@ static void write_all(struct writing *writing, const struct ruleset *ruleset, co
     }
 }
 
-static void replace_log(struct user_state *state, struct writing *writing, size_t kept_count, const struct kept *kept)
+static void replace_log(struct user_state *state, const struct writing *writing)
 {
-    size_t heap_capacity = writing->heap_size + 8;
-    char *shrunk = memory_resize(writing->heap, heap_capacity, 1);
-
-    if (shrunk == NULL) { /* it may stay larger than it need be */
-        shrunk = writing->heap;
-        heap_capacity = state->heap_size + kept->pane_count * (sizeof(struct record) + sizeof(struct pane)) + 8;
-    }
     memory_free(state->entries);
     memory_free(state->heap);
     memory_free(state->ids);
     state->entries = writing->entries;
     state->entry_count = writing->entry_count;
-    state->entry_capacity = (kept_count + kept->pane_count + 1) * writing->stride;
-    state->heap = shrunk;
+    state->entry_capacity = writing->entry_capacity;
+    state->heap = writing->heap;
     state->heap_size = writing->heap_size;
-    state->heap_capacity = heap_capacity;
+    state->heap_capacity = writing->heap_capacity;
     state->ids = NULL; /* made again by the next event that has one */
     state->id_capacity = 0;
     state->id_count = writing->id_count;
@@ -336,7 +350,6 @@ static bool prune(struct evaluation *evaluation, struct user_state *state, struc
                               .stride = entry_stride(ruleset),
                               .mask_size = ruleset->selector_words * sizeof(uint64_t)};
     struct kept kept;
-    size_t kept_count = 0;
 
     evaluation_begin(evaluation, state, base->at_ms, TIMESTAMP_ALWAYS);
     fill_base(evaluation, base);
@@ -348,14 +361,11 @@ static bool prune(struct evaluation *evaluation, struct user_state *state, struc
     if (!evaluation_finish(evaluation, err)) {
         return false;
     }
-    for (size_t i = 0; i < state->entry_count; i++) {
-        kept_count += kept.kinds[i] != KEEP_NONE;
-    }
-    if (!reserve(&writing, &kept, kept_count, err)) {
+    if (!reserve(&writing, ruleset, &kept, err)) {
         return false;
     }
     write_all(&writing, ruleset, &kept);
-    replace_log(state, &writing, kept_count, &kept);
+    replace_log(state, &writing);
     return true;
 }
 

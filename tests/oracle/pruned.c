@@ -1,9 +1,12 @@
 #include "tests/oracle/pruned.h"
 
+#include "common/domain/user_state_pack.h"
 #include "tests/oracle/calendar.h"
 #include "tests/oracle/product.h"
 
 #include <stdlib.h>
+
+enum { WRITTEN_MAX = 1 << 24 };
 
 struct late_line {
     int64_t key; /* the event's time and how long it was under way: less than the lateness */
@@ -149,6 +152,32 @@ static enum pruned_result compare_user(struct pruned_run *run, struct arena *are
     return PRUNED_EQUAL;
 }
 
+/* Writes the pruned state out and reads it back: the same bytes again. */
+static enum pruned_result restore(struct pruned_run *run, struct user_state *state)
+{
+    enum pruned_result result = PRUNED_DIFFERENT;
+    struct buffer before;
+    struct buffer after;
+
+    buffer_init(&before, WRITTEN_MAX);
+    buffer_init(&after, WRITTEN_MAX);
+    user_state_write(run->pruned.ruleset, state, &before);
+    if (!user_state_read(run->pruned.ruleset, buffer_slice(&before), state, &run->err)) {
+        result = refuse(run);
+        goto out;
+    }
+    user_state_write(run->pruned.ruleset, state, &after);
+    if (slice_equal(buffer_slice(&before), buffer_slice(&after))) {
+        result = PRUNED_EQUAL;
+    } else {
+        buffer_append_text(run->said, "pruned: other bytes when it is read and written again\n");
+    }
+out:
+    buffer_clear(&before);
+    buffer_clear(&after);
+    return result;
+}
+
 static enum pruned_result feed(struct pruned_run *run, struct arena *arena)
 {
     int64_t newest = INT64_MIN;
@@ -174,7 +203,8 @@ static enum pruned_result feed(struct pruned_run *run, struct arena *arena)
             if (!user_state_prune(run->pruned.ruleset, user->state, final_ms, run->pruned.evaluation, &run->err)) {
                 return refuse(run);
             }
-            result = compare_user(run, arena, user->id, random / 16);
+            result = random % 7 == 0 ? restore(run, user->state) : PRUNED_EQUAL;
+            result = result == PRUNED_EQUAL ? compare_user(run, arena, user->id, random / 16) : result;
         }
         if (result != PRUNED_EQUAL) {
             return result;

@@ -1,0 +1,364 @@
+/* What pruning leaves of a state, form by form, and what a late event is told. That it changes no answer is held by the
+ * oracle, on random definitions and events. */
+#include "common/base/timestamp.h"
+#include "common/domain/rule_parse.h"
+#include "common/domain/user_log.h"
+#include "common/domain/user_state.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+Suite *user_state_prune_suite(void);
+
+#define SECOND INT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+/* A Monday in 2026, at midnight in UTC. */
+#define START INT64_C(1772409600000)
+
+enum { TEXT_SIZE = 256 };
+
+struct world {
+    struct segment_set set;
+    struct ruleset *ruleset;
+    struct evaluation *evaluation;
+    struct user_state *state;
+    struct json_document document;
+    struct arena arena;
+    uint64_t touched;
+};
+
+static void open_world(struct world *world, const char *definitions)
+{
+    struct error err = ERROR_INIT;
+
+    *world = (struct world){0};
+    segment_set_init(&world->set);
+    json_document_init(&world->document);
+    arena_init(&world->arena, 1 << 20);
+    ck_assert_ok(segment_set_add(&world->set, SLICE_LITERAL("f.json"), slice_from(definitions), 0, &err));
+    ck_assert_ok(segment_set_check(&world->set, &err));
+    ck_assert_ok(ruleset_new(&world->set, NULL, &world->ruleset, &err));
+    ck_assert_ok(evaluation_new(world->ruleset, &world->evaluation, &err));
+    ck_assert_ok(user_state_new(world->ruleset, &world->state, &err));
+}
+
+static void close_world(struct world *world)
+{
+    user_state_free(world->state);
+    evaluation_free(world->evaluation);
+    ruleset_free(world->ruleset);
+    json_document_clear(&world->document);
+    arena_clear(&world->arena);
+    segment_set_clear(&world->set);
+}
+
+/* An event of the name at the instant; a negative number: without a message id. */
+static enum fold_result fold(struct world *world, const char *name, int number, int64_t time_ms, int n)
+{
+    enum quarantine_reason reason = QUARANTINE_NONE;
+    enum fold_result result = FOLD_NONE;
+    struct error err = ERROR_INIT;
+    struct event event;
+    char text[TEXT_SIZE];
+    char id[40] = "";
+
+    if (number >= 0) {
+        (void)snprintf(id, sizeof id, "\"messageId\":\"id-%d\",", number);
+    }
+    (void)snprintf(text, sizeof text,
+                   "{\"type\":\"track\",%s\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{"
+                   "\"n\":%d}}",
+                   id, (long long)time_ms, name, n);
+    arena_reset(&world->arena);
+    world->touched = 0;
+    ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
+    ck_assert_ok(
+        user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, &world->touched, &err));
+    return result;
+}
+
+static void prune(struct world *world, int64_t final_ms)
+{
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(user_state_prune(world->ruleset, world->state, final_ms, world->evaluation, &err));
+}
+
+static struct membership membership_at(struct world *world, size_t segment, int64_t at)
+{
+    struct membership membership = {.member = false};
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(
+        user_state_membership(world->ruleset, world->state, segment, at, world->evaluation, &membership, &err));
+    return membership;
+}
+
+/* Entries with values, with an id alone, and panes. */
+struct held {
+    size_t values;
+    size_t ids;
+    size_t panes;
+};
+
+static struct held held_of(const struct world *world)
+{
+    struct held held = {0};
+
+    for (size_t i = 0; i < world->state->entry_count; i++) {
+        const struct entry *entry = entry_at(world->state, entry_stride(world->ruleset), i);
+        uint64_t any = 0;
+
+        for (size_t k = 0; k < world->ruleset->selector_words; k++) {
+            any |= entry->mask[k];
+        }
+        if (entry_is_pane(entry)) {
+            held.panes++;
+        } else if (any != 0) {
+            held.values++;
+        } else {
+            held.ids++;
+        }
+    }
+    return held;
+}
+
+START_TEST(a_count_of_at_least_three_keeps_three)
+{
+    struct world world;
+    struct held held;
+
+    open_world(&world,
+               "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"count\":{\">=\":3}}]}");
+    for (int i = 0; i < 10000; i++) {
+        ck_assert_int_eq(fold(&world, "a", i, START + i * 60 * SECOND, i), FOLD_APPLIED);
+        if (user_state_prune_due(world.ruleset, world.state, START + (i - 60) * 60 * SECOND)) {
+            prune(&world, START + (i - 60) * 60 * SECOND);
+        }
+    }
+    /* What is not final yet is the last hour; ids are kept for a day before that. */
+    prune(&world, START + 9939 * 60 * SECOND);
+    held = held_of(&world);
+    ck_assert_uint_eq(held.values, 60 + 3);
+    ck_assert_uint_eq(held.ids, 24 * 60 - 3);
+    prune(&world, START + 60 * DAY);
+    held = held_of(&world);
+    ck_assert_uint_eq(held.values, 3);
+    ck_assert_uint_eq(held.ids, 0);
+    ck_assert(membership_at(&world, 0, START + 60 * DAY).member);
+    ck_assert_int_eq(membership_at(&world, 0, START + 60 * DAY).entered_at, START + 2 * 60 * SECOND);
+    ck_assert_int_eq(membership_at(&world, 0, START + 60 * DAY).valid_until, START + 9997 * 60 * SECOND + 90 * DAY);
+    prune(&world, START + 200 * DAY);
+    ck_assert_uint_eq(user_state_event_count(world.state), 0);
+    ck_assert(!membership_at(&world, 0, START + 200 * DAY).member);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(a_window_in_steps_keeps_a_pane_a_step)
+{
+    struct world world;
+    struct held held;
+
+    open_world(&world,
+               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"5d\",\"slide\":\"1d\",\"sum\":"
+               "{\"property\":\"n\",\">=\":1000}}]},"
+               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"last\":3},"
+               "\"avg\":{\"property\":\"n\",\"=\":1}}]}]");
+    for (int i = 0; i < 240; i++) {
+        ck_assert_int_eq(fold(&world, "a", -1, START + i * HOUR, 1 + i / 1000), FOLD_APPLIED);
+    }
+    ck_assert_int_eq(fold(&world, "a", -1, START + 239 * HOUR, 1000), FOLD_APPLIED);
+    prune(&world, START + 239 * HOUR);
+    held = held_of(&world);
+    ck_assert_uint_eq(held.values, 0);
+    /* The steps that end on the days 5 to 10, and three days of the calendar. */
+    ck_assert_uint_eq(held.panes, 6 + 3);
+    ck_assert(membership_at(&world, 0, START + 239 * HOUR).member);
+    ck_assert(!membership_at(&world, 1, START + 239 * HOUR).member);
+    ck_assert_int_eq(membership_at(&world, 0, START + 239 * HOUR).valid_until, START + 15 * DAY);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(what_is_beaten_is_dropped)
+{
+    struct world world;
+
+    open_world(&world,
+               "[{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"a\",\"window\":\"30d\",\"max\":{\"property\":"
+               "\"n\",\">=\":90}}]}]");
+    for (int i = 0; i < 100; i++) {
+        fold(&world, "a", -1, START + i * HOUR, 100 - i);
+    }
+    prune(&world, START + 99 * HOUR);
+    ck_assert_uint_eq(user_state_event_count(world.state), 100);
+    fold(&world, "a", -1, START + 100 * HOUR, 95);
+    prune(&world, START + 100 * HOUR);
+    ck_assert_uint_eq(user_state_event_count(world.state), 5 + 1);
+    ck_assert_int_eq(membership_at(&world, 0, START + 100 * HOUR).valid_until, START + 100 * HOUR + 30 * DAY);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(without_a_window_only_sums_are_kept)
+{
+    struct world world;
+
+    open_world(&world,
+               "[{\"segmentId\":\"sum\",\"criteria\":[{\"event\":\"a\",\"sum\":{\"property\":\"n\",\">\":100}}]},"
+               "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"avg\":{\"property\":\"n\",\"=\":2}}]},"
+               "{\"segmentId\":\"gone\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\"},"
+               "\"within\":\"1d\",\"orLater\":true}]},"
+               "{\"segmentId\":\"last\",\"criteria\":[{\"event\":\"a\",\"latest\":{\"property\":\"n\",\"=\":3}}]}]");
+    for (int i = 0; i < 99; i++) {
+        fold(&world, "a", -1, START + i * HOUR, 1 + i % 3);
+    }
+    prune(&world, START + 30 * DAY);
+    ck_assert_uint_eq(user_state_event_count(world.state), 1);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_msg(membership_at(&world, i, START + 30 * DAY).member, "segment %zu", i);
+    }
+    ck_assert_int_eq(membership_at(&world, 0, START + 30 * DAY).entered_at, START + 50 * HOUR);
+    fold(&world, "b", -1, START + 31 * DAY, 0);
+    ck_assert(!membership_at(&world, 2, START + 31 * DAY).member);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(an_idle_state_does_not_grow)
+{
+    struct world world;
+    size_t size;
+
+    open_world(&world,
+               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"},{\"not\":{\"event\":\"b\",\"window\":\"9d\"}}]"
+               ",\"membershipDuration\":\"400d\"},"
+               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"*\",\"earliest\":{\"property\":\"n\",\"=\":0}}]}]");
+    for (int i = 0; i < 50; i++) {
+        fold(&world, i % 2 == 0 ? "a" : "b", i, START + i * HOUR, i);
+    }
+    prune(&world, START + 20 * DAY);
+    size = user_state_size(world.state);
+    for (int i = 21; i < 300; i++) {
+        prune(&world, START + i * DAY);
+        ck_assert_uint_eq(user_state_size(world.state), size);
+        ck_assert_uint_eq(user_state_event_count(world.state), 1);
+        ck_assert(membership_at(&world, 0, START + i * DAY).member);
+        ck_assert(membership_at(&world, 1, START + i * DAY).member);
+    }
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(an_event_for_state_that_is_gone_is_late)
+{
+    struct world world;
+    struct membership before;
+
+    open_world(&world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\"}]},"
+                       "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"b\"}]},"
+                       "{\"segmentId\":\"r\",\"criteria\":[{\"not\":{\"segment\":\"t\"}}]}]");
+    fold(&world, "a", 1, START, 0);
+    fold(&world, "a", 2, START + 5 * DAY, 0);
+    prune(&world, START + 5 * DAY);
+    before = membership_at(&world, 1, START + 6 * DAY);
+    ck_assert_int_eq(fold(&world, "a", 2, START + 5 * DAY, 0), FOLD_COPY);
+    ck_assert_int_eq(fold(&world, "a", 2, START + 5 * DAY, 7), FOLD_COPY_DIFFERENT);
+    ck_assert_int_eq(fold(&world, "b", 3, START + 5 * DAY, 0), FOLD_LATE);
+    ck_assert_uint_eq(world.touched, 6);
+    ck_assert_int_eq(fold(&world, "b", 4, START + 5 * DAY + 1, 0), FOLD_APPLIED);
+    ck_assert(!before.member && membership_at(&world, 1, START + 6 * DAY).member);
+    ck_assert_int_eq(membership_at(&world, 1, START + 6 * DAY).entered_at, START + 5 * DAY + 1);
+    /* Nobody looks at it: nothing is lost. */
+    ck_assert_int_eq(fold(&world, "c", 5, START + 2 * DAY, 0), FOLD_APPLIED);
+    ck_assert_uint_eq(world.touched, 0);
+    /* It would have made the user known earlier. */
+    ck_assert_int_eq(fold(&world, "c", 6, START - DAY, 0), FOLD_LATE);
+    ck_assert_uint_eq(world.touched, 7);
+    ck_assert_int_eq(user_state_known_since(world.state), START);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(an_event_far_ahead_moves_its_own_window_only)
+{
+    struct world pruned;
+    struct world whole;
+    static const char definitions[] =
+        "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"2d\",\"count\":{\">=\":2}}]},"
+        "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"b\",\"window\":\"1d\"}]}]";
+
+    open_world(&pruned, definitions);
+    open_world(&whole, definitions);
+    fold(&pruned, "b", 1000, START + 30 * DAY, 0);
+    fold(&whole, "b", 1000, START + 30 * DAY, 0);
+    for (int i = 0; i < 140; i++) {
+        int64_t at = START + i * 5 * HOUR;
+
+        ck_assert_int_eq(fold(&pruned, i % 3 == 0 ? "b" : "a", i, at, 0), FOLD_APPLIED);
+        fold(&whole, i % 3 == 0 ? "b" : "a", i, at, 0);
+        prune(&pruned, at - HOUR);
+        for (size_t segment = 0; segment < 2; segment++) {
+            struct membership wanted = membership_at(&whole, segment, at);
+            struct membership got = membership_at(&pruned, segment, at);
+
+            ck_assert(wanted.member == got.member && wanted.entered_at == got.entered_at &&
+                      wanted.valid_until == got.valid_until);
+        }
+    }
+    ck_assert_uint_lt(user_state_event_count(pruned.state), 12);
+    ck_assert(membership_at(&pruned, 1, START + 30 * DAY).member);
+    close_world(&pruned);
+    close_world(&whole);
+}
+END_TEST
+
+static bool prune_scenario(void *context, struct error *err)
+{
+    struct world *world = context;
+    size_t count = user_state_event_count(world->state);
+
+    if (user_state_prune(world->ruleset, world->state, START + 60 * HOUR, world->evaluation, err)) {
+        return true;
+    }
+    ck_assert_uint_eq(user_state_event_count(world->state), count);
+    ck_assert_int_eq(user_state_final(world->state), TIMESTAMP_ALWAYS);
+    return false;
+}
+
+START_TEST(without_memory_nothing_is_pruned)
+{
+    struct world world;
+
+    open_world(&world,
+               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\",\"slide\":\"1d\",\"count\":"
+               "{\">=\":300}}]},"
+               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"distinct\":{\"property\":\"n\",\">=\":9}}]}]");
+    for (int i = 0; i < 90; i++) {
+        fold(&world, "a", i, START + i * HOUR, i % 5);
+    }
+    /* The evaluation's memory grows once and stays: each failure needs one of its own. */
+    unit_fail_each_allocation(prune_scenario, &world);
+    ck_assert_int_eq(user_state_final(world.state), START + 60 * HOUR);
+    close_world(&world);
+}
+END_TEST
+
+Suite *user_state_prune_suite(void)
+{
+    Suite *suite = suite_create("user_state_prune");
+    TCase *cases = tcase_create("user_state_prune");
+
+    tcase_add_test(cases, a_count_of_at_least_three_keeps_three);
+    tcase_add_test(cases, a_window_in_steps_keeps_a_pane_a_step);
+    tcase_add_test(cases, what_is_beaten_is_dropped);
+    tcase_add_test(cases, without_a_window_only_sums_are_kept);
+    tcase_add_test(cases, an_idle_state_does_not_grow);
+    tcase_add_test(cases, an_event_for_state_that_is_gone_is_late);
+    tcase_add_test(cases, an_event_far_ahead_moves_its_own_window_only);
+    tcase_add_test(cases, without_memory_nothing_is_pruned);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
