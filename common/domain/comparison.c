@@ -1,6 +1,7 @@
 #include "common/domain/comparison.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/comparison_parts.h"
 
 enum { LIMBS = 5, SCRATCH_SIZE_MAX = 64 << 20 };
 
@@ -15,26 +16,6 @@ void comparison_scratch_clear(struct comparison_scratch *scratch)
 {
     json_document_clear(&scratch->document);
     arena_clear(&scratch->arena);
-}
-
-static bool order_holds(enum rule_operator op, int order)
-{
-    switch (op) {
-    case RULE_EQUAL:
-        return order == 0;
-    case RULE_NOT_EQUAL:
-        return order != 0;
-    case RULE_GREATER:
-        return order > 0;
-    case RULE_GREATER_EQUAL:
-        return order >= 0;
-    case RULE_LESS:
-        return order < 0;
-    case RULE_LESS_EQUAL:
-        return order <= 0;
-    default:
-        return false;
-    }
 }
 
 static bool array_contains(struct slice text, const struct value *wanted, struct comparison_scratch *scratch)
@@ -64,8 +45,37 @@ static bool array_contains(struct slice text, const struct value *wanted, struct
     return found;
 }
 
-static bool term_in(const struct rule_term *term, const struct value *value)
+/* ---- the operators, on a value that exists ---- */
+
+bool comparison_never(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
 {
+    (void)term;
+    (void)value;
+    (void)scratch;
+    return false;
+}
+
+bool comparison_equal(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    (void)scratch;
+    return value_equal(value, term->operands);
+}
+
+bool comparison_not_equal(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    return !comparison_equal(term, value, scratch);
+}
+
+bool comparison_ordered(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    (void)scratch;
+    return value->type == term->operands->type && (value->type == VALUE_NUMBER || value->type == VALUE_STRING) &&
+           operator_takes_order(term->op, value_compare(value, term->operands));
+}
+
+bool comparison_in(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    (void)scratch;
     for (size_t i = 0; i < term->operand_count; i++) {
         if (value_equal(&term->operands[i], value)) {
             return true;
@@ -74,8 +84,22 @@ static bool term_in(const struct rule_term *term, const struct value *value)
     return false;
 }
 
-static bool term_contains(const struct value *operand, const struct value *value, struct comparison_scratch *scratch)
+bool comparison_not_in(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
 {
+    return !comparison_in(term, value, scratch);
+}
+
+bool comparison_exists(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    (void)value;
+    (void)scratch;
+    return term->exists;
+}
+
+bool comparison_contains(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    const struct value *operand = term->operands;
+
     if (value->type == VALUE_COMPOUND) {
         return array_contains(value->text, operand, scratch);
     }
@@ -86,43 +110,31 @@ static bool term_contains(const struct value *operand, const struct value *value
                                                                       operand->text.data, operand->text.size) != NULL);
 }
 
-static bool slice_ends_with(struct slice text, struct slice end)
+bool comparison_starts_with(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
 {
-    return text.size >= end.size &&
+    const struct value *operand = term->operands;
+
+    (void)scratch;
+    return value->type == VALUE_STRING && operand->type == VALUE_STRING &&
+           slice_starts_with(value->text, operand->text);
+}
+
+bool comparison_ends_with(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
+{
+    struct slice text = value->text;
+    struct slice end = term->operands->text;
+
+    (void)scratch;
+    return value->type == VALUE_STRING && term->operands->type == VALUE_STRING && text.size >= end.size &&
            (end.size == 0 || memcmp(text.data + (text.size - end.size), end.data, end.size) == 0);
 }
 
 static bool term_holds(const struct rule_term *term, const struct value *value, struct comparison_scratch *scratch)
 {
-    const struct value *operand = term->operands;
-
-    if (term->op == RULE_EXISTS) {
-        return term->exists == (value->type != VALUE_MISSING);
-    }
     if (value->type == VALUE_MISSING) {
-        return false;
+        return term->op == RULE_EXISTS && !term->exists;
     }
-    switch (term->op) {
-    case RULE_EQUAL:
-        return value_equal(value, operand);
-    case RULE_NOT_EQUAL:
-        return !value_equal(value, operand);
-    case RULE_IN:
-        return term_in(term, value);
-    case RULE_NOT_IN:
-        return !term_in(term, value);
-    case RULE_CONTAINS:
-        return term_contains(operand, value, scratch);
-    case RULE_STARTS_WITH:
-        return value->type == VALUE_STRING && operand->type == VALUE_STRING &&
-               slice_starts_with(value->text, operand->text);
-    case RULE_ENDS_WITH:
-        return value->type == VALUE_STRING && operand->type == VALUE_STRING &&
-               slice_ends_with(value->text, operand->text);
-    default:
-        return value->type == operand->type && (value->type == VALUE_NUMBER || value->type == VALUE_STRING) &&
-               order_holds(term->op, value_compare(value, operand));
-    }
+    return comparison_operators[term->op].holds(term, value, scratch);
 }
 
 bool comparison_value(const struct rule_comparison *comparison, const struct value *value,
@@ -146,7 +158,7 @@ bool comparison_quotient(const struct rule_comparison *comparison, const struct 
         /* |operand| < 2^63 and count < 2^32, so the product fits. */
         int128 operand = term->operand_count > 0 ? (int128)term->operands[0].micros * number->count : 0;
 
-        if (!order_holds(term->op, (number->sum > operand) - (number->sum < operand))) {
+        if (!operator_takes_order(term->op, (number->sum > operand) - (number->sum < operand))) {
             return false;
         }
     }
@@ -213,7 +225,7 @@ static int compare_scaled(const struct quotient *a, const struct quotient *b, in
 bool comparison_of_quotients(const struct quotient *left, enum rule_operator op, const struct quotient *right,
                              int64_t times_micros)
 {
-    return left->exists && right->exists && order_holds(op, compare_scaled(left, right, times_micros));
+    return left->exists && right->exists && operator_takes_order(op, compare_scaled(left, right, times_micros));
 }
 
 int quotient_compare(const struct quotient *a, const struct quotient *b)
@@ -262,7 +274,7 @@ bool span_holds(const struct rule_span_comparison *spans, enum span_kind kind, i
         int order = (at_ms > edge) - (at_ms < edge);
 
         /* The later T, the longer the elapsed and the shorter the remaining time. */
-        if (!order_holds(spans->terms[i].op, kind == SPAN_REMAINING ? -order : order)) {
+        if (!operator_takes_order(spans->terms[i].op, kind == SPAN_REMAINING ? -order : order)) {
             return false;
         }
     }

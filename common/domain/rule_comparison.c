@@ -1,91 +1,13 @@
-/* Comparisons: operators and their operands (segment-language, section 4). One operator is one row of the table. */
+/* Comparisons: operators and their operands (segment-language, section 4). One operator is one row of
+ * the table. */
 #include "common/base/duration.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_reader.h"
-
-enum operand_kind {
-    OPERAND_NONE = 0,
-    OPERAND_SCALAR,  /* a string, number or boolean */
-    OPERAND_ORDERED, /* a string or number: booleans have no order */
-    OPERAND_LIST,    /* a non-empty array of scalars */
-    OPERAND_BOOLEAN,
-    OPERAND_STRING,
-};
-
-struct operator_row {
-    enum rule_operator op;
-    enum operand_kind operand; /* in a comparison of values */
-    bool numeric;              /* may stand in a comparison of numbers or durations too */
-    struct rule_help row;
-};
-
-static const struct operator_row operator_rows[] = {
-    {.op = RULE_EQUAL,
-     .operand = OPERAND_SCALAR,
-     .numeric = true,
-     .row = {"Equal: the same type and the same value.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"=\": \"shoes\"}]}"}},
-    {.op = RULE_NOT_EQUAL,
-     .operand = OPERAND_SCALAR,
-     .numeric = true,
-     .row = {"Exists and is not equal; a value of another type is not equal.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"!=\": \"shoes\"}]}"}},
-    {.op = RULE_GREATER,
-     .operand = OPERAND_ORDERED,
-     .numeric = true,
-     .row = {"Greater: numbers as exact decimals, strings bytewise.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \">\": 99.5}]}"}},
-    {.op = RULE_GREATER_EQUAL,
-     .operand = OPERAND_ORDERED,
-     .numeric = true,
-     .row = {"Greater or equal.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \">=\": 100}]}"}},
-    {.op = RULE_LESS,
-     .operand = OPERAND_ORDERED,
-     .numeric = true,
-     .row = {"Less.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \"<\": 0}]}"}},
-    {.op = RULE_LESS_EQUAL,
-     .operand = OPERAND_ORDERED,
-     .numeric = true,
-     .row = {"Less or equal.", "{\"event\": \"purchase\", \"where\": [{\"property\": \"amount\", \"<=\": 10}]}"}},
-    {.op = RULE_IN,
-     .operand = OPERAND_LIST,
-     .row = {"Equal to one of the list.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"country\", \"in\": [\"DE\", \"AT\"]}]}"}},
-    {.op = RULE_NOT_IN,
-     .operand = OPERAND_LIST,
-     .row = {"Exists and is equal to none of the list.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"country\", \"notIn\": [\"DE\", \"AT\"]}]}"}},
-    {.op = RULE_EXISTS,
-     .operand = OPERAND_BOOLEAN,
-     .row = {"Whether there is a value; null is none.", "{\"trait\": \"tier\", \"exists\": true}"}},
-    {.op = RULE_CONTAINS,
-     .operand = OPERAND_SCALAR,
-     .row = {"A string with this part, or an array with an equal element.",
-             "{\"trait\": \"tags\", \"contains\": \"vip\"}"}},
-    {.op = RULE_STARTS_WITH,
-     .operand = OPERAND_STRING,
-     .row = {"A string that begins so.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"sku\", \"startsWith\": \"A-\"}]}"}},
-    {.op = RULE_ENDS_WITH,
-     .operand = OPERAND_STRING,
-     .row = {"A string that ends so.",
-             "{\"event\": \"purchase\", \"where\": [{\"property\": \"sku\", \"endsWith\": \"-XL\"}]}"}},
-};
-
-static const struct operator_row *find_row(enum rule_operator op)
-{
-    for (size_t i = 0; i < sizeof(operator_rows) / sizeof(operator_rows[0]); i++) {
-        if (operator_rows[i].op == op) {
-            return &operator_rows[i];
-        }
-    }
-    return NULL;
-}
 
 bool rule_operands_take(enum rule_operands operands, enum rule_operator op)
 {
-    const struct operator_row *row = find_row(op);
-
-    return row != NULL && operands != RULE_OPERANDS_NONE && (operands == RULE_OPERANDS_VALUES || row->numeric);
+    return op != RULE_OPERATOR_NONE && operands != RULE_OPERANDS_NONE &&
+           (operands == RULE_OPERANDS_VALUES || comparison_operators[op].numeric);
 }
 
 /* A string, number or boolean within its range, as `allowed` (a set of bits 1 << enum value_type) says. */
@@ -122,15 +44,9 @@ static const struct {
     [OPERAND_NONE] = {1U << VALUE_NUMBER, "a number"},
 };
 
-const struct rule_help *rule_operator_help(enum rule_operator op, const char **operand)
+const char *rule_operand_text(enum rule_operator op)
 {
-    const struct operator_row *row = find_row(op);
-
-    if (row == NULL) {
-        return NULL;
-    }
-    *operand = kinds[row->operand].what;
-    return &row->row;
+    return kinds[comparison_operators[op].operand].what;
 }
 
 static bool read_operands(struct rule_reader *reader, int32_t token, const struct rule_place *place,
@@ -193,22 +109,23 @@ static bool read_span(struct rule_reader *reader, int32_t token, const struct ru
 }
 
 static bool read_term(struct rule_reader *reader, int32_t token, const struct rule_place *place,
-                      enum rule_operands operands, const struct operator_row *row, void *target)
+                      enum rule_operands operands, enum rule_operator op, void *target)
 {
-    struct rule_place at = {.parent = place, .key = rule_operator_name(row->op)};
+    struct rule_place at = {.parent = place, .key = rule_operator_name(op)};
 
     if (operands == RULE_OPERANDS_SPANS || operands == RULE_OPERANDS_AGES) {
         struct rule_span_comparison *comparison = target;
         struct rule_span_term *term = &comparison->terms[comparison->term_count++];
 
-        term->op = row->op;
+        term->op = op;
         return read_span(reader, token, &at, operands, &term->span);
     }
     struct rule_comparison *comparison = target;
     struct rule_term *term = &comparison->terms[comparison->term_count++];
 
-    term->op = row->op;
-    return read_operands(reader, token, &at, operands == RULE_OPERANDS_NUMBERS ? OPERAND_NONE : row->operand, term);
+    term->op = op;
+    return read_operands(reader, token, &at,
+                         operands == RULE_OPERANDS_NUMBERS ? OPERAND_NONE : comparison_operators[op].operand, term);
 }
 
 /* Room for as many terms as the object has members. */
@@ -226,15 +143,15 @@ static bool allocate_terms(struct rule_reader *reader, enum rule_operands operan
     return comparison->terms != NULL || rule_no_memory(reader);
 }
 
-/* The operator that the key is, or NULL. False when there is no memory. */
-static bool find_operator(struct rule_reader *reader, int32_t key, const struct operator_row **out)
+/* The operator that the key is, or none. False when there is no memory. */
+static bool find_operator(struct rule_reader *reader, int32_t key, enum rule_operator *out)
 {
     struct slice name;
 
     if (!json_string(reader->document, key, reader->arena, &name)) {
         return rule_no_memory(reader);
     }
-    *out = find_row((enum rule_operator)rule_words_find(&rule_words_operator, name));
+    *out = (enum rule_operator)rule_words_find(&rule_words_operator, name);
     return true;
 }
 
@@ -257,14 +174,14 @@ bool rule_read_comparison(struct rule_reader *reader, int32_t object, const stru
         return false;
     }
     for (uint32_t i = 0; i < member_count; i++) {
-        const struct operator_row *row;
+        enum rule_operator op = RULE_OPERATOR_NONE;
 
-        if (!find_operator(reader, member, &row)) {
+        if (!find_operator(reader, member, &op)) {
             return false;
         }
-        if (row != NULL) {
+        if (op != RULE_OPERATOR_NONE) {
             empty = false;
-            if (!read_term(reader, member + 1, place, operands, row, target)) {
+            if (!read_term(reader, member + 1, place, operands, op, target)) {
                 good = false;
                 if (!rule_goes_on(reader)) {
                     return false;

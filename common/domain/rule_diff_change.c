@@ -1,6 +1,7 @@
 /* Whether a change lets fewer or more users in. Said only where it holds at every instant for every set of events. */
 #include "common/domain/rule_diff_parts.h"
 #include "common/domain/rule_equal.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_range.h"
 
 bool rule_diff_paths_differ(const struct rule_path *a, size_t a_count, const struct rule_path *b, size_t b_count)
@@ -104,24 +105,17 @@ static struct rule_comparison as_comparison(const struct rule_measure *measure, 
     return (struct rule_comparison){.terms = term, .term_count = 1};
 }
 
+/* The numeric operator that holds where this one does not; none for others. */
 static enum rule_operator inverse(enum rule_operator op)
 {
-    switch (op) {
-    case RULE_EQUAL:
-        return RULE_NOT_EQUAL;
-    case RULE_NOT_EQUAL:
-        return RULE_EQUAL;
-    case RULE_GREATER:
-        return RULE_LESS_EQUAL;
-    case RULE_GREATER_EQUAL:
-        return RULE_LESS;
-    case RULE_LESS:
-        return RULE_GREATER_EQUAL;
-    case RULE_LESS_EQUAL:
-        return RULE_GREATER;
-    default:
-        return RULE_OPERATOR_NONE;
+    unsigned orders = ORDER_ANY & ~comparison_operators[op].orders;
+
+    for (int other = 1; comparison_operators[op].numeric && other < COMPARISON_OPERATOR_COUNT; other++) {
+        if (comparison_operators[other].numeric && comparison_operators[other].orders == orders) {
+            return (enum rule_operator)other;
+        }
     }
+    return RULE_OPERATOR_NONE;
 }
 
 static enum rule_numbers numbers_of(enum rule_measure_kind kind)

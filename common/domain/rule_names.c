@@ -1,19 +1,12 @@
 #include "common/domain/rule_names.h"
 
-#include "common/domain/rule.h"
+#include "common/domain/rule_operators.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define WORDS(name) const struct rule_words rule_words_##name = {.names = name##_names, .count = COUNT_OF(name##_names)}
-
-static const char *const operator_names[] = {
-    [RULE_OPERATOR_NONE] = "none", [RULE_EQUAL] = "=",
-    [RULE_NOT_EQUAL] = "!=",       [RULE_GREATER] = ">",
-    [RULE_GREATER_EQUAL] = ">=",   [RULE_LESS] = "<",
-    [RULE_LESS_EQUAL] = "<=",      [RULE_IN] = "in",
-    [RULE_NOT_IN] = "notIn",       [RULE_EXISTS] = "exists",
-    [RULE_CONTAINS] = "contains",  [RULE_STARTS_WITH] = "startsWith",
-    [RULE_ENDS_WITH] = "endsWith",
-};
+#define WORDS(name)                                                                                                    \
+    const struct rule_words rule_words_##name = {.first = name##_names,                                                \
+                                                 .stride = sizeof name##_names[0],                                     \
+                                                 .count = COUNT_OF(name##_names)}
 
 static const char *const measure_names[] = {
     [RULE_MEASURE_NONE] = "none", [RULE_COUNT] = "count",   [RULE_SUM] = "sum",           [RULE_AVG] = "avg",
@@ -71,8 +64,12 @@ static const char *const merge_names[] = {
     [MERGE_UNION_WITH_BATCH_EXCLUSIONS] = "union_with_batch_exclusions",
 };
 
-WORDS(operator);
-const struct rule_words rule_words_compare = {.names = operator_names, .count = RULE_LESS_EQUAL + 1};
+const struct rule_words rule_words_operator = {.first = &comparison_operators[0].text.name,
+                                               .stride = sizeof comparison_operators[0],
+                                               .count = COMPARISON_OPERATOR_COUNT};
+const struct rule_words rule_words_compare = {.first = &comparison_operators[0].text.name,
+                                              .stride = sizeof comparison_operators[0],
+                                              .count = RULE_LESS_EQUAL + 1};
 WORDS(period);
 WORDS(basis);
 WORDS(mode);
@@ -86,7 +83,7 @@ static const char *name_at(const char *const *names, size_t count, size_t index)
 
 const char *rule_operator_name(enum rule_operator op)
 {
-    return name_at(operator_names, COUNT_OF(operator_names), (size_t)op);
+    return comparison_operators[(size_t)op < COMPARISON_OPERATOR_COUNT ? op : RULE_OPERATOR_NONE].text.name;
 }
 
 const char *rule_measure_name(enum rule_measure_kind kind)
@@ -127,7 +124,7 @@ const char *merge_strategy_name(enum merge_strategy merge)
 int rule_words_find(const struct rule_words *words, struct slice text)
 {
     for (size_t i = 1; i < words->count; i++) {
-        if (slice_equal_text(text, words->names[i])) {
+        if (slice_equal_text(text, rule_words_at(words, i))) {
             return (int)i;
         }
     }

@@ -6,11 +6,17 @@
 
 #include <stddef.h>
 
-/* names[0] stands for "none" and is never a word of the language. */
+/* Words that stand in a table, by enumerator. The first stands for "none" and is never a word of the language. */
 struct rule_words {
-    const char *const *names;
-    size_t count; /* with names[0] */
+    const char *const *first;
+    size_t stride; /* bytes from one to the next */
+    size_t count;  /* with the first */
 };
+
+static inline const char *rule_words_at(const struct rule_words *words, size_t index)
+{
+    return *(const char *const *)(const void *)((const char *)words->first + index * words->stride);
+}
 
 extern const struct rule_words rule_words_operator;
 extern const struct rule_words rule_words_compare; /* the first six of them */

@@ -1,5 +1,7 @@
 #include "common/domain/rule_range.h"
 
+#include "common/domain/rule_range_parts.h"
+
 enum { POINTS_MAX = 64 };
 
 static const int128 unlimited = (int128)1 << 100;
@@ -62,30 +64,24 @@ static void range_exclude(struct range *range, int128 at)
     }
 }
 
+/* Nothing is told of an operator that does not go by order. */
 static void range_take(struct range *range, enum rule_operator op, int128 at)
 {
-    switch (op) {
-    case RULE_EQUAL:
-        range_raise(range, grid_ceil(at, range->step));
-        range_lower(range, grid_floor(at, range->step));
-        break;
-    case RULE_NOT_EQUAL:
+    unsigned orders = comparison_operators[op].orders;
+    bool equal = (orders & ORDER_EQUAL) != 0;
+
+    if (orders == ORDER_NONE) {
+        return;
+    }
+    if (orders == (ORDER_LESS | ORDER_GREATER)) {
         range_exclude(range, at);
-        break;
-    case RULE_GREATER:
-        range_raise(range, grid_floor(at, range->step) + range->step);
-        break;
-    case RULE_GREATER_EQUAL:
-        range_raise(range, grid_ceil(at, range->step));
-        break;
-    case RULE_LESS:
-        range_lower(range, grid_ceil(at, range->step) - range->step);
-        break;
-    case RULE_LESS_EQUAL:
-        range_lower(range, grid_floor(at, range->step));
-        break;
-    default:
-        break;
+        return;
+    }
+    if ((orders & ORDER_LESS) == 0) {
+        range_raise(range, equal ? grid_ceil(at, range->step) : grid_floor(at, range->step) + range->step);
+    }
+    if ((orders & ORDER_GREATER) == 0) {
+        range_lower(range, equal ? grid_floor(at, range->step) : grid_ceil(at, range->step) - range->step);
     }
 }
 
@@ -152,7 +148,7 @@ static bool a_named_value_holds(const struct rule_term *terms, size_t term_count
 {
     *named = false;
     for (size_t i = 0; i < term_count; i++) {
-        if (terms[i].op != RULE_EQUAL && terms[i].op != RULE_IN) {
+        if (!comparison_operators[terms[i].op].names_values) {
             continue;
         }
         *named = true;
@@ -175,9 +171,13 @@ static bool a_boolean_holds(const struct rule_term *terms, size_t term_count, st
     return holds(terms, term_count, &yes, scratch) || holds(terms, term_count, &no, scratch);
 }
 
-static bool is_order(enum rule_operator op)
+/* Whether a value of the type may satisfy the term. */
+static bool type_may_hold(const struct rule_term *term, enum value_type type)
 {
-    return op == RULE_GREATER || op == RULE_GREATER_EQUAL || op == RULE_LESS || op == RULE_LESS_EQUAL;
+    const struct comparison_operator *row = &comparison_operators[term->op];
+
+    return (row->satisfied_by >> type & 1) != 0 && (term->op != RULE_EXISTS || term->exists) &&
+           (row->operand != OPERAND_ORDERED || term->operands[0].type == type);
 }
 
 static bool a_number_may_hold(const struct rule_term *terms, size_t term_count)
@@ -187,14 +187,12 @@ static bool a_number_may_hold(const struct rule_term *terms, size_t term_count)
     for (size_t i = 0; i < term_count; i++) {
         const struct rule_term *term = &terms[i];
 
-        if (term->op == RULE_CONTAINS || term->op == RULE_STARTS_WITH || term->op == RULE_ENDS_WITH ||
-            (term->op == RULE_EXISTS && !term->exists) ||
-            (is_order(term->op) && term->operands[0].type != VALUE_NUMBER)) {
+        if (!type_may_hold(term, VALUE_NUMBER)) {
             return false;
         }
         for (size_t k = 0; k < term->operand_count; k++) {
             if (term->operands[k].type == VALUE_NUMBER) {
-                range_take(&range, term->op == RULE_NOT_IN ? RULE_NOT_EQUAL : term->op, term->operands[k].micros);
+                range_take(&range, term->op, term->operands[k].micros);
             }
         }
     }
@@ -202,7 +200,7 @@ static bool a_number_may_hold(const struct rule_term *terms, size_t term_count)
 }
 
 /* What strings are left: from low (or more) to high (or less), beginning and ending as said. */
-struct texts {
+struct text_range {
     const struct rule_term *low;
     const struct rule_term *high;
     struct slice begin;
@@ -220,55 +218,70 @@ static bool ends_with(struct slice text, struct slice end)
 static void bound(const struct rule_term **kept, const struct rule_term *term, bool upper)
 {
     int order = *kept == NULL ? 0 : slice_compare(term->operands[0].text, (*kept)->operands[0].text);
-    bool strict = term->op == RULE_GREATER || term->op == RULE_LESS;
+    bool strict = !operator_takes_order(term->op, 0);
 
     if (*kept == NULL || (upper ? order < 0 : order > 0) || (order == 0 && strict)) {
         *kept = term;
     }
 }
 
-static void texts_take(struct texts *texts, const struct rule_term *term)
+static bool is_text(const struct rule_term *term)
 {
-    struct slice text = term->operand_count == 1 ? term->operands[0].text : (struct slice){0};
-    bool is_text = term->operand_count == 1 && term->operands[0].type == VALUE_STRING;
+    return term->operand_count == 1 && term->operands[0].type == VALUE_STRING;
+}
 
-    switch (term->op) {
-    case RULE_EXISTS:
-        texts->none = texts->none || !term->exists;
-        break;
-    case RULE_GREATER:
-    case RULE_GREATER_EQUAL:
-    case RULE_LESS:
-    case RULE_LESS_EQUAL:
-        texts->none = texts->none || !is_text;
-        if (is_text) {
-            bool upper = term->op == RULE_LESS || term->op == RULE_LESS_EQUAL;
-
-            bound(upper ? &texts->high : &texts->low, term, upper);
-        }
-        break;
-    case RULE_CONTAINS:
-        texts->none = texts->none || !is_text;
-        break;
-    case RULE_STARTS_WITH:
-        texts->none = texts->none || !(slice_starts_with(text, texts->begin) || slice_starts_with(texts->begin, text));
-        texts->begin = text.size > texts->begin.size ? text : texts->begin;
-        break;
-    case RULE_ENDS_WITH:
-        texts->none = texts->none || !(ends_with(text, texts->end) || ends_with(texts->end, text));
-        texts->end = text.size > texts->end.size ? text : texts->end;
-        break;
-    default:
-        break;
+void rule_range_texts_above(struct text_range *texts, const struct rule_term *term)
+{
+    texts->none = texts->none || !is_text(term);
+    if (is_text(term)) {
+        bound(&texts->low, term, false);
     }
+}
+
+void rule_range_texts_below(struct text_range *texts, const struct rule_term *term)
+{
+    texts->none = texts->none || !is_text(term);
+    if (is_text(term)) {
+        bound(&texts->high, term, true);
+    }
+}
+
+void rule_range_texts_existing(struct text_range *texts, const struct rule_term *term)
+{
+    texts->none = texts->none || !term->exists;
+}
+
+void rule_range_texts_containing(struct text_range *texts, const struct rule_term *term)
+{
+    texts->none = texts->none || !is_text(term);
+}
+
+void rule_range_texts_beginning(struct text_range *texts, const struct rule_term *term)
+{
+    struct slice text = term->operands[0].text;
+
+    texts->none = texts->none || !(slice_starts_with(text, texts->begin) || slice_starts_with(texts->begin, text));
+    texts->begin = text.size > texts->begin.size ? text : texts->begin;
+}
+
+void rule_range_texts_ending(struct text_range *texts, const struct rule_term *term)
+{
+    struct slice text = term->operands[0].text;
+
+    texts->none = texts->none || !(ends_with(text, texts->end) || ends_with(texts->end, text));
+    texts->end = text.size > texts->end.size ? text : texts->end;
 }
 
 static bool a_text_may_hold(const struct rule_term *terms, size_t term_count, struct comparison_scratch *scratch)
 {
-    struct texts texts = {0};
+    struct text_range texts = {0};
 
     for (size_t i = 0; i < term_count; i++) {
-        texts_take(&texts, &terms[i]);
+        operator_texts *take = comparison_operators[terms[i].op].texts;
+
+        if (take != NULL) {
+            take(&texts, &terms[i]);
+        }
     }
     if (texts.none) {
         return false;
@@ -292,8 +305,7 @@ static bool a_text_may_hold(const struct rule_term *terms, size_t term_count, st
 static bool a_compound_may_hold(const struct rule_term *terms, size_t term_count)
 {
     for (size_t i = 0; i < term_count; i++) {
-        if (terms[i].op != RULE_NOT_EQUAL && terms[i].op != RULE_NOT_IN && terms[i].op != RULE_CONTAINS &&
-            !(terms[i].op == RULE_EXISTS && terms[i].exists)) {
+        if (!type_may_hold(&terms[i], VALUE_COMPOUND)) {
             return false;
         }
     }
@@ -347,12 +359,12 @@ static enum rule_truth spans_of_both_units(const struct rule_span_comparison *sp
         const struct rule_span *span = &spans->terms[i].span;
         int128 shortest = span->years > 0 ? (int128)span->years * 365 * day_ms : span->ms;
         int128 longest = span->years > 0 ? (int128)span->years * 366 * day_ms : span->ms;
-        enum rule_operator op = spans->terms[i].op;
+        unsigned orders = comparison_operators[spans->terms[i].op].orders;
 
-        if ((op == RULE_GREATER || op == RULE_GREATER_EQUAL || op == RULE_EQUAL) && shortest > low) {
+        if ((orders & ORDER_LESS) == 0 && shortest > low) {
             low = shortest;
         }
-        if ((op == RULE_LESS || op == RULE_LESS_EQUAL || op == RULE_EQUAL) && longest < high) {
+        if ((orders & ORDER_GREATER) == 0 && longest < high) {
             high = longest;
         }
     }

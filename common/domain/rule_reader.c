@@ -203,9 +203,9 @@ static bool unknown_key(struct rule_reader *reader, int32_t token, const struct 
     }
     for (size_t op = 1; op < rule_words_operator.count; op++) {
         if (rule_operands_take(form->operands, (enum rule_operator)op)) {
-            append_known(known, &used, rule_words_operator.names[op]);
-            nearest_offer(&nearest, rule_words_operator.names[op]);
-            if (usual != NULL && strcmp(usual, rule_words_operator.names[op]) == 0) {
+            append_known(known, &used, rule_words_at(&rule_words_operator, op));
+            nearest_offer(&nearest, rule_words_at(&rule_words_operator, op));
+            if (usual != NULL && strcmp(usual, rule_words_at(&rule_words_operator, op)) == 0) {
                 nearest.name = usual;
             }
         }
@@ -441,7 +441,7 @@ bool rule_read_word(struct rule_reader *reader, int32_t token, const struct rule
 
     for (size_t i = 1; i < words->count && used < sizeof(expected); i++) {
         const char *separator = i == 1 ? "" : i + 1 == words->count ? " or " : ", ";
-        int size = snprintf(expected + used, sizeof(expected) - used, "%s\"%s\"", separator, words->names[i]);
+        int size = snprintf(expected + used, sizeof(expected) - used, "%s\"%s\"", separator, rule_words_at(words, i));
 
         used += size > 0 ? (size_t)size : 0;
     }
@@ -454,7 +454,7 @@ bool rule_read_word(struct rule_reader *reader, int32_t token, const struct rule
     }
     nearest_begin(&nearest, text);
     for (size_t i = 1; i < words->count; i++) {
-        nearest_offer(&nearest, words->names[i]);
+        nearest_offer(&nearest, rule_words_at(words, i));
     }
     reader->suggestion = nearest.name;
     (void)rule_expected(reader, place, token, expected);

@@ -77,8 +77,8 @@ struct rule_help {
     const char *example; /* a whole criterion */
 };
 
-/* A comparison operator: what a comparison of values takes behind it. */
-const struct rule_help *rule_operator_help(enum rule_operator op, const char **operand);
+/* What a comparison of values takes behind the operator. */
+const char *rule_operand_text(enum rule_operator op);
 /* A measure: its form, and whether it may stand inside compare and percentile. */
 const struct rule_help *rule_measure_help(enum rule_measure_kind kind, const struct rule_form **form, bool *operand);
 /* The criterion forms one by one, NULL behind the last; `name` is the key that tells the form. */

@@ -1,5 +1,6 @@
 #include "common/domain/rule_reference.h"
 
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_reader.h"
 
 enum { PLACE_SIZE_MAX = 4096 };
@@ -84,9 +85,7 @@ static bool visit_comparisons(rule_entry_visit *visit, void *context)
     struct buffer place;
 
     buffer_init(&place, PLACE_SIZE_MAX);
-    for (size_t op = 1; go_on && op < rule_words_operator.count; op++) {
-        const struct rule_help *help = rule_operator_help((enum rule_operator)op, &entry.operand);
-
+    for (size_t op = 1; go_on && op < COMPARISON_OPERATOR_COUNT; op++) {
         buffer_reset(&place);
         append_once(&place, "values (where, trait, latest, earliest)");
         if (rule_operands_take(RULE_OPERANDS_NUMBERS, (enum rule_operator)op)) {
@@ -95,10 +94,11 @@ static bool visit_comparisons(rule_entry_visit *visit, void *context)
         if (rule_operands_take(RULE_OPERANDS_SPANS, (enum rule_operator)op)) {
             append_once(&place, "durations (first, last, age, until)");
         }
-        entry.name = rule_words_operator.names[op];
+        entry.name = comparison_operators[op].text.name;
+        entry.operand = rule_operand_text((enum rule_operator)op);
         entry.place = buffer_text(&place);
-        entry.help = help == NULL ? "" : help->help;
-        entry.example = help == NULL ? "" : help->example;
+        entry.help = comparison_operators[op].text.help;
+        entry.example = comparison_operators[op].text.example;
         go_on = visit(context, &entry);
     }
     buffer_clear(&place);
@@ -163,7 +163,7 @@ static void append_type(struct buffer *out, const struct rule_key *key)
 {
     if (key->words != NULL) {
         for (size_t i = 1; i < key->words->count; i++) {
-            buffer_append_format(out, "%s`%s`", i == 1 ? "" : ", ", key->words->names[i]);
+            buffer_append_format(out, "%s`%s`", i == 1 ? "" : ", ", rule_words_at(key->words, i));
         }
     } else if (key->read == rule_key_duration) {
         buffer_append_text(out, "a duration");

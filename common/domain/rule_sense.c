@@ -3,6 +3,7 @@
 #include "common/domain/rule_sense.h"
 
 #include "common/domain/rule_equal.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_range.h"
 
 #include <stdio.h>
@@ -219,7 +220,7 @@ static enum rule_truth judge_compare(struct sense *sense, const struct criterion
     }
     both_exist = always_exists(left->measure.kind) && always_exists(right->measure.kind);
     same = criterion->times_micros == DECIMAL_ONE && criterion_equal(left, right);
-    if (same && (op == RULE_NOT_EQUAL || op == RULE_GREATER || op == RULE_LESS)) {
+    if (same && !operator_takes_order(op, 0)) {
         say(sense, RULE_NEVER, criterion, ".compare", "impossible: both sides are the same");
         return RULE_NEVER;
     }

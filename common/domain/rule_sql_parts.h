@@ -3,6 +3,7 @@
 #define MUSTER_DOMAIN_RULE_SQL_PARTS_H
 
 #include "common/domain/json.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_sql.h"
 
 enum { SQL_NAME_SIZE = 64, SQL_PATHS_MAX = 500, SQL_CALENDARS_MAX = 64, SQL_NOTE_SIZE_MAX = 1000 };
@@ -91,6 +92,15 @@ void rule_sql_facts(struct rule_sql *sql, struct buffer *out);
 /* "NAME_type = ... AND ..." for the value whose columns begin with `value`. */
 void rule_sql_comparison(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
                          const struct rule_comparison *comparison);
+/* The operators' conditions, for the table of operators. */
+operator_sql rule_sql_equal;
+operator_sql rule_sql_in;
+operator_sql rule_sql_not_in;
+operator_sql rule_sql_ordered;
+operator_sql rule_sql_exists;
+operator_sql rule_sql_contains;
+operator_sql rule_sql_starts_with;
+operator_sql rule_sql_ends_with;
 /* The conditions of a selector on facts f. */
 void rule_sql_selector(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
                        const struct rule_selector *selector);

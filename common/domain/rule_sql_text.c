@@ -198,20 +198,7 @@ void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent,
 
 const char *rule_sql_operator(enum rule_operator op)
 {
-    switch (op) {
-    case RULE_NOT_EQUAL:
-        return "<>";
-    case RULE_GREATER:
-        return ">";
-    case RULE_GREATER_EQUAL:
-        return ">=";
-    case RULE_LESS:
-        return "<";
-    case RULE_LESS_EQUAL:
-        return "<=";
-    default:
-        return "=";
-    }
+    return comparison_operators[op].sql_symbol;
 }
 
 const char *rule_sql_bigint(const struct rule_sql *sql)

@@ -170,22 +170,30 @@ static const char *column_of(const struct value *operand)
     return operand->type == VALUE_NUMBER ? "number" : operand->type == VALUE_BOOLEAN ? "boolean" : "text";
 }
 
-/* In: one of the operands. Not in: an existing value, and none of them. */
-static void append_in(struct rule_sql *sql, struct buffer *out, const char *value, const struct rule_term *term)
+void rule_sql_in(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                 const struct rule_term *term)
 {
-    bool wanted = term->op == RULE_IN;
+    (void)criterion;
+    buffer_append_char(out, '(');
+    for (size_t i = 0; i < term->operand_count; i++) {
+        buffer_append_format(out, "%s%s_%s = ", i > 0 ? " OR " : "", value, column_of(&term->operands[i]));
+        append_operand(sql, out, &term->operands[i]);
+    }
+    buffer_append_char(out, ')');
+}
 
-    buffer_append_format(out, wanted ? "(" : "(%s_type IS NOT NULL", value);
+/* An existing value, and none of them. */
+void rule_sql_not_in(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                     const struct rule_term *term)
+{
+    (void)criterion;
+    buffer_append_format(out, "(%s_type IS NOT NULL", value);
     for (size_t i = 0; i < term->operand_count; i++) {
         const char *column = column_of(&term->operands[i]);
 
-        if (wanted) {
-            buffer_append_format(out, "%s%s_%s = ", i > 0 ? " OR " : "", value, column);
-        } else {
-            buffer_append_format(out, " AND (%s_%s IS NULL OR %s_%s <> ", value, column, value, column);
-        }
+        buffer_append_format(out, " AND (%s_%s IS NULL OR %s_%s <> ", value, column, value, column);
         append_operand(sql, out, &term->operands[i]);
-        buffer_append_text(out, wanted ? "" : ")");
+        buffer_append_char(out, ')');
     }
     buffer_append_char(out, ')');
 }
@@ -269,9 +277,11 @@ static void append_array_contains(struct rule_sql *sql, struct buffer *out, cons
     }
 }
 
-static void append_contains(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
-                            const char *value, const struct value *operand)
+void rule_sql_contains(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                       const struct rule_term *term)
 {
+    const struct value *operand = term->operands;
+
     buffer_append_char(out, '(');
     if (operand->type == VALUE_STRING) {
         if (sql->dialect == SQL_POSTGRES) {
@@ -287,8 +297,12 @@ static void append_contains(struct rule_sql *sql, struct buffer *out, const stru
     buffer_append_char(out, ')');
 }
 
-static void append_ends_with(struct rule_sql *sql, struct buffer *out, const char *value, const struct value *operand)
+void rule_sql_ends_with(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                        const struct rule_term *term)
 {
+    const struct value *operand = term->operands;
+
+    (void)criterion;
     if (operand->type != VALUE_STRING) {
         buffer_append_text(out, "false");
     } else if (sql->dialect == SQL_POSTGRES) {
@@ -301,48 +315,46 @@ static void append_ends_with(struct rule_sql *sql, struct buffer *out, const cha
     }
 }
 
-static void append_term(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
-                        const struct rule_term *term)
+void rule_sql_starts_with(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
+                          const char *value, const struct rule_term *term)
+{
+    (void)criterion;
+    if (term->operands->type != VALUE_STRING) {
+        buffer_append_text(out, "false");
+    } else {
+        append_call(sql, out, sql->dialect == SQL_SPARK ? "startswith" : "starts_with", value, term->operands);
+    }
+}
+
+void rule_sql_exists(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                     const struct rule_term *term)
+{
+    (void)sql;
+    (void)criterion;
+    buffer_append_format(out, "%s_type IS %sNULL", value, term->exists ? "NOT " : "");
+}
+
+void rule_sql_equal(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                    const struct rule_term *term)
+{
+    (void)criterion;
+    buffer_append_format(out, "%s_%s = ", value, column_of(term->operands));
+    append_operand(sql, out, term->operands);
+}
+
+void rule_sql_ordered(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
+                      const struct rule_term *term)
 {
     const struct value *operand = term->operands;
-    const char *column = term->operand_count > 0 ? column_of(operand) : "";
 
-    switch (term->op) {
-    case RULE_EXISTS:
-        buffer_append_format(out, "%s_type IS %sNULL", value, term->exists ? "NOT " : "");
-        return;
-    case RULE_EQUAL:
-        buffer_append_format(out, "%s_%s = ", value, column);
-        append_operand(sql, out, operand);
-        return;
-    case RULE_NOT_EQUAL:
-    case RULE_IN:
-    case RULE_NOT_IN:
-        append_in(sql, out, value, term);
-        return;
-    case RULE_CONTAINS:
-        append_contains(sql, out, criterion, value, operand);
-        return;
-    case RULE_STARTS_WITH:
-        if (operand->type != VALUE_STRING) {
-            buffer_append_text(out, "false");
-        } else {
-            append_call(sql, out, sql->dialect == SQL_SPARK ? "startswith" : "starts_with", value, operand);
-        }
-        return;
-    case RULE_ENDS_WITH:
-        append_ends_with(sql, out, value, operand);
-        return;
-    default:
-        if (operand->type == VALUE_BOOLEAN) {
-            buffer_append_text(out, "false");
-            return;
-        }
-        buffer_append_format(out, "%s_%s%s %s ", value, column,
-                             operand->type == VALUE_STRING ? rule_sql_bytewise(sql) : "", rule_sql_operator(term->op));
-        append_operand(sql, out, operand);
+    (void)criterion;
+    if (operand->type == VALUE_BOOLEAN) {
+        buffer_append_text(out, "false");
         return;
     }
+    buffer_append_format(out, "%s_%s%s %s ", value, column_of(operand),
+                         operand->type == VALUE_STRING ? rule_sql_bytewise(sql) : "", rule_sql_operator(term->op));
+    append_operand(sql, out, operand);
 }
 
 void rule_sql_comparison(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,
@@ -350,7 +362,7 @@ void rule_sql_comparison(struct rule_sql *sql, struct buffer *out, const struct 
 {
     for (size_t i = 0; i < comparison->term_count; i++) {
         buffer_append_text(out, i > 0 ? " AND " : "");
-        append_term(sql, out, criterion, value, &comparison->terms[i]);
+        comparison_operators[comparison->terms[i].op].write_sql(sql, out, criterion, value, &comparison->terms[i]);
     }
 }
 

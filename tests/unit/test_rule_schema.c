@@ -89,8 +89,8 @@ static void compare_words(struct schema *schema, const struct rule_form *form, c
     ck_assert_msg(count_at(schema, words) == key->words->count - 1, "%s.%s: %u words", form->name, key->name,
                   count_at(schema, words));
     for (size_t i = 1; i < key->words->count; i++) {
-        ck_assert_msg(lists(schema, words, key->words->names[i]), "%s.%s lacks %s", form->name, key->name,
-                      key->words->names[i]);
+        ck_assert_msg(lists(schema, words, rule_words_at(key->words, i)), "%s.%s lacks %s", form->name, key->name,
+                      rule_words_at(key->words, i));
     }
 }
 
@@ -119,7 +119,7 @@ static void compare_form(struct schema *schema, const struct rule_form *form)
         }
     }
     for (size_t op = 1; op < rule_words_operator.count; op++) {
-        const char *name = rule_words_operator.names[op];
+        const char *name = rule_words_at(&rule_words_operator, op);
         bool taken = rule_operands_take(form->operands, (enum rule_operator)op);
 
         ck_assert_msg((member(schema, properties, name) != JSON_ABSENT) == taken, "%s: operator %s?", form->name, name);
