@@ -125,6 +125,7 @@ static bool read_offsets(struct stream *stream, struct error *err)
 
 struct announced_target {
     struct stream *stream;
+    struct lane *lane;
     uint64_t count;
 };
 
@@ -150,9 +151,8 @@ static bool restore_announced(void *context, const struct slice *cells, size_t c
                 .certain = pg_cell_boolean(cells[6]),
                 .uncertain_until = pg_cell_int64(cells[7], TIMESTAMP_ALWAYS),
             };
-            lane_announced_set(numbered->user, &record);
             target->count++;
-            break;
+            return lane_announced_set(target->lane, numbered->user, &record, err);
         }
     }
     return true;
@@ -160,7 +160,7 @@ static bool restore_announced(void *context, const struct slice *cells, size_t c
 
 static bool read_announced(struct stream *stream, struct stream_lane *lane, struct error *err)
 {
-    struct announced_target target = {.stream = stream};
+    struct announced_target target = {.stream = stream, .lane = lane->lane};
     struct buffer query; /* COPY takes no parameters; the only value is an integer */
     bool done = false;
 

@@ -170,7 +170,10 @@ static bool rank(struct eval_stream *stream, int64_t at, struct error *err)
         return false;
     }
     for (size_t i = 0; i < stream->count; i++) {
-        if (!ranks_add(stream->ranks, lane_user_state(stream->users[i].user), at, stream->evaluation, err)) {
+        struct user_state *state = NULL;
+
+        if (!lane_user_state(stream->lane, stream->users[i].user, &state, err) ||
+            !ranks_add(stream->ranks, state, at, stream->evaluation, err)) {
             return false;
         }
     }
@@ -188,8 +191,12 @@ bool eval_stream_rows(struct eval_stream *stream, struct eval_rows *rows, struct
     }
     for (size_t i = 0; i < stream->count; i++) {
         const struct eval_stream_user *user = &stream->users[i];
-        struct user_state *state = lane_user_state(user->user);
+        struct user_state *state = NULL;
         bool done;
+
+        if (!lane_user_state(stream->lane, user->user, &state, err)) {
+            return false;
+        }
 
         eval_rows_user(rows, lane_user_id(user->user), &user->consent);
         if (stream->watermark.value_ms > rows->at) {
@@ -208,10 +215,5 @@ bool eval_stream_rows(struct eval_stream *stream, struct eval_rows *rows, struct
 
 size_t eval_stream_size(const struct eval_stream *stream)
 {
-    size_t size = 0;
-
-    for (size_t i = 0; i < stream->count; i++) {
-        size += user_state_size(lane_user_state(stream->users[i].user));
-    }
-    return size;
+    return lane_counts(stream->lane).size;
 }

@@ -62,12 +62,13 @@ void user_state_prefetch(const struct ruleset *ruleset, const struct user_state 
 static void begin(struct evaluation *evaluation, const struct user_state *state)
 {
     if (optimisation_on(OPTIMISATION_ANSWERS) && evaluation->answered_state == state &&
-        evaluation->entry_count == state->entry_count && evaluation->known_since == state->known_since &&
-        !evaluation->failed) {
+        evaluation->answered_cleared_count == state->cleared_count && evaluation->entry_count == state->entry_count &&
+        evaluation->known_since == state->known_since && !evaluation->failed) {
         return;
     }
     evaluation_begin(evaluation, state, TIMESTAMP_NEVER, TIMESTAMP_ALWAYS);
     evaluation->answered_state = state;
+    evaluation->answered_cleared_count = state->cleared_count;
     evaluation->answers_no++;
 }
 
@@ -97,7 +98,8 @@ static void evaluate_from(struct evaluation *evaluation, struct user_state *stat
     struct summary *summaries = &state->summaries[plan->summary_index];
     int64_t carry_at = state->newest == TIMESTAMP_ALWAYS ? TIMESTAMP_ALWAYS : state->newest - 1;
     int64_t *carried_until = &state->carried_until[segment];
-    bool fresh = evaluation->fresh_state == state && bit_is_set(evaluation->fresh, segment);
+    bool fresh = evaluation->fresh_state == state && evaluation->fresh_cleared_count == state->cleared_count &&
+                 bit_is_set(evaluation->fresh, segment);
     bool anew = from == user_base_at(state);
     bool moves =
         carry_at > *carried_until && carry_at > user_base_at(state) && (fresh || *carried_until == TIMESTAMP_ALWAYS);

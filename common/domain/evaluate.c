@@ -65,12 +65,6 @@ void evaluation_free(struct evaluation *evaluation)
     }
 }
 
-void evaluation_forget(struct evaluation *evaluation)
-{
-    evaluation->answered_state = NULL;
-    evaluation->fresh_state = NULL;
-}
-
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size)
 {
     void *block = arena_allocate_zeroed(&evaluation->arena, count, size);

@@ -57,9 +57,11 @@ struct evaluation {
 
     /* answers that are good for more than one call (carried.c) */
     const struct user_state *answered_state; /* whose; NULL: there are none */
+    uint64_t answered_cleared_count;         /* of its contents */
     uint64_t answers_no;                     /* counts the states and events they were found for */
     const struct user_state *fresh_state;    /* whose event was folded last; NULL: not known */
-    uint64_t *fresh;                         /* bits: the segments it touched */
+    uint64_t fresh_cleared_count;
+    uint64_t *fresh; /* bits: the segments it touched */
 };
 
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SLOTS_MIN = 2048, USERS_MAX = INT32_MAX, WORD_BITS = 64, LINE_SIZE = 64 };
+enum { SLOTS_MIN = 2048, USERS_MAX = INT32_MAX, WORD_BITS = 64, LINE_SIZE = 64, REST_SIZE_NEAR = 1024 };
 
 /* ---- the lane ---- */
 
@@ -34,7 +34,7 @@ bool lane_new(const struct lane_options *options, struct lane **out, struct erro
     for (size_t i = 0; i < lane->segment_count; i++) {
         lane->segments[i] = options->segments[i];
     }
-    if (!evaluation_new(lane->ruleset, &lane->evaluation, err)) {
+    if (!evaluation_new(lane->ruleset, &lane->evaluation, err) || !lane_hand_init(lane, err)) {
         goto out;
     }
     *out = lane;
@@ -44,26 +44,19 @@ out:
     return false;
 }
 
-static void user_free(struct lane_user *user)
-{
-    if (user->state != NULL) {
-        user_state_free(user->state);
-    }
-    memory_free(user);
-}
-
 void lane_free(struct lane *lane)
 {
     if (lane == NULL) {
         return;
     }
     for (size_t i = 0; i < lane->user_count; i++) {
-        user_free(lane->users[i]);
+        lane_user_free(lane->users[i]);
     }
     if (lane->evaluation != NULL) {
         evaluation_free(lane->evaluation);
     }
     timer_heap_clear(&lane->timers);
+    lane_hand_clear(lane);
     memory_free(lane->users);
     memory_free(lane->slots);
     memory_free(lane->touched);
@@ -76,6 +69,8 @@ struct lane_counts lane_counts(const struct lane *lane)
     struct lane_counts counts = lane->counts;
 
     counts.users = lane->user_count;
+    counts.size = lane->user_size + lane->slot_count * sizeof *lane->slots + lane->user_capacity * sizeof *lane->users +
+                  lane->timers.capacity * sizeof *lane->timers.timers;
     return counts;
 }
 
@@ -94,7 +89,7 @@ struct lane_user *lane_find_hashed(const struct lane *lane, struct slice user_id
     for (size_t i = hash & (lane->slot_count - 1); lane->slots[i].user != NULL; i = (i + 1) & (lane->slot_count - 1)) {
         struct lane_user *user = lane->slots[i].user;
 
-        if (lane->slots[i].hash == hash && slice_equal(user_id, slice_of(user->id, user->id_size))) {
+        if (lane->slots[i].hash == hash && slice_equal(user_id, lane_user_id(user))) {
             return user;
         }
     }
@@ -135,36 +130,6 @@ static bool grow_slots(struct lane *lane, struct error *err)
     return true;
 }
 
-/* One block: the user, the grants, the id, what is announced. */
-static struct lane_user *user_new(const struct lane *lane, struct slice id)
-{
-    size_t announced_size = lane->segment_count * sizeof(struct lane_announced);
-    size_t grants_size = lane->purpose_count * sizeof(int64_t);
-    size_t id_size = (id.size + 7) & ~(size_t)7;
-    char *block = memory_allocate(sizeof(struct lane_user) + grants_size + id_size + announced_size);
-    struct lane_user *user = (struct lane_user *)(void *)block;
-
-    if (block == NULL) {
-        return NULL;
-    }
-    memset(block, 0, sizeof(struct lane_user) + grants_size + id_size + announced_size);
-    user->grants = (int64_t *)(void *)(block + sizeof(struct lane_user));
-    user->id = block + sizeof(struct lane_user) + grants_size;
-    user->announced = (struct lane_announced *)(void *)(user->id + id_size);
-    memcpy(user->id, id.data, id.size);
-    user->id_size = (uint32_t)id.size;
-    user->due = TIMESTAMP_NEVER;
-    user->in_heap = TIMESTAMP_NEVER;
-    for (size_t i = 0; i < LANE_TOPICS_MAX; i++) {
-        user->positions[i] = -1;
-    }
-    for (size_t i = 0; i < lane->segment_count; i++) {
-        user->announced[i].due = TIMESTAMP_NEVER;
-        user->announced[i].uncertain_until = TIMESTAMP_ALWAYS;
-    }
-    return user;
-}
-
 bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, struct error *err)
 {
     uint64_t hash = hash_bytes(user_id, lane->seed);
@@ -179,13 +144,9 @@ bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, s
         (lane->user_count * 2 >= lane->slot_count && !grow_slots(lane, err))) {
         return false;
     }
-    user = user_new(lane, user_id);
+    user = lane_user_new(lane, user_id);
     if (user == NULL) {
         return error_no_memory(err, "adding a user");
-    }
-    if (!user_state_new(lane->ruleset, &user->state, err)) {
-        memory_free(user);
-        return false;
     }
     put(lane->slots, lane->slot_count, (struct lane_slot){.hash = hash, .user = user});
     lane->users[lane->user_count++] = user;
@@ -204,14 +165,18 @@ void lane_prefetch(const struct lane *lane, const struct lane_user *user, enum l
 {
     switch (nearness) {
     case LANE_FAR:
-        prefetch(user, sizeof *user);
+        prefetch(user, sizeof *user + LINE_SIZE);
         return;
     case LANE_NEAR:
-        prefetch(user->state, LINE_SIZE * 2);
-        prefetch(user->id, user->id_size + lane->segment_count * sizeof *user->announced);
+        prefetch(user->rest, user->rest_size < REST_SIZE_NEAR ? user->rest_size : REST_SIZE_NEAR);
+        if (user->state != NULL) {
+            prefetch(user->state, LINE_SIZE * 2);
+        }
         return;
     case LANE_NEXT:
-        user_state_prefetch(lane->ruleset, user->state);
+        if (user->state != NULL) {
+            user_state_prefetch(lane->ruleset, user->state);
+        }
         return;
     case LANE_NEARNESS_NONE:
     default:
@@ -221,7 +186,7 @@ void lane_prefetch(const struct lane *lane, const struct lane_user *user, enum l
 
 struct slice lane_user_id(const struct lane_user *user)
 {
-    return slice_of(user->id, user->id_size);
+    return slice_of((const char *)&user->grants[user->purpose_count], user->id_size);
 }
 
 int64_t lane_user_no(const struct lane_user *user)
@@ -234,9 +199,13 @@ void lane_user_number(struct lane_user *user, int64_t user_no)
     user->user_no = user_no;
 }
 
-struct user_state *lane_user_state(const struct lane_user *user)
+bool lane_user_state(struct lane *lane, struct lane_user *user, struct user_state **out, struct error *err)
 {
-    return user->state;
+    if (!lane_take(lane, user, err) || !lane_take_state(lane, err)) {
+        return false;
+    }
+    *out = lane->hand.state;
+    return true;
 }
 
 bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct error *err)
@@ -251,39 +220,52 @@ bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct
 
 /* ---- timers ---- */
 
-/* Recomputes the user's next instant, and sees to it that the heap knows one at or before it. */
+/* Sees to it that the heap knows an instant at or before the user's next one. */
 static bool arm(struct lane *lane, struct lane_user *user, struct error *err)
 {
-    int64_t due = TIMESTAMP_NEVER;
-
-    for (size_t i = 0; i < lane->segment_count; i++) {
-        due = user->announced[i].due < due ? user->announced[i].due : due;
-    }
-    user->due = due;
-    if (due >= user->in_heap || user->held) {
+    if (user->due >= user->in_heap || user->held) {
         return true; /* a timer that moved on is re-armed when its old entry comes up */
     }
-    user->in_heap = due;
-    return timer_heap_push(&lane->timers, due, user, err);
+    user->in_heap = user->due;
+    return timer_heap_push(&lane->timers, user->due, user, err);
+}
+
+/* Recomputes the next instant of the user in hand. */
+static void find_due(struct lane *lane)
+{
+    const struct lane_hand *hand = &lane->hand;
+    int64_t due = TIMESTAMP_NEVER;
+
+    for (size_t i = 0; i < hand->listed_count; i++) {
+        const struct lane_announced *announced = &hand->announced[hand->listed[i]];
+
+        due = announced->due < due ? announced->due : due;
+    }
+    hand->user->due = due;
 }
 
 /* Fires what is due, each at its own instant, in order. */
 static bool fire(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,
                  struct error *err)
 {
+    const struct lane_hand *hand = &lane->hand;
+
     while (user->due <= watermark && user->due != TIMESTAMP_NEVER) {
         const struct lane_judgement judgement = {.occasion = LANE_TIMER, .watermark = user->due};
 
-        for (size_t i = 0; i < lane->segment_count; i++) {
-            if (user->announced[i].due == judgement.watermark && !lane_judge(lane, user, i, &judgement, sink, err)) {
+        if (!lane_take(lane, user, err)) {
+            return false;
+        }
+        for (size_t i = 0; i < hand->listed_count; i++) {
+            uint32_t segment = hand->listed[i];
+
+            if (hand->announced[segment].due == judgement.watermark &&
+                !lane_judge(lane, segment, &judgement, sink, err)) {
                 return false;
             }
         }
         lane->counts.timers_fired++;
-        user->due = TIMESTAMP_NEVER;
-        for (size_t i = 0; i < lane->segment_count; i++) {
-            user->due = user->announced[i].due < user->due ? user->announced[i].due : user->due;
-        }
+        find_due(lane);
     }
     return true;
 }
@@ -311,25 +293,34 @@ bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *
 
 /* ---- events ---- */
 
-static bool absorb(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no,
-                   int64_t offset, uint64_t *touched, bool *capped_now, struct error *err)
+/* Into the user in hand. */
+static bool absorb(struct lane *lane, const struct event *event, int16_t topic_no, int64_t offset, uint64_t *touched,
+                   bool *capped_now, struct error *err)
 {
+    struct lane_hand *hand = &lane->hand;
+    struct lane_user *user = hand->user;
     enum fold_result result = FOLD_NONE;
 
     *capped_now = false;
-    if (topic_no >= 0 && offset > user->positions[topic_no]) {
-        user->positions[topic_no] = offset;
+    if (topic_no >= 0 && offset > hand->positions[topic_no]) {
+        hand->positions[topic_no] = offset;
+        hand->changed = true;
     }
     if (user->capped) {
         return true;
     }
-    if (lane->user_events_max > 0 && user_state_event_count(user->state) >= lane->user_events_max) {
+    if (!lane_take_state(lane, err)) {
+        return false;
+    }
+    if (lane->user_events_max > 0 && user_state_event_count(hand->state) >= lane->user_events_max) {
         user->capped = true;
         *capped_now = true;
         lane->counts.users_capped++;
         return true;
     }
-    if (!user_state_fold(lane->ruleset, user->state, event, lane->evaluation, &result, touched, err)) {
+    hand->reordered = hand->reordered || event->time_ms <= user_state_newest(hand->state);
+    hand->changed = true;
+    if (!user_state_fold(lane->ruleset, hand->state, event, lane->evaluation, &result, touched, err)) {
         return false;
     }
     lane->counts.folded++;
@@ -343,13 +334,17 @@ bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *ev
 {
     bool capped_now;
 
-    return absorb(lane, user, event, topic_no, offset, NULL, &capped_now, err);
+    return lane_take(lane, user, err) && absorb(lane, event, topic_no, offset, NULL, &capped_now, err);
 }
 
-void lane_announced_set(struct lane_user *user, const struct lane_record *record)
+bool lane_announced_set(struct lane *lane, struct lane_user *user, const struct lane_record *record, struct error *err)
 {
-    struct lane_announced *announced = &user->announced[record->segment];
+    struct lane_announced *announced;
 
+    if (!lane_take(lane, user, err)) {
+        return false;
+    }
+    announced = lane_announced_of(lane, record->segment);
     announced->present = true;
     announced->member = record->member;
     announced->certain = record->certain;
@@ -357,6 +352,7 @@ void lane_announced_set(struct lane_user *user, const struct lane_record *record
     announced->effective_at = record->effective_at;
     announced->valid_until = record->valid_until;
     announced->uncertain_until = record->uncertain_until;
+    return true;
 }
 
 void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no)
@@ -370,11 +366,11 @@ void lane_build(struct lane *lane, size_t segment, bool is_new, int64_t complete
     lane->segments[segment].complete_from_ms = complete_from_ms;
 }
 
-static bool cap(struct lane *lane, struct lane_user *user, const struct lane_judgement *judgement,
-                const struct lane_sink *sink, struct error *err)
+static bool cap(struct lane *lane, const struct lane_judgement *judgement, const struct lane_sink *sink,
+                struct error *err)
 {
     for (size_t i = 0; i < lane->segment_count; i++) {
-        if (!lane_judge_capped(lane, user, i, judgement, sink, err)) {
+        if (!lane_judge_capped(lane, i, judgement, sink, err)) {
             return false;
         }
     }
@@ -391,15 +387,16 @@ static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t wa
     for (size_t k = 0; k < lane->user_count; k++) {
         struct lane_user *user = lane->users[k];
 
-        if (user->capped && !cap(lane, user, &judgement, sink, err)) {
+        if (!lane_take(lane, user, err) || (user->capped && !cap(lane, &judgement, sink, err))) {
             return false;
         }
         for (size_t i = 0; i < lane->segment_count; i++) {
             bool is_new = occasion == LANE_START && lane->segments[i].is_new;
-            if (!lane_judge(lane, user, i, is_new ? &announce : &judgement, sink, err)) {
+            if (!lane_judge(lane, i, is_new ? &announce : &judgement, sink, err)) {
                 return false;
             }
         }
+        find_due(lane);
         if (!arm(lane, user, err)) {
             return false;
         }
@@ -425,14 +422,14 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
                                              .event_time = event->time_ms};
     bool capped_now;
 
-    if (!fire(lane, user, watermark, sink, err)) {
+    if (!fire(lane, user, watermark, sink, err) || !lane_take(lane, user, err)) {
         return false;
     }
     memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
-    if (!absorb(lane, user, event, topic_no, offset, lane->touched, &capped_now, err)) {
+    if (!absorb(lane, event, topic_no, offset, lane->touched, &capped_now, err)) {
         return false;
     }
-    if (capped_now && !cap(lane, user, &judgement, sink, err)) {
+    if (capped_now && !cap(lane, &judgement, sink, err)) {
         return false;
     }
     for (size_t word = 0; word < lane->touched_words; word++) {
@@ -440,11 +437,12 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
         while (bits != 0) {
             size_t segment = word * WORD_BITS + (size_t)__builtin_ctzll(bits);
             bits &= bits - 1;
-            if (!lane_judge(lane, user, segment, &judgement, sink, err)) {
+            if (!lane_judge(lane, segment, &judgement, sink, err)) {
                 return false;
             }
         }
     }
+    find_due(lane);
     return arm(lane, user, err);
 }
 
@@ -482,18 +480,25 @@ bool lane_grant_set(struct lane *lane, struct lane_user *user, int purpose, int6
     if (user->grants[purpose] == grant_no) {
         return true;
     }
+    if (!lane_take(lane, user, err)) {
+        return false;
+    }
     user->grants[purpose] = grant_no;
     for (size_t i = 0; i < lane->segment_count; i++) {
+        struct lane_announced *announced;
+
         if (lane->segments[i].purpose != purpose) {
             continue;
         }
-        user->announced[i].present = false;
-        user->announced[i].member = false;
-        user->announced[i].due = TIMESTAMP_NEVER;
-        if (user->capped ? !lane_judge_capped(lane, user, i, &judgement, sink, err)
-                         : !lane_judge(lane, user, i, &judgement, sink, err)) {
+        announced = lane_announced_of(lane, i);
+        announced->present = false;
+        announced->member = false;
+        announced->due = TIMESTAMP_NEVER;
+        if (user->capped ? !lane_judge_capped(lane, i, &judgement, sink, err)
+                         : !lane_judge(lane, i, &judgement, sink, err)) {
             return false;
         }
     }
+    find_due(lane);
     return arm(lane, user, err);
 }

@@ -92,8 +92,8 @@ bool lane_add(struct lane *lane, struct slice user_id, struct lane_user **out, s
 struct slice lane_user_id(const struct lane_user *user);
 int64_t lane_user_no(const struct lane_user *user);
 void lane_user_number(struct lane_user *user, int64_t user_no);
-/* The user's state, borrowed; to ask it anything. */
-struct user_state *lane_user_state(const struct lane_user *user);
+/* The user's state, borrowed until the next call about another user; to ask it anything. */
+bool lane_user_state(struct lane *lane, struct lane_user *user, struct user_state **out, struct error *err) MUST_CHECK;
 /* Visits all users, in the order they were added. */
 typedef bool lane_visit(void *context, struct lane_user *user, struct error *err);
 bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct error *err) MUST_CHECK;
@@ -104,7 +104,8 @@ bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct
 bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
                struct error *err) MUST_CHECK;
 /* The newest record in the journal for a user and segment (user and positions are not looked at). */
-void lane_announced_set(struct lane_user *user, const struct lane_record *record);
+bool lane_announced_set(struct lane *lane, struct lane_user *user, const struct lane_record *record,
+                        struct error *err) MUST_CHECK;
 /* Sets a grant without announcing anything: 0 for none. */
 void lane_grant_restore(struct lane_user *user, int purpose, int64_t grant_no);
 
@@ -145,6 +146,7 @@ struct lane_counts {
     uint64_t copies_different;
     uint64_t users_capped;
     uint64_t timers_fired;
+    uint64_t size; /* bytes of all users: what is known of them, tables, timers */
 };
 struct lane_counts lane_counts(const struct lane *lane);
 

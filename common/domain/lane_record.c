@@ -62,7 +62,7 @@ static bool write_record(struct lane_pass *pass, bool member, int64_t entered_at
     };
 
     for (size_t i = 0; i < LANE_TOPICS_MAX; i++) {
-        record.positions[i] = pass->user->positions[i];
+        record.positions[i] = pass->lane->hand.positions[i];
     }
     announced->present = true;
     announced->member = member;
@@ -140,7 +140,7 @@ static bool end_vanished(struct lane_pass *pass, struct error *err)
     int64_t ended_at = pass->announced->entered_at;
 
     pass->asked_again = true;
-    if (!user_state_intervals(pass->lane->ruleset, pass->user->state, pass->segment, TIMESTAMP_ALWAYS,
+    if (!user_state_intervals(pass->lane->ruleset, pass->lane->hand.state, pass->segment, TIMESTAMP_ALWAYS,
                               pass->lane->evaluation, &intervals, &count, err)) {
         return false;
     }
@@ -214,19 +214,19 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
     announced->due = due;
 }
 
-static struct lane_pass begin_pass(struct lane *lane, struct lane_user *user, size_t segment,
-                                   const struct lane_judgement *judgement, const struct lane_sink *sink)
+static struct lane_pass begin_pass(struct lane *lane, size_t segment, const struct lane_judgement *judgement,
+                                   const struct lane_sink *sink)
 {
-    struct lane_announced *announced = &user->announced[segment];
+    struct lane_announced *announced = lane_announced_of(lane, segment);
     int64_t speaks_for = announced->present ? announced->effective_at : TIMESTAMP_ALWAYS;
     struct lane_pass pass = {
         .lane = lane,
-        .user = user,
+        .user = lane->hand.user,
         .segment = segment,
         .announced = announced,
         .judgement = judgement,
         .sink = sink,
-        .instant = later(user_state_newest(user->state), judgement->watermark),
+        .instant = later(lane_newest(lane), judgement->watermark),
         .frontier = later(judgement->watermark - (judgement->occasion == LANE_TIMER), speaks_for),
         .limit = later(judgement->watermark, speaks_for),
     };
@@ -234,10 +234,11 @@ static struct lane_pass begin_pass(struct lane *lane, struct lane_user *user, si
     return pass;
 }
 
-bool lane_judge(struct lane *lane, struct lane_user *user, size_t segment, const struct lane_judgement *judgement,
-                const struct lane_sink *sink, struct error *err)
+bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *judgement, const struct lane_sink *sink,
+                struct error *err)
 {
-    struct lane_pass pass = begin_pass(lane, user, segment, judgement, sink);
+    struct lane_pass pass = begin_pass(lane, segment, judgement, sink);
+    const struct lane_user *user = pass.user;
     const struct interval *intervals = NULL;
     size_t count = 0;
 
@@ -245,30 +246,30 @@ bool lane_judge(struct lane *lane, struct lane_user *user, size_t segment, const
         pass.announced->due = TIMESTAMP_NEVER;
         return true;
     }
-    if (!user_state_intervals(lane->ruleset, user->state, segment, pass.frontier, lane->evaluation, &intervals, &count,
-                              err)) {
+    if (!lane_take_state(lane, err) || !user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier,
+                                                             lane->evaluation, &intervals, &count, err)) {
         return false;
     }
     find_limit(&pass, intervals, count);
     if (!write_up_to_limit(&pass, intervals, count, err)) {
         return false;
     }
-    if (pass.asked_again && !user_state_intervals(lane->ruleset, user->state, segment, pass.frontier, lane->evaluation,
-                                                  &intervals, &count, err)) {
+    if (pass.asked_again && !user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier,
+                                                  lane->evaluation, &intervals, &count, err)) {
         return false;
     }
     set_due(&pass, intervals, count);
     return true;
 }
 
-bool lane_judge_capped(struct lane *lane, struct lane_user *user, size_t segment,
-                       const struct lane_judgement *judgement, const struct lane_sink *sink, struct error *err)
+bool lane_judge_capped(struct lane *lane, size_t segment, const struct lane_judgement *judgement,
+                       const struct lane_sink *sink, struct error *err)
 {
-    struct lane_pass pass = begin_pass(lane, user, segment, judgement, sink);
+    struct lane_pass pass = begin_pass(lane, segment, judgement, sink);
     const struct lane_announced before = *pass.announced;
 
     pass.announced->due = TIMESTAMP_NEVER;
-    if (!lane_allowed(lane, user, segment) || (before.present && before.uncertain_until == TIMESTAMP_NEVER)) {
+    if (!lane_allowed(lane, pass.user, segment) || (before.present && before.uncertain_until == TIMESTAMP_NEVER)) {
         return true;
     }
     return write_record(&pass, before.present && before.member, before.entered_at, pass.instant, before.valid_until,

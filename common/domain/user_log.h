@@ -111,6 +111,7 @@ struct user_state {
     struct carry *carries;     /* by segment */
     int64_t *carried_until;    /* by segment; INT64_MIN: nothing is carried */
     struct user_base *base;    /* NULL: nothing was pruned */
+    uint64_t cleared_count;    /* tells the contents that the struct has had apart */
     size_t prune_count;        /* pruning is due with this many entries; 0: with PRUNE_COUNT_MIN */
 };
 

@@ -42,6 +42,7 @@ void user_state_clear(const struct ruleset *ruleset, struct user_state *state)
     state->entry_count = 0;
     state->heap_size = 0;
     state->id_count = 0;
+    state->cleared_count++;
     memory_free(state->ids);
     memory_free(state->base);
     state->base = NULL;
@@ -472,6 +473,7 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
         memset(evaluation->fresh, 0, ruleset->segment_words * sizeof *evaluation->fresh);
         touch(ruleset, fact.mask, earlier, evaluation->fresh);
         evaluation->fresh_state = state;
+        evaluation->fresh_cleared_count = state->cleared_count;
         for (size_t i = 0; i < ruleset->segment_words; i++) {
             touched[i] |= evaluation->fresh[i];
         }

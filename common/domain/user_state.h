@@ -42,10 +42,6 @@ struct evaluation;
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err) MUST_CHECK;
 void evaluation_free(struct evaluation *evaluation);
 
-/* Forgets what was found of the state asked about last: to be called where a state has got another content by other
- * means than user_state_fold. */
-void evaluation_forget(struct evaluation *evaluation);
-
 bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err) MUST_CHECK;
 void user_state_free(struct user_state *state);
 

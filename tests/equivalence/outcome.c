@@ -5,7 +5,7 @@
 #include "common/domain/percentile.h"
 #include "common/domain/pile.h"
 #include "common/domain/rule_parse.h"
-#include "common/domain/user_log.h"
+#include "common/domain/user_state_pack.h"
 
 enum { SCRATCH_MAX = 4 << 20, SAID_MAX = 1 << 12, STEP_MAX = 40 };
 
@@ -114,47 +114,17 @@ static bool feed(struct run *run, int64_t *newest)
 
 /* ---- states ---- */
 
-/* Field by field: what lies between them nobody has written. */
-static void append_entry(struct buffer *out, const struct ruleset *ruleset, const struct user_state *state,
-                         const struct entry *entry)
-{
-    const struct record *record = entry_record(state, entry);
-    const struct shape *shape = &ruleset->shapes[entry->shape];
-    uint64_t taken = 0;
-
-    buffer_append_int64(out, entry->time_ms);
-    buffer_append_int64(out, entry->shape);
-    buffer_append_int64(out, entry->record);
-    buffer_append_int64(out, (int64_t)record->content);
-    append_id(out, record_id(record));
-    for (size_t i = 0; i < ruleset->selector_words; i++) {
-        buffer_append_int64(out, (int64_t)entry->mask[i]);
-        taken |= entry->mask[i];
-    }
-    for (size_t i = 0; taken != 0 && i < shape->column_count; i++) {
-        const struct slot *slot = entry_slot(ruleset, state, entry, shape->columns[i]);
-        struct value value = slot_value(state, entry, slot);
-
-        buffer_append_int64(out, value.type);
-        buffer_append_int64(out, slot->number);
-        append_id(out, value.type == VALUE_STRING || value.type == VALUE_COMPOUND ? value.text : slice_of("", 0));
-    }
-}
-
 static bool append_state(void *context, struct lane_user *user, struct error *err)
 {
     struct run *run = context;
     struct buffer *out = &run->out->parts[OUTCOME_STATES];
-    const struct user_state *state = lane_user_state(user);
+    struct user_state *state = NULL;
 
-    (void)err;
-    append_id(out, lane_user_id(user));
-    buffer_append_int64(out, state->known_since);
-    buffer_append_int64(out, state->newest);
-    buffer_append_int64(out, (int64_t)state->entry_count);
-    for (size_t i = 0; i < state->entry_count; i++) {
-        append_entry(out, run->ruleset, state, entry_at(state, entry_stride(run->ruleset), i));
+    if (!lane_user_state(run->lane, user, &state, err)) {
+        return false;
     }
+    append_id(out, lane_user_id(user));
+    user_state_write(run->ruleset, state, out);
     return true;
 }
 

@@ -80,7 +80,9 @@ static bool restore(struct fuzz_world *world, struct lane *lane, size_t count, c
         }
     }
     for (size_t i = 0; i < journal->count; i++) {
-        lane_announced_set(lane_find(lane, journal->notes[i].user), &journal->notes[i].record);
+        if (!lane_announced_set(lane, lane_find(lane, journal->notes[i].user), &journal->notes[i].record, err)) {
+            return false;
+        }
     }
     if (!lane_start(lane, watermark_ms, &sink, err)) {
         return false;
@@ -93,6 +95,7 @@ static bool restore(struct fuzz_world *world, struct lane *lane, size_t count, c
 /* The newest record of each user and segment says what is true at `at`. */
 struct truth {
     struct fuzz_world *world;
+    struct lane *lane;
     const struct journal *journal;
     int64_t at;
 };
@@ -105,6 +108,7 @@ static bool expect_truth(void *context, struct lane_user *user, struct error *er
     for (size_t segment = 0; segment < ruleset_segment_count(world->ruleset); segment++) {
         const char *id = ruleset_definition(world->ruleset, segment)->segment_id.data;
         const struct lane_record *newest = NULL;
+        struct user_state *state = NULL;
         struct membership found;
 
         if (ruleset_definition(world->ruleset, segment)->needs_percentile) {
@@ -117,8 +121,8 @@ static bool expect_truth(void *context, struct lane_user *user, struct error *er
                 newest = &note->record;
             }
         }
-        if (!user_state_membership(world->ruleset, lane_user_state(user), segment, truth->at, world->evaluation, &found,
-                                   err)) {
+        if (!lane_user_state(truth->lane, user, &state, err) ||
+            !user_state_membership(world->ruleset, state, segment, truth->at, world->evaluation, &found, err)) {
             return false;
         }
         fuzz_check((newest != NULL && newest->member) == found.member, "%s at %lld: announced %d, true %d", id,
@@ -205,7 +209,7 @@ bool fuzz_world_lane(struct fuzz_world *world, size_t step, int64_t bound_ms, st
     }
     for (size_t i = 0; i < 3; i++) {
         struct lane_sink sink = {.emit = note_record, .context = &journals[i]};
-        struct truth truth = {.world = world, .journal = &journals[i]};
+        struct truth truth = {.world = world, .lane = lanes[i], .journal = &journals[i]};
 
         truth.at = watermarks[i].value_ms == TIMESTAMP_ALWAYS ? 0 : watermarks[i].value_ms + bound_ms + 3 * MINUTE;
         if (!lane_advance(lanes[i], truth.at, &sink, err) ||

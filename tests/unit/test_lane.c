@@ -240,6 +240,7 @@ static void assert_truth(struct fixture *fixture, struct lane *lane, const struc
         user = lane_find(lane, slice_from(id));
         for (size_t segment = 0; user != NULL && segment < fixture->set.definition_count; segment++) {
             const struct lane_record *newest = NULL;
+            struct user_state *state = NULL;
             struct membership truth;
 
             for (size_t i = 0; i < journal->count; i++) {
@@ -247,8 +248,8 @@ static void assert_truth(struct fixture *fixture, struct lane *lane, const struc
                     newest = &journal->notes[i].record;
                 }
             }
-            ck_assert(
-                user_state_membership(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &truth, &err));
+            ck_assert(lane_user_state(lane, user, &state, &err));
+            ck_assert(user_state_membership(fixture->ruleset, state, segment, at, evaluation, &truth, &err));
             ck_assert_msg((newest != NULL && newest->member) == truth.member, "seed %llu: %s in segment %zu: truth %d",
                           (unsigned long long)seed, id, segment, truth.member);
             ck_assert_msg(!truth.member || newest->entered_at == truth.entered_at,
@@ -277,9 +278,10 @@ static void assert_intervals(struct fixture *fixture, struct lane *lane, const s
             size_t count = 0;
             size_t next = 0;
             int64_t entered_at = TIMESTAMP_ALWAYS;
+            struct user_state *state = NULL;
 
-            ck_assert(user_state_history(fixture->ruleset, lane_user_state(user), segment, at, evaluation, &intervals,
-                                         &count, &err));
+            ck_assert(lane_user_state(lane, user, &state, &err));
+            ck_assert(user_state_history(fixture->ruleset, state, segment, at, evaluation, &intervals, &count, &err));
             for (size_t i = 0; i < journal->count; i++) {
                 const struct lane_record *record = &journal->notes[i].record;
                 if (strcmp(journal->notes[i].user, id) != 0 || record->segment != segment) {
@@ -365,7 +367,8 @@ static void restart(struct fixture *fixture, struct lane *lane, size_t at, const
         ck_assert(lane_fold(lane, user, &event, 0, (int64_t)i, &err));
     }
     for (size_t i = 0; i < journal->count; i++) {
-        lane_announced_set(lane_find(lane, slice_from(journal->notes[i].user)), &journal->notes[i].record);
+        ck_assert(lane_announced_set(lane, lane_find(lane, slice_from(journal->notes[i].user)),
+                                     &journal->notes[i].record, &err));
     }
     ck_assert(lane_start(lane, watermark_ms, &sink, &err));
 }

@@ -126,7 +126,10 @@ static bool add_rank(void *context, struct lane_user *user, struct error *err)
 {
     const struct ranking *ranking = context;
 
-    return ranks_add(ranking->ranks, lane_user_state(user), ranking->at, ranking->evaluation, err);
+    struct user_state *state = NULL;
+
+    return lane_user_state(ranking->world->lane, user, &state, err) &&
+           ranks_add(ranking->ranks, state, ranking->at, ranking->evaluation, err);
 }
 
 static bool ask(void *context, struct lane_user *user, struct error *err)
@@ -134,12 +137,13 @@ static bool ask(void *context, struct lane_user *user, struct error *err)
     const struct ranking *ranking = context;
     struct membership memberships[SEGMENTS];
     const struct interval *intervals;
+    struct user_state *state = NULL;
     size_t count;
 
-    return user_state_memberships(ranking->world->ruleset, lane_user_state(user), ranking->at, ranking->evaluation,
-                                  memberships, err) &&
-           user_state_history(ranking->world->ruleset, lane_user_state(user), 4, ranking->at, ranking->evaluation,
-                              &intervals, &count, err);
+    return lane_user_state(ranking->world->lane, user, &state, err) &&
+           user_state_memberships(ranking->world->ruleset, state, ranking->at, ranking->evaluation, memberships, err) &&
+           user_state_history(ranking->world->ruleset, state, 4, ranking->at, ranking->evaluation, &intervals, &count,
+                              err);
 }
 
 static bool world_ranks(struct world *world, struct error *err)

@@ -104,6 +104,15 @@ static struct lane_user *user_of(struct world *world, int user)
     return lane_find(world->lane, slice_from(id));
 }
 
+static struct user_state *state_of(struct world *world, int user)
+{
+    struct user_state *state = NULL;
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(lane_user_state(world->lane, user_of(world, user), &state, &err));
+    return state;
+}
+
 /* What the stream keeps of a user's segments is asked anew from the event's time on. */
 static void follow(struct world *world, int user, int64_t from)
 {
@@ -114,8 +123,8 @@ static void follow(struct world *world, int user, int64_t from)
         const struct interval *intervals;
         size_t count;
 
-        ck_assert_ok(user_state_intervals(world->ruleset, lane_user_state(user_of(world, user)), segment, from,
-                                          world->evaluation, &intervals, &count, &err));
+        ck_assert_ok(user_state_intervals(world->ruleset, state_of(world, user), segment, from, world->evaluation,
+                                          &intervals, &count, &err));
         while (kept->count > 0 && kept->intervals[kept->count - 1].left_at > from) {
             kept->count--;
         }
@@ -158,8 +167,8 @@ static struct kept history(struct world *world, int user, size_t segment)
     const struct interval *intervals;
     struct error err = ERROR_INIT;
 
-    ck_assert_ok(user_state_history(world->ruleset, lane_user_state(user_of(world, user)), segment, TIMESTAMP_NEVER,
-                                    world->evaluation, &intervals, &found.count, &err));
+    ck_assert_ok(user_state_history(world->ruleset, state_of(world, user), segment, TIMESTAMP_NEVER, world->evaluation,
+                                    &intervals, &found.count, &err));
     ck_assert_uint_le(found.count, INTERVALS_MAX);
     ck_assert_uint_eq(found.count, kept->count);
     for (size_t i = 0; i < found.count; i++) {
@@ -184,8 +193,8 @@ static void expect_alike(struct world *world, int64_t at)
     struct error err = ERROR_INIT;
 
     for (int user = 0; user < USERS; user++) {
-        ck_assert_ok(user_state_memberships(world->ruleset, lane_user_state(user_of(world, user)), at,
-                                            world->evaluation, memberships[user], &err));
+        ck_assert_ok(user_state_memberships(world->ruleset, state_of(world, user), at, world->evaluation,
+                                            memberships[user], &err));
     }
     for (size_t i = 0; i < SEGMENTS; i++) {
         ck_assert_int_eq(memberships[0][i].member, memberships[1][i].member);
