@@ -29,7 +29,7 @@ check() {
     else
         failed=$((failed + 1))
         echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | sed 's/^/     /'
+        tail -n 3 "$work/out" "$work/err" 2>/dev/null | cut -c1-300 | sed 's/^/     /'
     fi
 }
 

@@ -40,7 +40,7 @@ static void plan(struct rule_sql *sql, size_t target)
     }
 }
 
-static void append_head(const struct rule_sql *sql, struct buffer *out, const struct definition *definition)
+static void append_head(struct rule_sql *sql, struct buffer *out, const struct definition *definition)
 {
     static const char *const rows[] = {"Members", "Members with entered_at and valid_until", "The history"};
 
@@ -52,13 +52,13 @@ static void append_head(const struct rule_sql *sql, struct buffer *out, const st
     buffer_append_format(
         out,
         ", before consent, %s as_of (milliseconds since 1970 UTC). %s.\n"
-        "-- Every CTE named after a criterion has the (user_id, t) of the instants at which it holds.\n"
-        "WITH %sparameters AS (SELECT CAST(",
+        "-- Every CTE named after a criterion has the (user_id, t) of the instants at which it holds.\n",
         sql->options->rows == SQL_INTERVALS ? "up to" : "at",
         sql->dialect == SQL_POSTGRES ? "PostgreSQL 14 or later"
         : sql->dialect == SQL_DUCKDB ? "DuckDB"
-                                     : "Spark SQL 4",
-        sql->walks ? "RECURSIVE " : "");
+                                     : "Spark SQL 4");
+    rule_sql_note_key(sql, out, "", slice_of("", 0), "description");
+    buffer_append_format(out, "WITH %sparameters AS (SELECT CAST(", sql->walks ? "RECURSIVE " : "");
     if (sql->options->as_of_given) {
         buffer_append_format(out, "%" PRId64, sql->options->as_of_ms);
     } else {

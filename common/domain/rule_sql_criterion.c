@@ -126,8 +126,9 @@ static void append_occurrences(struct rule_sql *sql, const struct criterion *cri
     size_t last = criterion->step_count;
     bool ends = criterion->window.kind != RULE_WINDOW_NONE;
 
-    buffer_append_format(out, ",\n\n%s AS (\n    SELECT DISTINCT e%zu.event_no, e%zu.user_id, e%zu.begins%s",
-                         name->text, last, last, last, "");
+    buffer_append_format(out, ",\n\n%s AS (\n", name->text);
+    rule_sql_note_key(sql, out, "    ", criterion->json_path, "within");
+    buffer_append_format(out, "    SELECT DISTINCT e%zu.event_no, e%zu.user_id, e%zu.begins", last, last, last);
     if (ends) {
         buffer_append_format(out, ", e%zu.ends", last);
     }

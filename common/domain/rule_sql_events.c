@@ -31,6 +31,16 @@ static void append_sliding(struct buffer *out, const struct rule_window *window)
     buffer_append_format(out, " + %" PRId64 " AS ends", window->offset_ms + window->length_ms);
 }
 
+/* What the rule says of its window. */
+static void append_window_notes(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion)
+{
+    static const char *const keys[] = {"window", "offset", "slide"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        rule_sql_note_key(sql, out, "    ", criterion->json_path, keys[i]);
+    }
+}
+
 bool rule_sql_events(struct rule_sql *sql, const struct criterion *criterion, const struct rule_selector *selector,
                      const struct rule_window *window, const char *columns, const char *from, struct sql_name name)
 {
@@ -39,7 +49,11 @@ bool rule_sql_events(struct rule_sql *sql, const struct criterion *criterion, co
     const char *periods =
         calendar ? rule_sql_calendar(sql, criterion, window->period, window->zone, window->last) : NULL;
 
-    buffer_append_format(out, ",\n\n%s AS (\n    SELECT f.event_no, f.user_id, f.event_time, f.message_id", name.text);
+    buffer_append_format(out, ",\n\n%s AS (\n", name.text);
+    if (window != NULL) {
+        append_window_notes(sql, out, criterion);
+    }
+    buffer_append_text(out, "    SELECT f.event_no, f.user_id, f.event_time, f.message_id");
     if (calendar) {
         buffer_append_format(out, ", %s AS begins, leaves.starts AS ends",
                              window->complete ? "follows.starts" : "f.event_time");
@@ -73,7 +87,7 @@ void rule_sql_same(struct rule_sql *sql, struct buffer *out, const struct criter
         char value[SQL_NAME_SIZE + 2];
 
         (void)snprintf(value, sizeof value, "f.%s", rule_sql_path(sql, &criterion->same[i], false));
-        buffer_append_text(out, ", ");
+        buffer_append_text(out, ",\n           ");
         rule_sql_key(sql, out, value);
         buffer_append_format(out, " AS same_%zu", i + 1);
     }
@@ -115,7 +129,7 @@ static void append_product_columns(struct rule_sql *sql, struct buffer *columns,
     const char *text = rule_sql_text_type(sql);
 
     if (!chosen) {
-        buffer_append_text(columns, ", f.product AS value");
+        buffer_append_text(columns, ",\n           f.product AS value");
         return;
     }
     buffer_append_format(
@@ -150,7 +164,8 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
         buffer_append_text(&from, " AS exact_product FROM facts f) f)");
         append_product_columns(sql, &columns, chosen);
     } else if (takes_number(measure->kind)) {
-        buffer_append_format(&columns, ", f.%s_number AS value", rule_sql_path(sql, &measure->property, false));
+        buffer_append_format(&columns, ",\n           f.%s_number AS value",
+                             rule_sql_path(sql, &measure->property, false));
     } else if (measure->kind == RULE_DISTINCT && measure->period != RULE_PERIOD_NONE) {
         const char *periods = rule_sql_calendar(sql, criterion, measure->period, measure->zone, 0);
 

@@ -76,6 +76,9 @@ struct sql_name rule_sql_name(const char *prefix, unsigned number, struct slice 
 void rule_sql_literal(struct rule_sql *sql, struct buffer *out, struct slice text);
 /* A comment line that quotes the rule at the path. */
 void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent, struct slice json_path);
+/* One that quotes a member of what stands at the path, if it has one. */
+void rule_sql_note_key(struct rule_sql *sql, struct buffer *out, const char *indent, struct slice json_path,
+                       const char *key);
 const char *rule_sql_operator(enum rule_operator op);
 /* The name of the dialect's type. */
 const char *rule_sql_bigint(const struct rule_sql *sql);
@@ -87,7 +90,7 @@ const char *rule_sql_bytewise(const struct rule_sql *sql);
 
 /* The columns' name for that path; registers it. */
 const char *rule_sql_path(struct rule_sql *sql, const struct rule_path *path, bool trait);
-/* CTE "facts" over the event table, all registered paths with their types. */
+/* CTE "facts" over the event table; of the registered paths it has the columns that `body` names. */
 void rule_sql_facts(struct rule_sql *sql, struct buffer *out);
 /* "NAME_type = ... AND ..." for the value whose columns begin with `value`. */
 void rule_sql_comparison(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion, const char *value,

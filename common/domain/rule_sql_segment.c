@@ -33,12 +33,6 @@ void rule_sql_during(struct buffer *out, const struct sql_segment *segment, cons
     }
 }
 
-/* The key of the definition as written, for comments. */
-static void append_quote(struct rule_sql *sql, struct buffer *out, const char *key)
-{
-    rule_sql_note(sql, out, "    ", slice_from(key));
-}
-
 /* {0} changes, {1} the SELECTs, {2} instants, {3} where the history begins, {4} whether it ends at as_of. */
 static const char instants_text[] =
     ",\n\n{0} AS (\n"
@@ -116,7 +110,7 @@ static void append_steps(struct rule_sql *sql, const struct definition *definiti
                              asked->text, names->instants.text);
         return;
     }
-    append_quote(sql, out, "membershipDuration");
+    rule_sql_note_key(sql, out, "    ", slice_of("", 0), "membershipDuration");
     buffer_append_format(out,
                          "    SELECT l.user_id, l.t AS entered_at, least(l.next_t, l.qualified + %" PRId64
                          ") AS left_at\n"
@@ -185,7 +179,7 @@ static void append_walk(struct rule_sql *sql, const struct definition *definitio
 
     (void)snprintf(length, sizeof length, "%" PRId64, definition->exclusion_window_ms);
     buffer_append_format(&sql->truth, ",\n\n%s AS (\n", names->walk.text);
-    append_quote(sql, &sql->truth, "exclusionWindow");
+    rule_sql_note_key(sql, &sql->truth, "    ", slice_of("", 0), "exclusionWindow");
     rule_sql_template(&sql->truth, sql->dialect == SQL_SPARK ? folded_walk : recursive_walk,
                       (const char *const[]){names->walk.text, names->stays.text, length});
     buffer_append_format(&sql->truth, ",\n\n%s AS (SELECT user_id, entered_at, left_at FROM %s WHERE member)",
@@ -200,8 +194,10 @@ static void append_lifetime(struct rule_sql *sql, const struct definition *defin
     struct sql_name asked = definition->mode == MODE_STICKY ? names->instants : names->criteria;
 
     if (!segment->history) {
-        names->asked = segment->members;
-        append_asked(sql, definition, names);
+        if (definition->exclude_count > 0) {
+            names->asked = segment->members;
+            append_asked(sql, definition, names);
+        }
         return;
     }
     if (definition->duration_ms > 0) {
@@ -247,6 +243,7 @@ static void name_all(struct rule_sql *sql, const struct definition *definition, 
     segment->members = rule_sql_name("s", number, id, "_members");
     if (!segment->history) {
         (void)snprintf(names->instants.text, sizeof names->instants.text, "instants");
+        names->criteria = definition->exclude_count > 0 ? names->criteria : segment->members;
     }
 }
 

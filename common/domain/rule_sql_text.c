@@ -165,16 +165,15 @@ static int32_t find_token(const struct json_document *document, struct slice pat
     return token;
 }
 
-void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent, struct slice json_path)
+/* The JSON text on one line, and its end. */
+static void append_quoted(struct buffer *out, const struct json_document *document, int32_t token)
 {
-    int32_t token = sql->document.token_count > 0 ? find_token(&sql->document, json_path) : JSON_ABSENT;
-    struct slice text =
-        token == JSON_ABSENT ? (struct slice){.data = NULL, .size = 0} : json_raw(&sql->document, token);
-    bool in_string = false;
+    struct slice text = json_raw(document, token);
+    bool string = document->tokens[token].type == JSON_STRING; /* its text is without the quotes */
+    bool in_string = string;
     size_t written = 0;
 
-    buffer_append_format(out, "%s-- %.*s %.*s: ", indent, (int)sql->definition->segment_id.size,
-                         sql->definition->segment_id.data, (int)json_path.size, json_path.data);
+    buffer_append_text(out, string ? "\"" : "");
     for (size_t i = 0; i < text.size && written < SQL_NOTE_SIZE_MAX; i++) {
         char byte = text.data[i];
         bool blank = byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
@@ -193,7 +192,35 @@ void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent,
             buffer_append_char(out, ' ');
         }
     }
+    buffer_append_text(out, string ? "\"" : "");
     buffer_append_text(out, written >= SQL_NOTE_SIZE_MAX ? " ...\n" : "\n");
+}
+
+void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent, struct slice json_path)
+{
+    int32_t token = sql->document.token_count > 0 ? find_token(&sql->document, json_path) : JSON_ABSENT;
+
+    buffer_append_format(out, "%s-- %.*s %.*s: ", indent, (int)sql->definition->segment_id.size,
+                         sql->definition->segment_id.data, (int)json_path.size, json_path.data);
+    if (token == JSON_ABSENT) {
+        buffer_append_char(out, '\n');
+    } else {
+        append_quoted(out, &sql->document, token);
+    }
+}
+
+void rule_sql_note_key(struct rule_sql *sql, struct buffer *out, const char *indent, struct slice json_path,
+                       const char *key)
+{
+    int32_t token = sql->document.token_count > 0 ? find_token(&sql->document, json_path) : JSON_ABSENT;
+
+    token = token == JSON_ABSENT ? JSON_ABSENT : json_member(&sql->document, token, slice_from(key));
+    if (token != JSON_ABSENT) {
+        buffer_append_format(out, "%s-- %.*s %.*s%s%s: ", indent, (int)sql->definition->segment_id.size,
+                             sql->definition->segment_id.data, (int)json_path.size, json_path.data,
+                             json_path.size > 0 ? "." : "", key);
+        append_quoted(out, &sql->document, token);
+    }
 }
 
 const char *rule_sql_operator(enum rule_operator op)

@@ -5,6 +5,10 @@
 #include "common/domain/decimal.h"
 #include "common/domain/rule_sql_parts.h"
 
+#include <stdio.h>
+
+enum { SQL_COLUMN_TYPE, SQL_COLUMN_NUMBER, SQL_COLUMN_TEXT, SQL_COLUMN_BOOLEAN, SQL_COLUMNS };
+
 /* Rounded half-even it is within the range. */
 static const char range[] = "9200000000000.0000005";
 
@@ -36,7 +40,7 @@ static void append_raw(struct rule_sql *sql, struct buffer *out, const struct sq
     buffer_append_text(out, path->trait ? "e.traits" : "e.properties");
     if (sql->dialect == SQL_POSTGRES) {
         for (size_t i = 0; i < key_count; i++) {
-            buffer_append_text(out, i + 1 == key_count && path->trait && key_count == 1 ? " -> " : " -> ");
+            buffer_append_text(out, " -> ");
             rule_sql_literal(sql, out, path->path->keys[i]);
         }
         return;
@@ -60,53 +64,60 @@ static void append_raw(struct rule_sql *sql, struct buffer *out, const struct sq
     buffer_append_char(out, ']');
 }
 
-static void append_types_postgres(struct buffer *out, const char *p)
-{
-    buffer_append_format(
-        out,
-        ",\n           CASE jsonb_typeof(%s)\n"
-        "               WHEN 'number' THEN CASE WHEN abs(%s::numeric) <= %s THEN 'number' END\n"
+/* {0} the value's column, {1} the range. Half-even at the sixth digit: round() takes ties away from zero, so a tie is
+ * rounded at half its size. */
+static const char *const postgres_columns[SQL_COLUMNS] = {
+    [SQL_COLUMN_TYPE] =
+        "CASE jsonb_typeof({0})\n"
+        "               WHEN 'number' THEN CASE WHEN abs({0}::numeric) <= {1} THEN 'number' END\n"
         "               WHEN 'object' THEN 'compound' WHEN 'array' THEN 'compound' WHEN 'null' THEN NULL\n"
-        "               ELSE jsonb_typeof(%s)\n"
-        "           END AS %s_type",
-        p, p, range, p, p);
-    /* Half-even at the sixth digit: round() takes ties away from zero, so a tie is rounded at half its size. */
-    buffer_append_format(
-        out,
-        ",\n           CASE WHEN jsonb_typeof(%s) <> 'number' THEN NULL WHEN abs(%s::numeric) > %s THEN NULL\n"
-        "               WHEN abs(%s::numeric * 1000000 %% 1) = 0.5\n"
-        "               THEN round(2 * round(%s::numeric * 500000) * 0.000001, 6)\n"
-        "               ELSE round(%s::numeric, 6)\n"
-        "           END AS %s_number",
-        p, p, range, p, p, p, p);
-    buffer_append_format(out, ",\n           CASE WHEN jsonb_typeof(%s) = 'string' THEN %s #>> '{}' END AS %s_text", p,
-                         p, p);
-    buffer_append_format(out, ",\n           CASE WHEN jsonb_typeof(%s) = 'boolean' THEN %s::boolean END AS %s_boolean",
-                         p, p, p);
-}
+        "               ELSE jsonb_typeof({0})\n"
+        "           END",
+    [SQL_COLUMN_NUMBER] = "CASE WHEN jsonb_typeof({0}) <> 'number' THEN NULL\n"
+                          "               WHEN abs({0}::numeric) > {1} THEN NULL\n"
+                          "               WHEN abs({0}::numeric * 1000000 % 1) = 0.5\n"
+                          "               THEN round(2 * round({0}::numeric * 500000) * 0.000001, 6)\n"
+                          "               ELSE round({0}::numeric, 6)\n"
+                          "           END",
+    [SQL_COLUMN_TEXT] = "CASE WHEN jsonb_typeof({0}) = 'string' THEN {0} #>> '{}' END",
+    [SQL_COLUMN_BOOLEAN] = "CASE WHEN jsonb_typeof({0}) = 'boolean' THEN {0}::boolean END",
+};
 
-static void append_types_map(const struct rule_sql *sql, struct buffer *out, const char *p)
+/* {2} how the dialect reads a JSON string. */
+static const char *const map_columns[SQL_COLUMNS] = {
+    [SQL_COLUMN_TYPE] = "CASE WHEN {0} IS NULL OR {0} = 'null' THEN NULL\n"
+                        "               WHEN left({0}, 1) = '\"' THEN 'string'\n"
+                        "               WHEN left({0}, 1) IN ('{', '[') THEN 'compound'\n"
+                        "               WHEN {0} IN ('true', 'false') THEN 'boolean'\n"
+                        "               ELSE 'number'\n"
+                        "           END",
+    [SQL_COLUMN_NUMBER] = "CASE WHEN left({0}, 1) NOT IN ('\"', '{', '[', 't', 'f', 'n')\n"
+                          "               THEN CAST({0} AS DECIMAL(19, 6)) END",
+    [SQL_COLUMN_TEXT] = "CASE WHEN left({0}, 1) = '\"' THEN {2} END",
+    [SQL_COLUMN_BOOLEAN] = "CASE {0} WHEN 'true' THEN true WHEN 'false' THEN false END",
+};
+
+/* Of a value's columns, those that something names. */
+static void append_columns(struct rule_sql *sql, struct buffer *out, const char *p)
 {
-    buffer_append_format(out,
-                         ",\n           CASE WHEN %s IS NULL OR %s = 'null' THEN NULL\n"
-                         "               WHEN left(%s, 1) = '\"' THEN 'string'\n"
-                         "               WHEN left(%s, 1) IN ('{', '[') THEN 'compound'\n"
-                         "               WHEN %s IN ('true', 'false') THEN 'boolean'\n"
-                         "               ELSE 'number'\n"
-                         "           END AS %s_type",
-                         p, p, p, p, p, p);
-    buffer_append_format(out,
-                         ",\n           CASE WHEN left(%s, 1) NOT IN ('\"', '{', '[', 't', 'f', 'n')\n"
-                         "               THEN CAST(%s AS DECIMAL(19, 6)) END AS %s_number",
-                         p, p, p);
-    buffer_append_format(out, ",\n           CASE WHEN left(%s, 1) = '\"' THEN ", p);
-    buffer_append_format(out,
-                         sql->dialect == SQL_DUCKDB ? "json_extract_string(%s, '$')"
-                                                    : "from_json(concat('[', %s, ']'), 'array<string>')[0]",
-                         p);
-    buffer_append_format(out, " END AS %s_text", p);
-    buffer_append_format(out, ",\n           CASE %s WHEN 'true' THEN true WHEN 'false' THEN false END AS %s_boolean",
-                         p, p);
+    static const char *const words[SQL_COLUMNS] = {"type", "number", "text", "boolean"};
+    const char *const *columns = sql->dialect == SQL_POSTGRES ? postgres_columns : map_columns;
+    char string[2 * SQL_NAME_SIZE];
+
+    (void)snprintf(string, sizeof string,
+                   sql->dialect == SQL_DUCKDB ? "json_extract_string(%s, '$')"
+                                              : "from_json(concat('[', %s, ']'), 'array<string>')[0]",
+                   p);
+    for (size_t i = 0; i < SQL_COLUMNS; i++) {
+        char name[SQL_NAME_SIZE + 16];
+
+        (void)snprintf(name, sizeof name, "%s_%s", p, words[i]);
+        if (strstr(buffer_text(&sql->body), name) != NULL) {
+            buffer_append_text(out, ",\n           ");
+            rule_sql_template(out, columns[i], (const char *const[]){p, range, string});
+            buffer_append_format(out, " AS %s", name);
+        }
+    }
 }
 
 void rule_sql_facts(struct rule_sql *sql, struct buffer *out)
@@ -114,11 +125,13 @@ void rule_sql_facts(struct rule_sql *sql, struct buffer *out)
     struct slice table = sql->options->table.size > 0 ? sql->options->table : SLICE_LITERAL("muster_events");
 
     /* Written out where it is read, PostgreSQL's planner keeps the statistics of the table. */
-    buffer_append_format(
-        out,
-        "facts AS %s(\n    -- the events that anything below can see, with the values that the rule reads\n"
-        "    SELECT event_no, user_id, event_time, kind, message_id, name",
-        sql->dialect == SQL_POSTGRES ? "NOT MATERIALIZED " : "");
+    buffer_append_format(out, "facts AS %s(\n    -- the events that anything below can see",
+                         sql->dialect == SQL_POSTGRES ? "NOT MATERIALIZED " : "");
+    if (sql->path_count > 0) {
+        buffer_append_text(out, ", with the values that the rule reads; a number is a decimal of 6 digits,\n"
+                                "    -- rounded half-even, and beyond +-9.2e12 it is missing");
+    }
+    buffer_append_text(out, "\n    SELECT event_no, user_id, event_time, kind, message_id, name");
     for (size_t i = 0; i < sql->path_count; i++) {
         const char *p = sql->paths[i].name.text;
 
@@ -126,11 +139,7 @@ void rule_sql_facts(struct rule_sql *sql, struct buffer *out)
         if (sql->paths[i].trait) {
             buffer_append_format(out, ", %s_set", p);
         }
-        if (sql->dialect == SQL_POSTGRES) {
-            append_types_postgres(out, p);
-        } else {
-            append_types_map(sql, out, p);
-        }
+        append_columns(sql, out, p);
     }
     buffer_append_text(out, "\n    FROM (SELECT e.event_no, e.user_id, e.event_time, e.kind, e.message_id, e.name");
     for (size_t i = 0; i < sql->path_count; i++) {
@@ -391,10 +400,11 @@ void rule_sql_selector(struct rule_sql *sql, struct buffer *out, const struct cr
 
 void rule_sql_value_columns(struct buffer *out, const char *prefix, const char *name)
 {
-    buffer_append_format(out, ", %s%s AS value", prefix, name);
+    buffer_append_format(out, ",\n           %s%s AS value", prefix, name);
     buffer_append_format(out, ", %s%s_type AS value_type", prefix, name);
     buffer_append_format(out, ", %s%s_number AS value_number", prefix, name);
-    buffer_append_format(out, ", %s%s_text AS value_text", prefix, name);
+    buffer_append_text(out, ",\n           ");
+    buffer_append_format(out, "%s%s_text AS value_text", prefix, name);
     buffer_append_format(out, ", %s%s_boolean AS value_boolean", prefix, name);
 }
 
@@ -402,16 +412,17 @@ void rule_sql_key(struct rule_sql *sql, struct buffer *out, const char *value)
 {
     const char *type = rule_sql_text_type(sql);
 
-    buffer_append_format(out, "CASE %s_type WHEN 'number' THEN 'n' || CAST(%s_number AS %s)", value, value, type);
+    buffer_append_format(out, "CASE %s_type WHEN 'number' THEN 'n' || CAST(%s_number AS %s)\n               ", value,
+                         value, type);
     buffer_append_format(out, " WHEN 'string' THEN 's' || %s_text", value);
-    buffer_append_format(out, " WHEN 'boolean' THEN 'b' || CAST(%s_boolean AS %s) END", value, type);
+    buffer_append_format(out, "\n                WHEN 'boolean' THEN 'b' || CAST(%s_boolean AS %s) END", value, type);
 }
 
 void rule_sql_greatest_first(struct rule_sql *sql, struct buffer *out, const char *value)
 {
     buffer_append_format(out,
-                         "CASE %s_type WHEN 'boolean' THEN 1 WHEN 'number' THEN 2 WHEN 'string' THEN 3"
-                         " WHEN 'compound' THEN 4 ELSE 0 END DESC,\n"
+                         "CASE %s_type WHEN 'compound' THEN 4 WHEN 'string' THEN 3 WHEN 'number' THEN 2\n"
+                         "                    WHEN 'boolean' THEN 1 ELSE 0 END DESC,\n"
                          "               %s_boolean DESC, %s_number DESC, %s_text%s DESC",
                          value, value, value, value, rule_sql_bytewise(sql));
 }

@@ -6,33 +6,12 @@
 # usage: tests/integration/bad-input.sh BUILD_DIRECTORY      MUSTER_STACK_DIR names a stack that is up already
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=$(cd "$1" && pwd)
-work=$(mktemp -d /var/tmp/muster-bad-input.XXXXXX)
-stack=${MUSTER_STACK_DIR:-$work/stack}
-chmod 755 "$work" # the server may run as another user
-passed=0
-failed=0
+. tests/harness.sh
+build=$(cd "$build" && pwd)
 children=()
-
-cleanup() {
+cleanup_first() {
     local pid
     for pid in "${children[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-    [ -n "${MUSTER_STACK_DIR:-}" ] || deploy/local/stack down --purge "$stack" >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-check() { # description, then a command that must succeed
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/out" "$work/err" 2>/dev/null | cut -c1-300 | sed 's/^/     /'
-    fi
 }
 
 # ends STATUS PROGRAM...: within 20 s, by itself, with that status. A failure leaves one reason on standard error, and nothing of it is a
@@ -446,5 +425,4 @@ check "SIGTERM ends produce" stopped "$produce"
 check "  what it says it delivered is there" refuses 0 "$(sed -n 's/^\([0-9]*\) messages delivered.*/\1/p' "$work/produce.out") messages archived" \
     muster-batch load --kafka
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
