@@ -152,6 +152,9 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
             return;
         }
         evaluate_node(evaluation, &nodes[i], marked, &child);
+        if (evaluation->at_once) {
+            child.flips.count = 0;
+        }
         if (all) {
             timeline_and(out, &child, &evaluation->arena, &evaluation->failed);
         } else {
@@ -415,6 +418,7 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->summed = NULL;
     evaluation->summing = NULL;
     evaluation->thorough = false;
+    evaluation->at_once = false;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }

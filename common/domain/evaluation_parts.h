@@ -54,6 +54,7 @@ struct evaluation {
     struct summary *summing;      /* the same to be filled (they may be the same); NULL: not wanted */
     int64_t carry_at;             /* as of this instant */
     bool thorough;                /* every criterion is evaluated, whether or not it decides */
+    bool at_once;                 /* only the truths at F are wanted: nothing behind it is looked for */
 
     /* answers that are good for more than one call (carried.c) */
     const struct user_state *answered_state; /* whose; NULL: there are none */

@@ -544,6 +544,9 @@ static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, b
     } else {
         evaluation_set(sweep->evaluation, out, at, span_holds(&measure->durations, SPAN_ELAPSED, anchor, at));
     }
+    if (sweep->evaluation->at_once) {
+        return;
+    }
     edge_count = span_edges(&measure->durations, SPAN_ELAPSED, anchor, edges);
     for (size_t i = 0; i < edge_count; i++) {
         if (edges[i] > at && edges[i] < until) {
@@ -585,6 +588,9 @@ void evaluate_event(struct evaluation *evaluation, const struct node *node, bool
     *out = (struct timeline){0};
     sweep_begin(&sweep, evaluation, node);
     settle(&sweep, evaluation->from, true, out);
+    if (evaluation->at_once) {
+        return;
+    }
     while ((at = sweep_next(&sweep)) != TIMESTAMP_NEVER) {
         summed = sum_up_before(&sweep, at, summed);
         if (sweep_move(&sweep, at) && marked) {
@@ -615,7 +621,7 @@ void evaluate_compare(struct evaluation *evaluation, const struct node *node, bo
     sweep_begin(&left, evaluation, &node->children[0]);
     sweep_begin(&right, evaluation, &node->children[1]);
     out->initial = compare_holds(&left, &right, node->criterion);
-    for (;;) {
+    while (!evaluation->at_once) {
         int64_t at = sweep_next(&left);
         int64_t other = sweep_next(&right);
         bool entered;

@@ -192,7 +192,9 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
     evaluation_begin(evaluation, state, at, at);
     if (evaluation->known_since != TIMESTAMP_NEVER) {
         find_candidates(evaluation);
+        evaluation->at_once = true;
         *out_count = look_at_candidates(evaluation);
+        evaluation->at_once = false;
         if (*out_count > 0) {
             *out_count = evaluate_found(evaluation, *out_count);
         }

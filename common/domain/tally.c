@@ -355,6 +355,9 @@ void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool
     begin(&tally, evaluation, node);
     wanted = is_wanted(&tally);
     out->initial = holds(&tally);
+    if (evaluation->at_once) {
+        return;
+    }
     while (tally.enter_ms != TIMESTAMP_NEVER ||
            (wanted && tally.leave_ms <= evaluation->carry_at && tally.leave_ms != TIMESTAMP_NEVER)) {
         int64_t at = tally.enter_ms < tally.leave_ms ? tally.enter_ms : tally.leave_ms;
