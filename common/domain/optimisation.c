@@ -7,8 +7,19 @@ static bool off[OPTIMISATION_COUNT];
 const char *optimisation_name(enum optimisation optimisation)
 {
     static const char *const names[OPTIMISATION_COUNT] = {
-        "none",  "projection", "touch index", "needs", "verdicts",  "short circuit",
-        "reach", "tally",      "turn",        "carry", "summaries", "answers",
+        [OPTIMISATION_NONE] = "none",
+        [OPTIMISATION_PROJECTION] = "projection",
+        [OPTIMISATION_TOUCH_INDEX] = "touch index",
+        [OPTIMISATION_NEEDS] = "needs",
+        [OPTIMISATION_VERDICTS] = "verdicts",
+        [OPTIMISATION_SHORT_CIRCUIT] = "short circuit",
+        [OPTIMISATION_REACH] = "reach",
+        [OPTIMISATION_TALLY] = "tally",
+        [OPTIMISATION_TURN] = "turn",
+        [OPTIMISATION_CARRY] = "carry",
+        [OPTIMISATION_SUMMARIES] = "summaries",
+        [OPTIMISATION_ANSWERS] = "answers",
+        [OPTIMISATION_PRUNE] = "prune",
     };
 
     return names[optimisation];

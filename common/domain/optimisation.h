@@ -19,6 +19,7 @@ enum optimisation {
     OPTIMISATION_CARRY,         /* an evaluation begins where the one before left off (carried.c) */
     OPTIMISATION_SUMMARIES,     /* and with what was summed up there */
     OPTIMISATION_ANSWERS,       /* a segment is evaluated once between two events */
+    OPTIMISATION_PRUNE,         /* what can no longer matter is dropped, what leaves together becomes a pane */
     OPTIMISATION_COUNT,         /* how many there are */
 };
 

@@ -5,6 +5,7 @@
  * writes log and heap anew. What was carried from event to event rests on entries that may be gone: it is found again
  * from the new base. */
 #include "common/base/timestamp.h"
+#include "common/domain/optimisation.h"
 #include "common/domain/user_keep.h"
 
 struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms)
@@ -374,7 +375,7 @@ bool user_state_prune(const struct ruleset *ruleset, struct user_state *state, i
 {
     struct user_base *base;
 
-    if (final_ms <= user_base_at(state) || state->entry_count == 0 ||
+    if (!optimisation_on(OPTIMISATION_PRUNE) || final_ms <= user_base_at(state) || state->entry_count == 0 ||
         entry_at(state, entry_stride(ruleset), 0)->time_ms > final_ms) {
         return true;
     }

@@ -7,7 +7,7 @@
 #include "common/domain/rule_parse.h"
 #include "common/domain/user_state_pack.h"
 
-enum { SCRATCH_MAX = 4 << 20, SAID_MAX = 1 << 12, STEP_MAX = 40 };
+enum { SCRATCH_MAX = 4 << 20, SAID_MAX = 1 << 12, STEP_MAX = 40, PRUNED_MAX = 400 };
 
 #define PART_SIZE_MAX ((size_t)1 << 32)
 
@@ -20,6 +20,9 @@ struct run {
     struct ranks *ranks;
     struct piles *piles;
     struct lane *lane;
+    struct user_state *pruned[PRUNED_MAX]; /* by the lane's number of the user - 1 */
+    size_t pruned_count;
+    int64_t *finals; /* by line: no event from there on is before */
     struct membership *memberships;
     struct json_document document;
     struct arena scratch;
@@ -29,7 +32,8 @@ struct run {
 
 const char *outcome_part_name(enum outcome_part part)
 {
-    static const char *const names[OUTCOME_PARTS] = {"nothing", "records", "answers", "states"};
+    static const char *const names[OUTCOME_PARTS] = {"nothing", "records",        "answers",
+                                                     "states",  "pruned answers", "pruned states"};
 
     return names[part];
 }
@@ -74,7 +78,90 @@ static bool make_lane(struct run *run)
     return lane_new(&options, &run->lane, &run->err);
 }
 
-/* Feeds lane and piles alike. Late by up to four grades of lateness, and timers looked at at the seed's choice. */
+/* The event at a line, if it is one for the rules. */
+static bool decode(struct run *run, size_t line, struct event *event, bool *accepted)
+{
+    enum quarantine_reason reason = QUARANTINE_NONE;
+
+    arena_reset(&run->scratch);
+    if (!event_decode(run->test->lines[line], &run->document, &run->scratch, event, &reason, &run->err)) {
+        return false;
+    }
+    *accepted = reason == QUARANTINE_NONE && event->kind != EVENT_CONSENT && event->kind != EVENT_DELETE;
+    return true;
+}
+
+/* By line the instant before which no event comes from there on. */
+static bool find_finals(struct run *run)
+{
+    size_t count = run->test->line_count;
+
+    run->finals = memory_allocate_zeroed(count + 1, sizeof *run->finals);
+    if (run->finals == NULL) {
+        return error_no_memory(&run->err, "instants");
+    }
+    run->finals[count] = TIMESTAMP_MAX;
+    for (size_t i = count; i-- > 0;) {
+        struct event event;
+        bool accepted;
+
+        if (!decode(run, i, &event, &accepted)) {
+            return false;
+        }
+        run->finals[i] = accepted && event.time_ms < run->finals[i + 1] ? event.time_ms : run->finals[i + 1];
+    }
+    return true;
+}
+
+/* The state beside the lane's that is pruned. */
+static bool pruned_state(struct run *run, struct lane_user *user, struct user_state **out)
+{
+    size_t number = (size_t)lane_user_no(user);
+
+    if (number == 0) {
+        if (run->pruned_count == PRUNED_MAX) {
+            return error_set(&run->err, ERROR_INTERNAL, "more than %d users", PRUNED_MAX);
+        }
+        if (!user_state_new(run->ruleset, &run->pruned[run->pruned_count], &run->err)) {
+            return false;
+        }
+        number = ++run->pruned_count;
+        lane_user_number(user, (int64_t)number);
+    }
+    *out = run->pruned[number - 1];
+    return true;
+}
+
+/* No later event is at or before `final_ms`. */
+static bool prune_and_ask(struct run *run, struct user_state *state, const struct event *event, int64_t final_ms,
+                          uint64_t random)
+{
+    struct buffer *out = &run->out->parts[OUTCOME_PRUNED];
+    enum fold_result result = FOLD_NONE;
+
+    if (!user_state_fold(run->ruleset, state, event, run->evaluation, &result, NULL, &run->err) ||
+        (random % 3 == 0 && !user_state_prune(run->ruleset, state, final_ms, run->evaluation, &run->err))) {
+        return false;
+    }
+    buffer_append_int64(out, result);
+    for (size_t i = 0; random % 4 == 0 && i < run->set.definition_count; i++) {
+        const struct interval *intervals = NULL;
+        size_t count = 0;
+
+        if (!user_state_intervals(run->ruleset, state, i, final_ms, run->evaluation, &intervals, &count, &run->err)) {
+            return false;
+        }
+        buffer_append_int64(out, (int64_t)count);
+        for (size_t k = 0; k < count; k++) {
+            buffer_append_int64(out, intervals[k].entered_at);
+            buffer_append_int64(out, intervals[k].left_at);
+        }
+    }
+    return true;
+}
+
+/* Feeds lane, piles and the states that are pruned alike. Late by up to four grades of lateness, and timers looked at
+ * at the seed's choice. */
 static bool feed(struct run *run, int64_t *newest)
 {
     static const int64_t latenesses[] = {0, 5000, 3600000, 86400000};
@@ -86,22 +173,24 @@ static bool feed(struct run *run, int64_t *newest)
 
     *newest = TIMESTAMP_MIN;
     for (size_t i = 0; i < run->test->line_count; i++) {
-        enum quarantine_reason reason = QUARANTINE_NONE;
+        struct user_state *pruned = NULL;
         struct lane_user *user = NULL;
         struct event event;
+        bool accepted;
 
-        arena_reset(&run->scratch);
-        if (!event_decode(run->test->lines[i], &run->document, &run->scratch, &event, &reason, &run->err)) {
+        if (!decode(run, i, &event, &accepted)) {
             return false;
         }
-        if (reason != QUARANTINE_NONE || event.kind == EVENT_CONSENT || event.kind == EVENT_DELETE) {
+        if (!accepted) {
             continue;
         }
         run->out->event_count++;
         *newest = event.time_ms > *newest ? event.time_ms : *newest;
         if (!piles_add(run->piles, &event, (int64_t)i, run->evaluation, &run->err) ||
             !lane_add(run->lane, event.user, &user, &run->err) ||
-            !lane_event(run->lane, user, &event, 0, (int64_t)i, watermark, &sink, &run->err)) {
+            !lane_event(run->lane, user, &event, 0, (int64_t)i, watermark, &sink, &run->err) ||
+            !pruned_state(run, user, &pruned) ||
+            !prune_and_ask(run, pruned, &event, run->finals[i + 1] - 1, random_next(&random))) {
             return false;
         }
         watermark = event.time_ms - lateness > watermark ? event.time_ms - lateness : watermark;
@@ -117,15 +206,18 @@ static bool feed(struct run *run, int64_t *newest)
 static bool append_state(void *context, struct lane_user *user, struct error *err)
 {
     struct run *run = context;
-    struct buffer *out = &run->out->parts[OUTCOME_STATES];
+    struct buffer *states = &run->out->parts[OUTCOME_STATES];
+    struct buffer *kept = &run->out->parts[OUTCOME_KEPT];
     struct user_state *state = NULL;
 
     if (!lane_user_state(run->lane, user, &state, err)) {
         return false;
     }
-    append_id(out, lane_user_id(user));
-    user_state_write(run->ruleset, state, out);
-    return true;
+    append_id(states, lane_user_id(user));
+    user_state_write(run->ruleset, state, states);
+    append_id(kept, lane_user_id(user));
+    user_state_write(run->ruleset, run->pruned[lane_user_no(user) - 1], kept);
+    return buffer_finish(states, "states", err) && buffer_finish(kept, "states", err);
 }
 
 /* ---- batch ---- */
@@ -217,13 +309,18 @@ void outcome_run(struct zone_files *zones, const struct oracle_case *test, struc
     segment_set_init(&run.set);
     json_document_init(&run.document);
     arena_init(&run.scratch, SCRATCH_MAX);
-    out->refused = !make(&run, zones) || !feed(&run, &newest) || !lane_each(run.lane, append_state, &run, &run.err);
+    out->refused = !make(&run, zones) || !find_finals(&run) || !feed(&run, &newest) ||
+                   !lane_each(run.lane, append_state, &run, &run.err);
     for (int i = 0; !out->refused && i <= CASE_INSTANTS; i++) {
         out->refused = !answer(&run, i < CASE_INSTANTS ? test->instants[i] : newest);
     }
     if (out->refused) {
         buffer_append_text(&out->said, run.err.message);
     }
+    for (size_t i = 0; i < run.pruned_count; i++) {
+        user_state_free(run.pruned[i]);
+    }
+    memory_free(run.finals);
     memory_free(run.memberships);
     piles_free(run.piles);
     lane_free(run.lane);
@@ -242,9 +339,9 @@ void outcome_clear(struct outcome *outcome)
     buffer_clear(&outcome->said);
 }
 
-enum outcome_part outcome_difference(const struct outcome *a, const struct outcome *b)
+enum outcome_part outcome_difference(const struct outcome *a, const struct outcome *b, enum outcome_part last)
 {
-    for (int i = OUTCOME_NONE + 1; i < OUTCOME_PARTS; i++) {
+    for (int i = OUTCOME_NONE + 1; i <= (int)last; i++) {
         if (!slice_equal(buffer_slice(&a->parts[i]), buffer_slice(&b->parts[i]))) {
             return (enum outcome_part)i;
         }

@@ -9,7 +9,9 @@ enum outcome_part {
     OUTCOME_NONE = 0,
     OUTCOME_RECORDS, /* what a lane announces, in its order */
     OUTCOME_ANSWERS, /* batch: memberships and histories at the case's instants and at the newest event */
-    OUTCOME_STATES,  /* the users' states after the last event */
+    OUTCOME_STATES,  /* the users' states after the last event, written out */
+    OUTCOME_PRUNED,  /* intervals of states that are pruned at every opportunity */
+    OUTCOME_KEPT,    /* these states, written out */
     OUTCOME_PARTS,   /* how many there are */
 };
 const char *outcome_part_name(enum outcome_part part);
@@ -25,7 +27,7 @@ struct outcome {
 void outcome_run(struct zone_files *zones, const struct oracle_case *test, struct outcome *out);
 void outcome_clear(struct outcome *outcome);
 
-/* The first part in which they differ. */
-enum outcome_part outcome_difference(const struct outcome *a, const struct outcome *b);
+/* The first part in which they differ, up to `last`. */
+enum outcome_part outcome_difference(const struct outcome *a, const struct outcome *b, enum outcome_part last);
 
 #endif
