@@ -185,7 +185,8 @@ static bool take_line(struct folder *folder, struct engine *engine, struct slice
     bool different;
 
     arena_reset(&folder->scratch);
-    if (!event_decode(line, &folder->document, &folder->scratch, &event, &reason, err)) {
+    if (!event_decode_projected(line, ruleset_projection(folder->ruleset), &folder->document, &folder->scratch, &event,
+                                &reason, err)) {
         return false;
     }
     if (reason != QUARANTINE_NONE || event.kind == EVENT_CONSENT || event.kind == EVENT_DELETE) {

@@ -84,7 +84,8 @@ static bool decode(struct run *run, size_t line, struct event *event, bool *acce
     enum quarantine_reason reason = QUARANTINE_NONE;
 
     arena_reset(&run->scratch);
-    if (!event_decode(run->test->lines[line], &run->document, &run->scratch, event, &reason, &run->err)) {
+    if (!event_decode_projected(run->test->lines[line], ruleset_projection(run->ruleset), &run->document, &run->scratch,
+                                event, &reason, &run->err)) {
         return false;
     }
     *accepted = reason == QUARANTINE_NONE && event->kind != EVENT_CONSENT && event->kind != EVENT_DELETE;
