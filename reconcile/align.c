@@ -124,6 +124,7 @@ static bool load_version(struct pass_world *world, const PGresult *result, int r
     version->evaluation = evaluation_find(pg_text_at(result, row, 3));
     version->strategy = strategy_find(pg_text_at(result, row, 4));
     version->purpose_no = (int32_t)pg_integer_at(result, row, 5, 0);
+    version->retired = pg_boolean_at(result, row, 8);
     version->run_index = SIZE_MAX;
     version->ready = world_array(world, world->lane_count, sizeof *version->ready, err);
     version->complete_from = world_array(world, world->lane_count, sizeof *version->complete_from, err);
@@ -484,6 +485,9 @@ struct pass_marker align_marker(const struct pass_world *world, const struct pas
     struct merge_lane lane = align_lane(world, version, lane_index);
     struct merge_run run = align_run(world, version, lane_index);
 
+    if (version->retired) {
+        return (struct pass_marker){.run_no = 0}; /* what lanes and runs say no longer matters */
+    }
     return (struct pass_marker){
         .run_no = run.present ? world->runs[version->run_index].run_no : 0,
         .build_no = segment->build_no,
@@ -564,7 +568,7 @@ static void segment_choose(const struct pass_world *world, struct pass_segment *
         if (version == in_force) {
             break;
         }
-        if (may_take_over(world, version, in_force, any_build)) {
+        if (!version->retired && may_take_over(world, version, in_force, any_build)) {
             segment->version = version;
             segment->build_no = version->build_no;
             break;
@@ -596,7 +600,9 @@ bool align_switch(struct reconciler *reconciler, struct pass_world *world, struc
         if (segment->version == NULL) {
             continue;
         }
-        segment->run_no = segment->version->run_index == SIZE_MAX ? 0 : world->runs[segment->version->run_index].run_no;
+        segment->run_no = segment->version->run_index == SIZE_MAX || segment->version->retired
+                              ? 0
+                              : world->runs[segment->version->run_index].run_no;
         if (segment->version == version_before && segment->build_no == build_before && segment->run_no == run_before) {
             continue;
         }

@@ -392,6 +392,15 @@ static bool measure_segment(struct measuring *measuring, struct error *err)
            alert_check(measuring, err);
 }
 
+/* What was said of a segment while it was in use is over. */
+static bool end_retired(struct reconciler *reconciler, const struct pass_version *version, struct error *err)
+{
+    char subject[64];
+
+    (void)snprintf(subject, sizeof subject, "%.*s", (int)version->segment_id.size, version->segment_id.data);
+    return alert_resolve(reconciler, "divergence", subject, "the segment is retired", err);
+}
+
 bool divergence_measure(struct reconciler *reconciler, const struct pass_world *world, struct error *err)
 {
     bool ok = true;
@@ -400,6 +409,10 @@ bool divergence_measure(struct reconciler *reconciler, const struct pass_world *
         const struct pass_segment *segment = &world->segments[index];
         struct measuring measuring = {.reconciler = reconciler, .world = world, .segment = segment};
 
+        if (segment->version != NULL && segment->version->retired) {
+            ok = end_retired(reconciler, segment->version, err);
+            continue;
+        }
         if (segment->version == NULL || segment->version->evaluation != EVALUATION_HYBRID || segment->run_no == 0 ||
             world->runs[segment->version->run_index].run_no != segment->run_no) {
             continue; /* nothing to compare, or a run that the next pass puts in force */

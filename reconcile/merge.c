@@ -34,6 +34,7 @@ static void unit_begin(struct unit *unit, size_t lane_index)
         .evaluation = version->evaluation,
         .strategy = version->strategy,
         .topic_count = PASS_TOPICS,
+        .retired = version->retired,
         .allowed = true,
         .ended_by = unit->world->lanes[lane_index].ended_by,
         .lane = align_lane(unit->world, version, lane_index),
@@ -61,6 +62,12 @@ static int64_t verdict_valid_from(const struct unit *unit, const struct pass_ite
             switched_at = unit->base.run.as_of;
         }
         from = switched_at > from ? switched_at : from;
+    }
+    if (after->decision == DECISION_SEGMENT_RETIRED) {
+        if (from == TIMESTAMP_ALWAYS && unit->base.run.present) {
+            from = unit->base.run.as_of;
+        }
+        from = before->valid_from > from ? before->valid_from : from;
     }
     if (from == TIMESTAMP_ALWAYS) {
         from = before->valid_from != TIMESTAMP_ALWAYS ? before->valid_from : 0;

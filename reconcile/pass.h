@@ -83,6 +83,7 @@ struct pass_version {
     enum evaluation_mode evaluation;
     enum merge_strategy strategy;
     int32_t purpose_no; /* 0: not subject to consent */
+    bool retired;       /* still in force, and nobody's any more */
     struct slice segment_id;
     struct slice document;
     size_t run_index;       /* R of this version, or SIZE_MAX */

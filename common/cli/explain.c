@@ -86,6 +86,7 @@ static const struct {
     {"union_excluded", "the batch found an exclusion"},
     {"consent_withdrawn", "consent was withdrawn, which ends a membership at once, whatever the pipelines say"},
     {"expired", "the membership ended by itself at its valid_until"},
+    {"segment_retired", "the segment was taken out of use, which ends its memberships"},
 };
 
 static const char *decision_meaning(struct slice name)

@@ -5,6 +5,11 @@
 #include "common/base/command.h"
 #include "common/cli/commands.h"
 
+static const struct option retire_options[] = {
+    {"author", OPTION_TEXT, "NAME", "who retires it (default: as git knows it, or the user)", false},
+    {.name = NULL},
+};
+
 static const struct option list_options[] = {
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},
     {.name = NULL},
@@ -116,6 +121,16 @@ static const struct command segments_commands[] = {
      .argument_min = 1,
      .argument_max = 1,
      .run = segments_apply},
+    {.name = "retire",
+     .arguments = "SEGMENT",
+     .summary = "take a segment out of use: its memberships end",
+     .help = "The pipelines leave it out from then on, and the reconciler ends its memberships (decision "
+             "segment_retired), in\nhistory and serving. A segment that others refer to is refused. Its versions stay "
+             "in the store; applying it again\nbrings it back as a new version.",
+     .options = retire_options,
+     .argument_min = 1,
+     .argument_max = 1,
+     .run = segments_retire},
     {.name = "list",
      .arguments = "",
      .summary = "the newest version of every stored segment",

@@ -16,6 +16,8 @@ bool segments_diff(const struct command_line *line, struct error *err) MUST_CHEC
 bool segments_cost(const struct command_line *line, struct error *err) MUST_CHECK;
 /* apply FILE_OR_DIR */
 bool segments_apply(const struct command_line *line, struct error *err) MUST_CHECK;
+/* retire SEGMENT; ERROR_USAGE where there is none, or others refer to it */
+bool segments_retire(const struct command_line *line, struct error *err) MUST_CHECK;
 /* list */
 bool segments_list(const struct command_line *line, struct error *err) MUST_CHECK;
 /* show SEGMENT; ERROR_USAGE when there is no such segment or version */

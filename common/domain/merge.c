@@ -22,6 +22,7 @@ static const char *const decision_names[DECISION_COUNT] = {
     [DECISION_UNION_EXCLUDED] = "union_excluded",
     [DECISION_CONSENT_WITHDRAWN] = "consent_withdrawn",
     [DECISION_EXPIRED] = "expired",
+    [DECISION_SEGMENT_RETIRED] = "segment_retired",
 };
 
 const char *merge_decision_name(enum merge_decision decision)
@@ -255,6 +256,9 @@ static struct merge_verdict decide_union(const struct merge_input *input)
 
 struct merge_verdict merge_decide_record(const struct merge_input *input)
 {
+    if (input->retired) {
+        return verdict_out(input->lane.watermark, DECISION_SEGMENT_RETIRED);
+    }
     if (!input->allowed) {
         return verdict_out(input->lane.watermark, DECISION_CONSENT_WITHDRAWN);
     }

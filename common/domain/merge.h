@@ -37,6 +37,7 @@ enum merge_decision {
     DECISION_UNION_EXCLUDED,    /* the run excludes the user and the stream knows nothing newer */
     DECISION_CONSENT_WITHDRAWN, /* the purpose is not granted */
     DECISION_EXPIRED,           /* the winner's membership has ended by itself */
+    DECISION_SEGMENT_RETIRED,   /* the segment is out of use */
     DECISION_COUNT,
 };
 /* "stream_only", ...; "none" for 0. */
@@ -96,6 +97,7 @@ struct merge_input {
     enum evaluation_mode evaluation;
     enum merge_strategy strategy;
     size_t topic_count;
+    bool retired; /* the segment is out of use: nobody is a member */
     bool allowed; /* the purpose is granted, or none is needed */
     int64_t
         ended_by; /* a membership whose valid_until is at or before this instant has ended by itself (merge_ended_by) */

@@ -215,7 +215,7 @@ static bool write_all(struct apply *apply)
     return true;
 }
 
-static bool lock_definitions(struct pg *pg, struct error *err)
+bool store_apply_lock(struct pg *pg, struct error *err)
 {
     struct pg_value values[2];
 
@@ -236,7 +236,7 @@ bool store_apply(struct pg *pg, struct segment_set *set, const struct apply_opti
     if (!pg_begin(pg, "", err)) {
         goto out;
     }
-    if (!lock_definitions(pg, err) || !store_definitions_load(pg, &stored_set, &stored, err) ||
+    if (!store_apply_lock(pg, err) || !store_definitions_load(pg, &stored_set, &stored, err) ||
         !join_stored(&apply, &stored_set, stored)) {
         goto out;
     }

@@ -38,6 +38,9 @@ struct apply_options {
 bool store_apply(struct pg *pg, struct segment_set *set, const struct apply_options *options,
                  struct apply_result **results, struct error *err) MUST_CHECK;
 
+/* In the open transaction: nobody else changes what is defined until it ends. */
+bool store_apply_lock(struct pg *pg, struct error *err) MUST_CHECK;
+
 /* Why the definition cannot be applied though it is right: sets ERROR_INPUT with file and path. Its set must be
  * checked. */
 bool store_apply_accepts(const struct definition *definition, struct error *err) MUST_CHECK;

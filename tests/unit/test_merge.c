@@ -49,6 +49,20 @@ static void expect(const struct merge_input *input, enum merge_decision decision
     ck_assert_int_eq(verdict.entered_at, member ? entered_at : TIMESTAMP_ALWAYS);
 }
 
+START_TEST(test_a_retired_segment_has_no_members)
+{
+    struct merge_input input = input_make();
+
+    expect(&input, DECISION_STREAM_COVERS, true, 900);
+    input.retired = true;
+    expect(&input, DECISION_SEGMENT_RETIRED, false, 0);
+    input.allowed = false; /* it is out of use for everyone */
+    expect(&input, DECISION_SEGMENT_RETIRED, false, 0);
+    ck_assert(!merge_decision_by_stream(DECISION_SEGMENT_RETIRED));
+    ck_assert(!merge_decision_by_batch(DECISION_SEGMENT_RETIRED));
+}
+END_TEST
+
 START_TEST(test_row_1_no_run)
 {
     struct merge_input input = input_make();
@@ -459,6 +473,7 @@ Suite *merge_suite(void)
     tcase_add_test(table, test_withdrawn_and_expired);
     tcase_add_test(table, test_ended_by);
     tcase_add_test(table, test_changes);
+    tcase_add_test(table, test_a_retired_segment_has_no_members);
     tcase_add_test(table, test_names_round_trip);
     tcase_add_test(properties, test_order_of_arrival_does_not_matter);
     suite_add_tcase(suite, table);

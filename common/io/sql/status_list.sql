@@ -33,12 +33,13 @@ WITH lines (place, what, subject, state, detail) AS (
     LEFT JOIN LATERAL (SELECT version, retired_at FROM definitions d WHERE d.segment_no = g.segment_no ORDER BY version DESC LIMIT 1) n
         ON true
     UNION ALL
-    SELECT 6, 'build', b.build_no::text, CASE WHEN bool_and(l.ready) THEN 'ready' ELSE 'catching up' END,
+    SELECT 6, 'build', b.build_no::text, CASE WHEN d.retired_at IS NOT NULL OR EXISTS (SELECT FROM builds x WHERE x.segment_no = b.segment_no AND (x.version, x.life) > (b.version, b.life))
+                     THEN 'ended' WHEN bool_and(l.ready) THEN 'ready' ELSE 'catching up' END,
            format('%s version %s, life %s, history from the %s, ready in %s of %s lanes%s', g.segment_id, b.version, b.life, b.history,
                   count(*) FILTER (WHERE l.ready), count(l.lane),
                   ', time zones ' || string_agg(DISTINCT nullif(l.tz_version, ''), ' and '))
-    FROM builds b JOIN segments g USING (segment_no) LEFT JOIN build_lanes l USING (build_no)
-    GROUP BY b.build_no, b.version, b.life, b.history, g.segment_id
+    FROM builds b JOIN segments g USING (segment_no) JOIN definitions d USING (segment_no, version) LEFT JOIN build_lanes l USING (build_no)
+    GROUP BY b.build_no, b.segment_no, b.version, b.life, b.history, g.segment_id, d.retired_at
     UNION ALL
     SELECT 7, 'alert', a.kind || ' ' || a.subject, a.state, a.message FROM alerts a WHERE a.state = 'raised'
     UNION ALL
