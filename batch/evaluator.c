@@ -154,6 +154,20 @@ static bool evaluator_refused(const struct archive_message *message, const struc
                      message->source.load_no, message->source.position, why->message);
 }
 
+/* Where two rulesets are folded at once nothing can be left out for either. */
+static bool evaluator_decode(struct evaluator *evaluator, struct slice text, struct event *out,
+                             enum quarantine_reason *reason, struct error *why)
+{
+    const struct batch_rules *write = evaluator->write.rules;
+    const struct batch_rules *collect = evaluator->collect.rules;
+
+    if ((write != NULL) == (collect != NULL)) {
+        return event_decode(text, &evaluator->document, &evaluator->arena, out, reason, why);
+    }
+    return event_decode_projected(text, ruleset_projection(write != NULL ? write->ruleset : collect->ruleset),
+                                  &evaluator->document, &evaluator->arena, out, reason, why);
+}
+
 static bool evaluator_message(void *context, const struct archive_message *message, struct error *err)
 {
     struct evaluator *evaluator = context;
@@ -170,7 +184,7 @@ static bool evaluator_message(void *context, const struct archive_message *messa
     }
     evaluator->user_no = message->user_no;
     arena_reset(&evaluator->arena);
-    if (!event_decode(message->text, &evaluator->document, &evaluator->arena, &event, &reason, &why)) {
+    if (!evaluator_decode(evaluator, message->text, &event, &reason, &why)) {
         *err = why;
         return false;
     }

@@ -20,7 +20,7 @@ struct file_loader {
 /* Finds out whether the file was loaded already, and from which line on to read. */
 static bool file_loader_begin(struct file_loader *file, const char *path, const char *map_path, struct error *err)
 {
-    struct source_options options = {.map_path = map_path, .decode = true, .message_ids = true};
+    struct source_options options = {.map_path = map_path, .decode = true, .envelope = true, .message_ids = true};
     unsigned char digest[SHA256_SIZE];
     unsigned char mapping[SHA256_SIZE];
     bool has_mapping;

@@ -29,6 +29,7 @@ struct log_loader {
     int64_t message_count_max;
     int64_t archived;
     int64_t quarantined;
+    struct event_projection envelope; /* the archive keeps the text; no more is looked at */
     struct json_document document;
     struct arena arena;
 };
@@ -159,7 +160,7 @@ static bool log_loader_judge(struct log_loader *log, const struct kafka_item *it
                                    .lane = item->partition};
 
     arena_reset(&log->arena);
-    if (!event_decode(item->value, &log->document, &log->arena, event, reason, why)) {
+    if (!event_decode_projected(item->value, &log->envelope, &log->document, &log->arena, event, reason, why)) {
         return false;
     }
     if (*reason == QUARANTINE_NONE) {
@@ -326,8 +327,8 @@ bool load_log(const struct config *config, int64_t message_count_max, struct err
 
     json_document_init(&log.document);
     arena_init(&log.arena, (size_t)2 * EVENT_SIZE_MAX);
-    if (!loader_open(&log.loader, config, "archive", err) || !log_loader_open(&log, err) ||
-        !log_loader_assign(&log, &assigned, &message_count, err)) {
+    if (!event_projection_init(&log.envelope, 0, err) || !loader_open(&log.loader, config, "archive", err) ||
+        !log_loader_open(&log, err) || !log_loader_assign(&log, &assigned, &message_count, err)) {
         goto out;
     }
     progress_begin(&progress, "load", message_count);
@@ -343,6 +344,7 @@ out:
     kafka_reader_close(log.reader);
     loader_close(&log.loader);
     memory_free(log.partitions);
+    event_projection_clear(&log.envelope);
     json_document_clear(&log.document);
     arena_clear(&log.arena);
     return done;

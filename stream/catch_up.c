@@ -58,7 +58,8 @@ static bool fold_archived(void *context, const struct archive_message *message, 
     struct event event;
 
     arena_reset(&stream->arena);
-    if (!event_decode(message->text, &stream->document, &stream->arena, &event, &reason, &why)) {
+    if (!event_decode_projected(message->text, ruleset_projection(stream->ruleset), &stream->document, &stream->arena,
+                                &event, &reason, &why)) {
         *err = why;
         return false;
     }

@@ -9,7 +9,8 @@ bool decode_item(struct stream *stream, const struct kafka_item *item, struct ev
 
     arena_reset(&stream->arena);
     *why = (struct error)ERROR_INIT;
-    if (!event_decode(item->value, &stream->document, &stream->arena, event, reason, why)) {
+    if (!event_decode_projected(item->value, ruleset_projection(stream->ruleset), &stream->document, &stream->arena,
+                                event, reason, why)) {
         *err = *why;
         return false;
     }

@@ -128,7 +128,7 @@ static inline unsigned read_two(const char *text)
 }
 
 /* The form that nearly all have, "2025-05-31T00:00:01.258Z", perhaps without the fraction. False where it is not
- * certainly that: a leap second, say, or the last day of a month. */
+ * certainly that: a leap second, say, or the 29th of February. */
 static bool parse_usual(struct slice text, int64_t *out_ms)
 {
     static const short days_before[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
@@ -159,8 +159,11 @@ static bool parse_usual(struct slice text, int64_t *out_ms)
 
         ms = at[19] != '.' || hundreds > 9 ? 1000 : hundreds * 100 + read_two(at + 21);
     }
-    if (century - 1 > 98 || year > 99 || month - 1 > 11 || day - 1 > 27 || hour > 23 || minute > 59 || second > 59 ||
+    if (century - 1 > 98 || year > 99 || month - 1 > 11 || day - 1 > 30 || hour > 23 || minute > 59 || second > 59 ||
         ms > 999) {
+        return false;
+    }
+    if (day > 28 && (month == 2 || (day == 31 && (month + (month >> 3)) % 2 == 0))) {
         return false;
     }
     year += century * 100;

@@ -89,7 +89,10 @@ static bool produce(struct production *production, struct error *err)
 
 static bool run(const struct command_line *line, struct error *err)
 {
-    const struct source_options options = {.map_path = command_text(line, "map"), .decode = true, .message_ids = true};
+    const struct source_options options = {.map_path = command_text(line, "map"),
+                                           .decode = true,
+                                           .envelope = true,
+                                           .message_ids = true};
     struct production production = {.topic = command_text(line, "topic")};
     bool good = false;
 

@@ -65,6 +65,7 @@ const char *json_fault_text(enum json_fault fault)
 void json_document_init(struct json_document *document)
 {
     *document = (struct json_document){0};
+    json_skeleton_init(&document->skeleton);
 }
 
 void json_document_clear(struct json_document *document)
@@ -74,6 +75,7 @@ void json_document_clear(struct json_document *document)
     memory_free(document->slots);
     memory_free(document->found);
     json_index_clear(&document->index);
+    json_skeleton_clear(&document->skeleton);
     json_document_init(document);
 }
 

@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/domain/json_index.h"
+#include "common/domain/json_skeleton.h"
 #include "common/domain/value.h"
 
 #include <stdint.h>
@@ -71,6 +72,7 @@ struct json_document {
     uint32_t *slots; /* hash table for the keys of a large object */
     size_t slot_capacity;
     struct json_index index;
+    struct json_skeleton skeleton;
     int32_t *found; /* by number of a path */
     size_t found_capacity;
 };

@@ -18,11 +18,19 @@ static void node_init(struct json_path_node *node, struct slice key)
     };
 }
 
+static uint64_t new_id(void)
+{
+    static _Atomic uint64_t last;
+
+    return ++last;
+}
+
 void json_paths_init(struct json_paths *paths, uint32_t number_count)
 {
     arena_init(&paths->arena, PATHS_SIZE_MAX);
     node_init(&paths->root, SLICE_LITERAL(""));
     paths->number_count = number_count;
+    paths->id = new_id();
 }
 
 void json_paths_clear(struct json_paths *paths)
@@ -129,6 +137,7 @@ bool json_paths_add(struct json_paths *paths, const struct slice *keys, size_t k
 {
     struct json_path_node *node = &paths->root;
 
+    paths->id = new_id();
     for (size_t i = 0; i < key_count; i++) {
         node = child_of(paths, node, keys[i]);
         if (node == NULL) {

@@ -26,6 +26,7 @@ struct json_paths {
     struct arena arena;
     struct json_path_node root;
     uint32_t number_count; /* all are below */
+    uint64_t id;           /* another one after every change, and of all others */
 };
 
 void json_paths_init(struct json_paths *paths, uint32_t number_count);

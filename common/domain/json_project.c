@@ -7,7 +7,7 @@
 #include "common/domain/json_paths.h"
 #include "common/domain/json_scan.h"
 
-enum { PLAIN_SIZE = 16, HASHES_MAX = 256, HASH_BITS = 32, FILTER_BITS = 6 };
+enum { HASHES_MAX = 256, HASH_BITS = 32, FILTER_BITS = 6 };
 
 /* The walk is one loop, whose position and counts stay in registers only if nothing takes its address. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -184,34 +184,6 @@ ALWAYS_INLINE bool take_string(struct walker *walker, uint32_t begin, const stru
     return true;
 }
 
-/* Whether the first `size` bytes are digits, perhaps with a minus and a dot, as a number has them; without a loop,
- * whose varying length would cost more than all else. Sixteen bytes can be read. False where it is something else, or
- * not known. */
-ALWAYS_INLINE bool is_plain_number(const char *at, uint32_t size)
-{
-#ifdef __SSE2__
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    /* Signed: digits are above the byte before '0', and not above '9'. */
-    __m128i digits =
-        _mm_andnot_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('9')), _mm_cmpgt_epi8(bytes, _mm_set1_epi8('0' - 1)));
-    uint32_t others = ~(uint32_t)_mm_movemask_epi8(digits) & ((1U << (size < PLAIN_SIZE ? size : 0)) - 1);
-    uint32_t minus = *at == '-';
-    uint32_t dots = (others & ~minus) >> minus; /* bit 0: the first behind the minus */
-    uint32_t last = size - 1 - minus;
-
-    at += minus;
-    if (size >= PLAIN_SIZE || size == minus || (at[0] == '0' && last > 0 && at[1] != '.')) {
-        return false;
-    }
-    return dots == 0 ||
-           ((dots & (dots - 1)) == 0 && (dots & 1) == 0 && dots >> last == 0 && at[__builtin_ctz(dots)] == '.');
-#else
-    (void)at;
-    (void)size;
-    return false;
-#endif
-}
-
 /* A number or word; nothing else that is no string or opening bracket is a value. */
 ALWAYS_INLINE bool take_scalar(struct walker *walker, uint32_t begin, const struct json_path_node *node)
 {
@@ -222,7 +194,7 @@ ALWAYS_INLINE bool take_scalar(struct walker *walker, uint32_t begin, const stru
 
     if (json_is_digit(*at) || *at == '-') {
         size = last_before(walker, walker->joint[0]) + 1 - begin;
-        if (!(walker->text.size - begin >= PLAIN_SIZE && is_plain_number(at, size)) &&
+        if (!(walker->text.size - begin >= JSON_PLAIN_NUMBER_SIZE && json_is_plain_number(at, size)) &&
             json_skip_number(at, &fault_at) != at + size) {
             return false;
         }
@@ -418,10 +390,22 @@ static bool project(struct json_document *document, struct slice text, const str
 bool json_parse_paths(struct json_document *document, struct slice text, const struct json_limits *limits,
                       const struct json_paths *paths, const int32_t **out_found, struct error *err)
 {
-    if (text.size <= limits->size_max && text.size < UINT32_MAX - 1024 && project(document, text, limits, paths)) {
-        *out_found = document->found;
+    *out_found = NULL;
+    if (text.size > limits->size_max || text.size >= UINT32_MAX - 1024) {
+        return json_parse(document, text, limits, err);
+    }
+    if (json_skeleton_match(document, text, paths, out_found)) {
+        document->text = text;
+        document->fault = JSON_FAULT_NONE;
         return true;
     }
-    *out_found = NULL;
-    return json_parse(document, text, limits, err);
+    if (!project(document, text, limits, paths)) {
+        return json_parse(document, text, limits, err);
+    }
+    if (!json_skeleton_learn(document, paths, document->found)) {
+        document->fault = JSON_FAULT_NO_MEMORY;
+        return error_no_memory(err, "a JSON document");
+    }
+    *out_found = document->found;
+    return true;
 }

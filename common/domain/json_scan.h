@@ -125,6 +125,36 @@ static inline const char *json_skip_number(const char *at, const char **fault_at
     return at;
 }
 
+enum { JSON_PLAIN_NUMBER_SIZE = 16 };
+
+/* Whether the first `size` bytes are digits, perhaps with a minus and a dot, as a number has them; without a loop,
+ * whose varying length would cost more than all else. Sixteen bytes can be read. False where it is something else, or
+ * not known. */
+static inline bool json_is_plain_number(const char *at, size_t size)
+{
+#ifdef __SSE2__
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    /* Signed: digits are above the byte before '0', and not above '9'. */
+    __m128i digits =
+        _mm_andnot_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('9')), _mm_cmpgt_epi8(bytes, _mm_set1_epi8('0' - 1)));
+    uint32_t others = ~(uint32_t)_mm_movemask_epi8(digits) & ((1U << (size < JSON_PLAIN_NUMBER_SIZE ? size : 0)) - 1);
+    uint32_t minus = *at == '-';
+    uint32_t dots = (others & ~minus) >> minus; /* bit 0: the first behind the minus */
+    uint32_t last = (uint32_t)size - 1 - minus;
+
+    at += minus;
+    if (size >= JSON_PLAIN_NUMBER_SIZE || size == minus || (at[0] == '0' && last > 0 && at[1] != '.')) {
+        return false;
+    }
+    return dots == 0 ||
+           ((dots & (dots - 1)) == 0 && (dots & 1) == 0 && dots >> last == 0 && at[__builtin_ctz(dots)] == '.');
+#else
+    const char *fault_at;
+
+    return size < JSON_PLAIN_NUMBER_SIZE && json_skip_number(at, &fault_at) == at + size;
+#endif
+}
+
 /* The bytes of an escaped string one after another, unescaped. The string was scanned before, so it is valid. */
 struct json_unescape {
     const char *at;

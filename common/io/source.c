@@ -20,7 +20,8 @@ enum {
 struct source {
     struct input_file *file;
     struct source_options options;
-    struct mapping *mapping; /* NULL: JSON lines */
+    struct event_projection envelope; /* where nothing more is decoded */
+    struct mapping *mapping;          /* NULL: JSON lines */
     unsigned char mapping_digest[SHA256_SIZE];
     bool has_digest;
     unsigned char digest[SHA256_SIZE];
@@ -159,6 +160,9 @@ bool source_open(const char *path, const struct source_options *options, struct 
     buffer_init(&source->message, MESSAGE_MAX);
     arena_init(&source->arena, ARENA_MAX);
     json_document_init(&source->document);
+    if (options->envelope && !event_projection_init(&source->envelope, 0, err)) {
+        goto failure;
+    }
     if ((options->map_path != NULL && !read_mapping(source, err)) || !input_file_open(path, &source->file, err)) {
         goto failure;
     }
@@ -183,6 +187,7 @@ void source_close(struct source *source)
     }
     input_file_close(source->file);
     mapping_free(source->mapping);
+    event_projection_clear(&source->envelope);
     csv_record_clear(&source->record);
     buffer_clear(&source->joined);
     buffer_clear(&source->message);
@@ -302,7 +307,8 @@ static bool give_message_id(struct source *source, const struct raw *raw, struct
 /* Judges the message and gives it its id. */
 static bool decode(struct source *source, const struct raw *raw, struct source_item *item, struct error *err)
 {
-    const struct event_projection *projection = source->options.projection;
+    const struct event_projection *projection =
+        source->options.envelope ? &source->envelope : source->options.projection;
     enum quarantine_reason reason;
     bool decoded;
 

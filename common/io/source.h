@@ -21,7 +21,8 @@ struct source_options {
     /* Decode each message (item.event). Without it JSON lines are handed out as they are; only what the mapping refuses
      * or is too large is SOURCE_REFUSED. */
     bool decode;
-    /* Decode no more than this names (borrowed); NULL: everything. */
+    bool envelope; /* decode no properties and traits */
+    /* Of properties and traits decode what this names (borrowed); NULL: everything. */
     const struct event_projection *projection;
     /* track, page, screen and identify messages without a message id get "<16 hex of the file's SHA-256>:<line, 10
      * digits>". Implies decode. */

@@ -284,6 +284,70 @@ START_TEST(runs_of_backslashes_agree)
 }
 END_TEST
 
+/* What was learnt from a message takes others of its form, and none that only looks like it. */
+START_TEST(forms_that_were_learnt_agree)
+{
+    static const char *const values[] = {"1",
+                                         "-1.5",
+                                         "0",
+                                         "true",
+                                         "false",
+                                         "null",
+                                         "\"\"",
+                                         "\"x\"",
+                                         "\"a longer text, of more than sixteen bytes\"",
+                                         "1e3",
+                                         "01",
+                                         "tru",
+                                         "nulll",
+                                         "\"\\n\"",
+                                         "\"\xc3\xa9\"",
+                                         "\"\x01\"",
+                                         "[]",
+                                         "{}",
+                                         "[1]",
+                                         "{\"price\":1}",
+                                         "",
+                                         "1234567890123456",
+                                         "12345678901234567",
+                                         "\"",
+                                         "-",
+                                         "1.",
+                                         "{\"sku\":[1,{}]}"};
+    const uint32_t count = sizeof values / sizeof values[0];
+    char text[400];
+    unsigned learnt = 0;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        int size = snprintf(text, sizeof text, TRACK "{\"sku\":%s,\"x\":%s,\"price\":%s}%s}%s",
+                            values[random_below(count)], values[random_below(count)], values[random_below(count)],
+                            random_below(4) == 0 ? ",\"messageId\":\"m\"" : "", random_below(4) == 0 ? " " : "");
+
+        compare(slice_of(text, (size_t)size));
+        learnt += both.part.reason == QUARANTINE_NONE && both.part.event.found != NULL &&
+                  both.part.event.found - event_projection_begin(&both.projection, EVENT_PROJECTION_PROPERTIES) !=
+                      both.part.document.found;
+    }
+    ck_assert_uint_gt(learnt, 1000);
+}
+END_TEST
+
+/* More forms than are kept, then a few again and again. */
+START_TEST(more_forms_than_are_kept_agree)
+{
+    char text[400];
+
+    for (unsigned i = 0; i < 72000; i++) {
+        unsigned form = i % 9 == 0 ? i % 7 : i;
+        int size = snprintf(text, sizeof text, TRACK "{\"sku\":\"%u\",\"k%u\":%u,\"price\":%u,\"k%u\":%u}}", i,
+                            form % 20, i, i, form, form);
+
+        compare(slice_of(text, (size_t)size));
+        ck_assert_int_eq(both.part.reason, form < 20 ? QUARANTINE_NOT_JSON : QUARANTINE_NONE);
+    }
+}
+END_TEST
+
 /* Nesting and many keys, around the limits. */
 START_TEST(limits_agree)
 {
@@ -411,6 +475,8 @@ Suite *json_project_suite(void)
     tcase_add_test(tests, values_that_are_no_values_agree);
     tcase_add_test(tests, mutations_agree);
     tcase_add_test(tests, runs_of_backslashes_agree);
+    tcase_add_test(tests, forms_that_were_learnt_agree);
+    tcase_add_test(tests, more_forms_than_are_kept_agree);
     tcase_add_test(tests, limits_agree);
     tcase_add_test(tests, the_fuzz_corpus_agrees);
     tcase_add_test(tests, many_paths_are_found);
