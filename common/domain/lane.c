@@ -20,6 +20,7 @@ bool lane_new(const struct lane_options *options, struct lane **out, struct erro
     lane->segment_count = ruleset_segment_count(options->ruleset);
     lane->purpose_count = options->purpose_count;
     lane->user_events_max = options->user_events_max;
+    lane->lateness_ms = options->lateness_ms;
     lane->touched_words = (lane->segment_count + WORD_BITS - 1) / WORD_BITS;
     lane->slot_count = SLOTS_MIN;
     lane->seed = hash_seed();
@@ -270,6 +271,31 @@ static bool fire(struct lane *lane, struct lane_user *user, int64_t watermark, c
     return true;
 }
 
+/* Up to which instant events are final at this watermark; TIMESTAMP_ALWAYS: none are. */
+static int64_t final_at(const struct lane *lane, int64_t watermark)
+{
+    int64_t final_ms;
+
+    return lane->lateness_ms == 0 || __builtin_sub_overflow(watermark, lane->lateness_ms, &final_ms) ? TIMESTAMP_ALWAYS
+                                                                                                     : final_ms;
+}
+
+/* Prunes the state of the user in hand, if it was looked at and it is worth it. What is due must have fired: it is
+ * looked for where the state knows it. */
+static bool prune(struct lane *lane, int64_t watermark, struct error *err)
+{
+    struct lane_hand *hand = &lane->hand;
+    int64_t final_ms = final_at(lane, watermark);
+
+    if (final_ms == TIMESTAMP_ALWAYS || hand->state == NULL || hand->user->due <= watermark ||
+        !user_state_prune_due(lane->ruleset, hand->state, final_ms)) {
+        return true;
+    }
+    hand->changed = true;
+    hand->reordered = true;
+    return user_state_prune(lane->ruleset, hand->state, final_ms, lane->evaluation, err);
+}
+
 bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
 {
     struct timer timer;
@@ -284,7 +310,7 @@ bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *
         if (user->held) {
             continue; /* lane_release arms it again */
         }
-        if (!fire(lane, user, watermark, sink, err) || !arm(lane, user, err)) {
+        if (!fire(lane, user, watermark, sink, err) || !arm(lane, user, err) || !prune(lane, watermark, err)) {
             return false;
         }
     }
@@ -293,15 +319,36 @@ bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *
 
 /* ---- events ---- */
 
-/* Into the user in hand. */
-static bool absorb(struct lane *lane, const struct event *event, int16_t topic_no, int64_t offset, uint64_t *touched,
-                   bool *capped_now, struct error *err)
+/* The segments that a late event would have changed are uncertain for as long as it can matter. */
+static void note_late(struct lane *lane, int64_t time_ms)
+{
+    lane->counts.late++;
+    for (size_t i = 0; i < lane->segment_count; i++) {
+        int64_t reach_ms = ruleset_reach_ms(lane->ruleset, i);
+        struct lane_announced *announced;
+        int64_t until;
+
+        if ((lane->touched[i / WORD_BITS] >> i % WORD_BITS & 1) == 0) {
+            continue;
+        }
+        if (reach_ms == TIMESTAMP_NEVER || __builtin_add_overflow(time_ms, reach_ms, &until)) {
+            until = TIMESTAMP_NEVER;
+        }
+        announced = lane_announced_of(lane, i);
+        announced->late_until = until > announced->late_until ? until : announced->late_until;
+    }
+}
+
+/* Into the user in hand. Leaves in lane->touched what the event can have changed. */
+static bool absorb(struct lane *lane, const struct event *event, int16_t topic_no, int64_t offset, bool *capped_now,
+                   struct error *err)
 {
     struct lane_hand *hand = &lane->hand;
     struct lane_user *user = hand->user;
     enum fold_result result = FOLD_NONE;
 
     *capped_now = false;
+    memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
     if (topic_no >= 0 && offset > hand->positions[topic_no]) {
         hand->positions[topic_no] = offset;
         hand->changed = true;
@@ -320,8 +367,11 @@ static bool absorb(struct lane *lane, const struct event *event, int16_t topic_n
     }
     hand->reordered = hand->reordered || event->time_ms <= user_state_newest(hand->state);
     hand->changed = true;
-    if (!user_state_fold(lane->ruleset, hand->state, event, lane->evaluation, &result, touched, err)) {
+    if (!user_state_fold(lane->ruleset, hand->state, event, lane->evaluation, &result, lane->touched, err)) {
         return false;
+    }
+    if (result == FOLD_LATE) {
+        note_late(lane, event->time_ms);
     }
     lane->counts.folded++;
     lane->counts.copies += result == FOLD_COPY || result == FOLD_COPY_DIFFERENT;
@@ -334,7 +384,7 @@ bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *ev
 {
     bool capped_now;
 
-    return lane_take(lane, user, err) && absorb(lane, event, topic_no, offset, NULL, &capped_now, err);
+    return lane_take(lane, user, err) && absorb(lane, event, topic_no, offset, &capped_now, err);
 }
 
 bool lane_announced_set(struct lane *lane, struct lane_user *user, const struct lane_record *record, struct error *err)
@@ -397,7 +447,7 @@ static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t wa
             }
         }
         find_due(lane);
-        if (!arm(lane, user, err)) {
+        if (!arm(lane, user, err) || !prune(lane, watermark, err)) {
             return false;
         }
     }
@@ -425,8 +475,7 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
     if (!fire(lane, user, watermark, sink, err) || !lane_take(lane, user, err)) {
         return false;
     }
-    memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
-    if (!absorb(lane, event, topic_no, offset, lane->touched, &capped_now, err)) {
+    if (!absorb(lane, event, topic_no, offset, &capped_now, err)) {
         return false;
     }
     if (capped_now && !cap(lane, &judgement, sink, err)) {
@@ -443,7 +492,7 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
         }
     }
     find_due(lane);
-    return arm(lane, user, err);
+    return arm(lane, user, err) && prune(lane, watermark, err);
 }
 
 /* ---- consent ---- */
@@ -493,6 +542,7 @@ bool lane_grant_set(struct lane *lane, struct lane_user *user, int purpose, int6
         announced = lane_announced_of(lane, i);
         announced->present = false;
         announced->member = false;
+        announced->uncertain_until = TIMESTAMP_ALWAYS;
         announced->due = TIMESTAMP_NEVER;
         if (user->capped ? !lane_judge_capped(lane, i, &judgement, sink, err)
                          : !lane_judge(lane, i, &judgement, sink, err)) {

@@ -11,6 +11,8 @@
  * - What changes only at or before W, or before the instant A speaks for, is past and writes nothing.
  * - A later end than announced is written (renewal) once half of the announced validity has passed, an earlier one at
  * once.
+ * - An event for state that is gone leaves M as it is known, but uncertain until the watermark is where that event can
+ * no longer matter: a record says so, and another when that is over.
  *
  * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded,
  * and at their own instant. So records do not depend on where the caller cuts steps, and a restart that restores A from
@@ -46,6 +48,9 @@ struct lane_options {
     const struct lane_segment *segments; /* one per segment of the ruleset; copied */
     size_t purpose_count;
     size_t user_events_max; /* cap on events kept per user: beyond it the user turns uncertain; 0: none */
+    /* Events this far behind the watermark are final: states are pruned up to there, and an event that comes later
+     * still for state that is gone makes its user uncertain. 0: no event is ever late, and nothing is pruned. */
+    int64_t lateness_ms;
 };
 
 /* One stream record. */
@@ -145,6 +150,7 @@ struct lane_counts {
     uint64_t copies;
     uint64_t copies_different;
     uint64_t users_capped;
+    uint64_t late; /* events for state that was gone */
     uint64_t timers_fired;
     uint64_t size; /* bytes of all users: what is known of them, tables, timers */
 };

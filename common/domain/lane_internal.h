@@ -17,8 +17,9 @@ struct lane_announced {
     int64_t effective_at;
     int64_t valid_until;
     int64_t uncertain_until;
-    int64_t end_known; /* where the announced membership truly ended when last looked at */
-    int64_t due;       /* TIMESTAMP_NEVER: no timer */
+    int64_t end_known;  /* where the announced membership truly ended when last looked at */
+    int64_t due;        /* TIMESTAMP_NEVER: no timer */
+    int64_t late_until; /* until then a late event may matter; TIMESTAMP_ALWAYS: none came */
 };
 
 /* At rest: what its next message needs lies in `rest`, packed: the state's base and entries (log_size bytes), then the
@@ -68,6 +69,7 @@ struct lane {
     size_t segment_count;
     size_t purpose_count;
     size_t user_events_max;
+    int64_t lateness_ms;
     uint64_t *touched;
     size_t touched_words;
     uint64_t seed;

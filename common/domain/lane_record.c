@@ -43,6 +43,15 @@ static bool is_complete(const struct lane_pass *pass)
     return pass->lane->segments[pass->segment].complete_from_ms <= pass->judgement->watermark;
 }
 
+/* Until when a late event, or the cap, leaves the segment uncertain, as of now. */
+static int64_t uncertain_until(const struct lane_pass *pass)
+{
+    if (pass->user->capped) {
+        return TIMESTAMP_NEVER;
+    }
+    return pass->announced->late_until > pass->judgement->watermark ? pass->announced->late_until : TIMESTAMP_ALWAYS;
+}
+
 /* Writes a record and makes it what is announced. */
 static bool write_record(struct lane_pass *pass, bool member, int64_t entered_at, int64_t effective_at,
                          int64_t valid_until, struct error *err)
@@ -57,7 +66,7 @@ static bool write_record(struct lane_pass *pass, bool member, int64_t entered_at
         .effective_at = effective_at,
         .valid_until = member ? valid_until : TIMESTAMP_NEVER,
         .certain = is_complete(pass),
-        .uncertain_until = pass->user->capped ? TIMESTAMP_NEVER : TIMESTAMP_ALWAYS,
+        .uncertain_until = uncertain_until(pass),
         .grant_no = options->purpose == LANE_NO_PURPOSE ? 0 : pass->user->grants[options->purpose],
     };
 
@@ -145,7 +154,7 @@ static bool end_vanished(struct lane_pass *pass, struct error *err)
         return false;
     }
     for (size_t i = 0; i < count && intervals[i].left_at <= pass->limit; i++) {
-        ended_at = intervals[i].left_at;
+        ended_at = later(ended_at, intervals[i].left_at);
     }
     return write_record(pass, false, 0, ended_at, 0, err);
 }
@@ -184,6 +193,21 @@ static bool write_up_to_limit(struct lane_pass *pass, const struct interval *int
     return settled || end_vanished(pass, err);
 }
 
+/* Says that the segment has become uncertain, for longer, or certain again, where no other record has said so. */
+static bool confirm_certainty(struct lane_pass *pass, struct error *err)
+{
+    const struct lane_announced announced = *pass->announced;
+
+    if (announced.late_until <= pass->judgement->watermark) {
+        pass->announced->late_until = TIMESTAMP_ALWAYS;
+    }
+    if (announced.uncertain_until == uncertain_until(pass)) {
+        return true;
+    }
+    return write_record(pass, announced.present && announced.member, announced.entered_at, pass->limit,
+                        announced.valid_until, err);
+}
+
 static void set_due(struct lane_pass *pass, const struct interval *intervals, size_t count)
 {
     struct lane_announced *announced = pass->announced;
@@ -210,6 +234,9 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
     }
     if (announced->present && announced->member && !announced->certain && complete_from > pass->judgement->watermark) {
         due = sooner(due, complete_from);
+    }
+    if (announced->uncertain_until > pass->judgement->watermark && announced->uncertain_until != TIMESTAMP_NEVER) {
+        due = sooner(due, announced->uncertain_until);
     }
     announced->due = due;
 }
@@ -251,7 +278,7 @@ bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *
         return false;
     }
     find_limit(&pass, intervals, count);
-    if (!write_up_to_limit(&pass, intervals, count, err)) {
+    if (!write_up_to_limit(&pass, intervals, count, err) || !confirm_certainty(&pass, err)) {
         return false;
     }
     if (pass.asked_again && !user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier,

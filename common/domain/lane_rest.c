@@ -21,18 +21,20 @@ enum {
     SAYS_PRESENT = 1,
     SAYS_MEMBER = 2,
     SAYS_CERTAIN = 4,
-    SAYS_UNCERTAIN = 8,  /* an instant */
+    SAYS_UNCERTAIN = 8,  /* until when, announced and in truth: two instants */
     SAYS_ENTERED = 16,   /* at another instant than it speaks for */
     SAYS_UNTIL = 32,     /* an instant; otherwise never */
     SAYS_OTHER_END = 64, /* the end known is not valid_until */
     SAYS_DUE = 128,      /* an instant */
 };
 enum {
-    ANNOUNCED_SIZE_MAX = 1 + 7 * PACK_NUMBER_SIZE_MAX,
+    ANNOUNCED_SIZE_MAX = 1 + 8 * PACK_NUMBER_SIZE_MAX,
     TAIL_SIZE_MAX = (4 + LANE_TOPICS_MAX) * PACK_NUMBER_SIZE_MAX
 };
 
-static const struct lane_announced nothing = {.uncertain_until = TIMESTAMP_ALWAYS, .due = TIMESTAMP_NEVER};
+static const struct lane_announced nothing = {.uncertain_until = TIMESTAMP_ALWAYS,
+                                              .late_until = TIMESTAMP_ALWAYS,
+                                              .due = TIMESTAMP_NEVER};
 
 /* ---- instants, as what they differ by from others ---- */
 
@@ -52,11 +54,12 @@ static unsigned says_of(const struct lane_announced *announced)
 {
     unsigned says = announced->due != TIMESTAMP_NEVER ? SAYS_DUE : 0;
 
+    says |= announced->uncertain_until != TIMESTAMP_ALWAYS || announced->late_until != TIMESTAMP_ALWAYS ? SAYS_UNCERTAIN
+                                                                                                        : 0U;
     if (!announced->present) {
         return says;
     }
     says |= SAYS_PRESENT | (announced->member ? SAYS_MEMBER : 0U) | (announced->certain ? SAYS_CERTAIN : 0U);
-    says |= announced->uncertain_until != TIMESTAMP_ALWAYS ? SAYS_UNCERTAIN : 0U;
     if (announced->member) {
         says |= announced->entered_at != announced->effective_at ? SAYS_ENTERED : 0U;
         says |= announced->valid_until != TIMESTAMP_NEVER ? SAYS_UNTIL : 0U;
@@ -72,7 +75,10 @@ static unsigned char *put_announced(unsigned char *out, const struct lane_announ
 
     *out++ = (unsigned char)says;
     out = (says & SAYS_PRESENT) != 0 ? put_since(out, newest, announced->effective_at) : out;
-    out = (says & SAYS_UNCERTAIN) != 0 ? put_since(out, TIMESTAMP_NEVER, announced->uncertain_until) : out;
+    if ((says & SAYS_UNCERTAIN) != 0) {
+        out = put_since(out, TIMESTAMP_NEVER, announced->uncertain_until);
+        out = put_since(out, announced->uncertain_until, announced->late_until);
+    }
     out = (says & SAYS_ENTERED) != 0 ? put_since(out, base, announced->entered_at) : out;
     out = (says & SAYS_UNTIL) != 0 ? put_since(out, base, announced->valid_until) : out;
     out = (says & SAYS_OTHER_END) != 0 ? put_since(out, announced->valid_until, announced->end_known) : out;
@@ -97,7 +103,10 @@ static void take_announced(struct pack_reader *reader, struct lane_announced *ou
         out->valid_until = TIMESTAMP_NEVER;
         out->end_known = TIMESTAMP_NEVER;
     }
-    out->uncertain_until = (says & SAYS_UNCERTAIN) != 0 ? take_since(reader, TIMESTAMP_NEVER) : TIMESTAMP_ALWAYS;
+    if ((says & SAYS_UNCERTAIN) != 0) {
+        out->uncertain_until = take_since(reader, TIMESTAMP_NEVER);
+        out->late_until = take_since(reader, out->uncertain_until);
+    }
     out->entered_at = (says & SAYS_ENTERED) != 0 ? take_since(reader, base) : out->entered_at;
     out->valid_until = (says & SAYS_UNTIL) != 0 ? take_since(reader, base) : out->valid_until;
     out->end_known = out->member ? out->valid_until : out->end_known;

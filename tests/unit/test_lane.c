@@ -11,7 +11,15 @@
 
 Suite *lane_suite(void);
 
-enum { EVENTS = 60, USERS = 3, RECORDS_MAX = 4000, TEXT_SIZE = 256, MINUTE = 60000, BOUND = 5 * MINUTE };
+enum {
+    EVENTS = 60,
+    EVENTS_MAX = 150,
+    USERS = 3,
+    RECORDS_MAX = 4000,
+    TEXT_SIZE = 256,
+    MINUTE = 60000,
+    BOUND = 5 * MINUTE
+};
 
 static const char definitions[] =
     "[{\"segmentId\":\"recent\",\"criteria\":[{\"event\":\"a\",\"window\":\"30m\"}]},"
@@ -46,7 +54,7 @@ struct fixture {
     struct lane_segment segments[16];
     struct json_document document;
     struct arena arena;
-    struct message messages[EVENTS];
+    struct message messages[EVENTS_MAX];
 };
 
 static uint64_t random_state;
@@ -57,12 +65,12 @@ static unsigned random_below(unsigned count)
     return (unsigned)(random_state >> 33) % count;
 }
 
-static void make_messages(struct fixture *fixture, bool disordered)
+static void make_messages(struct fixture *fixture, size_t count, bool disordered)
 {
     static const char *const names[] = {"a", "a", "b", "c", "d"};
     int64_t now_ms = 1000 * MINUTE;
 
-    for (size_t i = 0; i < EVENTS; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct message *message = &fixture->messages[i];
         unsigned user = random_below(USERS);
 
@@ -330,7 +338,7 @@ START_TEST(records_do_not_depend_on_steps)
 
     random_state = seed + 1;
     open_fixture(&fixture);
-    make_messages(&fixture, _i % 2 == 1);
+    make_messages(&fixture, EVENTS, _i % 2 == 1);
     for (size_t step = 1; step <= EVENTS; step = step * 3 + 1) {
         struct lane *lane = make_lane(&fixture, 0, 0);
         struct watermark watermark = begin_watermark();
@@ -380,7 +388,7 @@ START_TEST(a_restart_goes_on_as_if_nothing_had_happened)
 
     random_state = seed + 1000;
     open_fixture(&fixture);
-    make_messages(&fixture, _i % 2 == 1);
+    make_messages(&fixture, EVENTS, _i % 2 == 1);
     for (size_t at = 1; at < EVENTS; at += 1 + random_below(3)) {
         struct lane *first = make_lane(&fixture, 0, 0);
         struct lane *second = make_lane(&fixture, 0, 0);
@@ -418,7 +426,7 @@ START_TEST(a_new_build_announces_members_once)
 
     random_state = 42;
     open_fixture(&fixture);
-    make_messages(&fixture, false);
+    make_messages(&fixture, EVENTS, false);
     for (size_t i = 0; i < fixture.set.definition_count; i++) {
         fixture.segments[i].is_new = true;
     }
@@ -450,7 +458,7 @@ START_TEST(nothing_is_written_without_consent_and_all_again_with_a_new_grant)
 
     random_state = 7;
     open_fixture(&fixture);
-    make_messages(&fixture, false);
+    make_messages(&fixture, EVENTS, false);
     for (size_t i = 1; i < fixture.set.definition_count; i++) {
         fixture.segments[i].purpose = 0;
     }
@@ -489,7 +497,7 @@ START_TEST(a_user_beyond_the_cap_turns_uncertain_once)
 
     random_state = 7;
     open_fixture(&fixture);
-    make_messages(&fixture, false);
+    make_messages(&fixture, EVENTS, false);
     lane = make_lane(&fixture, 0, 4);
     whole.count = 0;
     feed(&fixture, lane, &watermark, 0, EVENTS, 7, &whole);
@@ -498,6 +506,173 @@ START_TEST(a_user_beyond_the_cap_turns_uncertain_once)
     }
     ck_assert_uint_eq(lane_counts(lane).users_capped, USERS);
     ck_assert_uint_eq(uncertain, USERS * fixture.set.definition_count);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+static struct lane *make_pruning_lane(struct fixture *fixture, int64_t lateness_ms)
+{
+    struct lane_options options = {.ruleset = fixture->ruleset,
+                                   .segments = fixture->segments,
+                                   .lateness_ms = lateness_ms};
+    struct error err = ERROR_INIT;
+    struct lane *lane = NULL;
+
+    ck_assert_msg(lane_new(&options, &lane, &err), "%s", err.message);
+    return lane;
+}
+
+struct pruned {
+    struct lane *lane;
+    size_t count;
+};
+
+static bool count_pruned(void *context, struct lane_user *user, struct error *err)
+{
+    struct pruned *pruned = context;
+    struct user_state *state = NULL;
+
+    ck_assert(lane_user_state(pruned->lane, user, &state, err));
+    pruned->count += user_state_final(state) != TIMESTAMP_ALWAYS;
+    return true;
+}
+
+static size_t pruned_users(struct lane *lane)
+{
+    struct pruned pruned = {.lane = lane};
+    struct error err = ERROR_INIT;
+
+    ck_assert(lane_each(lane, count_pruned, &pruned, &err));
+    return pruned.count;
+}
+
+START_TEST(pruning_changes_no_record)
+{
+    struct fixture fixture;
+    size_t pruned = 0;
+
+    random_state = (uint64_t)_i + 901;
+    open_fixture(&fixture);
+    make_messages(&fixture, EVENTS_MAX, true);
+    for (int64_t lateness_ms = 0; lateness_ms <= 40 * MINUTE; lateness_ms += 40 * MINUTE) {
+        struct lane *lane = make_pruning_lane(&fixture, lateness_ms);
+        struct watermark watermark = begin_watermark();
+        struct journal *journal = lateness_ms == 0 ? &whole : &other;
+
+        journal->count = 0;
+        feed(&fixture, lane, &watermark, 0, EVENTS_MAX, 3, journal);
+        finish(lane, journal, fixture.messages[EVENTS_MAX - 1].time_ms + 25 * MINUTE);
+        ck_assert_uint_eq(lane_counts(lane).late, 0);
+        pruned = pruned_users(lane);
+        lane_free(lane);
+    }
+    ck_assert_uint_eq(pruned, USERS);
+    assert_same(&whole, &other, "pruning", (uint64_t)_i, 0);
+    close_fixture(&fixture);
+}
+END_TEST
+
+/* Of each segment the newest uncertain_until in the journal of the one user. */
+static void find_uncertain(const struct journal *journal, int64_t uncertain[16])
+{
+    for (size_t i = 0; i < 16; i++) {
+        uncertain[i] = TIMESTAMP_ALWAYS;
+    }
+    for (size_t i = 0; i < journal->count; i++) {
+        uncertain[journal->notes[i].record.segment] = journal->notes[i].record.uncertain_until;
+    }
+}
+
+START_TEST(a_late_event_makes_uncertain_what_it_could_change)
+{
+    enum { RECENT, OFTEN, ABANDONED, SUM, SILENT, NOT_RECENT, TRAIT, COUNT };
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    struct lane_sink sink = {.emit = note_record, .context = &whole};
+    struct error err = ERROR_INIT;
+    int64_t start_ms = 1000 * MINUTE;
+    int64_t uncertain[16];
+    struct lane *lane;
+
+    open_fixture(&fixture);
+    for (int i = 0; i < 24; i++) {
+        /* The last one is a purchase that comes almost two hours late. */
+        struct message *message = &fixture.messages[i];
+
+        message->time_ms = start_ms + (i == 23 ? 105 : i * 10) * MINUTE;
+        (void)snprintf(message->text, TEXT_SIZE,
+                       "{\"type\":\"track\",\"messageId\":\"m%d\",\"userId\":\"u\",\"timestamp\":%lld,"
+                       "\"event\":\"%s\",\"properties\":{\"v\":1}}",
+                       i, (long long)message->time_ms, i == 23 ? "b" : "a");
+    }
+    lane = make_pruning_lane(&fixture, 30 * MINUTE);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 0, 23, 1, &whole);
+    ck_assert_uint_eq(pruned_users(lane), 1);
+    find_uncertain(&whole, uncertain);
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(uncertain[i], TIMESTAMP_ALWAYS);
+    }
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 23, 24, 1, &whole);
+    ck_assert_uint_eq(lane_counts(lane).late, 1);
+    find_uncertain(&whole, uncertain);
+    ck_assert_int_eq(uncertain[RECENT], TIMESTAMP_ALWAYS);
+    ck_assert_int_eq(uncertain[OFTEN], TIMESTAMP_ALWAYS);
+    ck_assert_int_eq(uncertain[ABANDONED], start_ms + (105 + 20 + 120) * MINUTE);
+    ck_assert_int_eq(uncertain[SUM], start_ms + (105 + 120) * MINUTE);
+    ck_assert_int_eq(uncertain[SILENT], TIMESTAMP_NEVER);
+    ck_assert_int_eq(uncertain[TRAIT], TIMESTAMP_ALWAYS);
+    ck_assert_uint_eq(whole.count, 3);
+
+    /* Time alone makes the first two certain again; the others need the state rebuilt. */
+    ck_assert(lane_advance(lane, start_ms + 224 * MINUTE, &sink, &err));
+    find_uncertain(&whole, uncertain);
+    ck_assert_int_gt(uncertain[SUM], start_ms);
+    ck_assert(lane_advance(lane, start_ms + 245 * MINUTE, &sink, &err));
+    find_uncertain(&whole, uncertain);
+    ck_assert_int_eq(uncertain[SUM], TIMESTAMP_ALWAYS);
+    ck_assert_int_eq(uncertain[ABANDONED], TIMESTAMP_ALWAYS);
+    ck_assert_int_eq(uncertain[SILENT], TIMESTAMP_NEVER);
+    lane_free(lane);
+
+    lane = make_pruning_lane(&fixture, 30 * MINUTE);
+    other.count = 0;
+    restart(&fixture, lane, 24, &whole, start_ms + 245 * MINUTE, &other);
+    find_uncertain(&other, uncertain);
+    ck_assert_int_eq(uncertain[SILENT], TIMESTAMP_ALWAYS);
+    ck_assert_uint_gt(other.count, 0);
+    lane_free(lane);
+    close_fixture(&fixture);
+}
+END_TEST
+
+START_TEST(a_first_event_of_the_past_writes_nothing)
+{
+    struct fixture fixture;
+    struct watermark watermark = begin_watermark();
+    struct lane *lane;
+
+    open_fixture(&fixture);
+    for (int i = 0; i < 2; i++) {
+        fixture.messages[i].time_ms = (1000 - 600 * i) * MINUTE;
+        (void)snprintf(fixture.messages[i].text, TEXT_SIZE,
+                       "{\"type\":\"track\",\"messageId\":\"m%d\",\"userId\":\"u%d\",\"timestamp\":%lld,"
+                       "\"event\":\"a\"}",
+                       i, i, (long long)fixture.messages[i].time_ms);
+    }
+    lane = make_pruning_lane(&fixture, 60 * MINUTE);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 0, 1, 1, &whole);
+    whole.count = 0;
+    feed(&fixture, lane, &watermark, 1, 2, 1, &whole);
+    for (size_t i = 0; i < whole.count; i++) {
+        /* It has long left the windows: what holds is what no lately event can deny. */
+        ck_assert(whole.notes[i].record.member);
+        ck_assert(whole.notes[i].record.segment == 4 || whole.notes[i].record.segment == 5);
+    }
+    ck_assert_uint_eq(lane_counts(lane).late, 0);
     lane_free(lane);
     close_fixture(&fixture);
 }
@@ -513,7 +688,7 @@ START_TEST(records_turn_certain_when_the_build_is_complete)
 
     random_state = 7;
     open_fixture(&fixture);
-    make_messages(&fixture, false);
+    make_messages(&fixture, EVENTS, false);
     complete_from = fixture.messages[EVENTS / 2].time_ms;
     for (size_t i = 0; i < fixture.set.definition_count; i++) {
         fixture.segments[i].complete_from_ms = complete_from;
@@ -577,6 +752,9 @@ Suite *lane_suite(void)
     tcase_add_test(tcase, a_new_build_announces_members_once);
     tcase_add_test(tcase, nothing_is_written_without_consent_and_all_again_with_a_new_grant);
     tcase_add_test(tcase, a_user_beyond_the_cap_turns_uncertain_once);
+    tcase_add_loop_test(tcase, pruning_changes_no_record, 0, 60);
+    tcase_add_test(tcase, a_late_event_makes_uncertain_what_it_could_change);
+    tcase_add_test(tcase, a_first_event_of_the_past_writes_nothing);
     tcase_add_test(tcase, records_turn_certain_when_the_build_is_complete);
     tcase_add_test(tcase, renewals_come_at_half_of_the_validity);
     suite_add_tcase(suite, tcase);
