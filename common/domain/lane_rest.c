@@ -5,6 +5,7 @@
 #include "common/domain/lane_internal.h"
 
 #include "common/base/memory.h"
+#include "common/domain/optimisation.h"
 
 #include <string.h>
 
@@ -260,7 +261,7 @@ static bool put_down_state(struct lane *lane, const struct user_state_head *head
 
     *kept = 0;
     *log_size = 0;
-    if (head->entry_count >= least) {
+    if (head->entry_count >= least || !optimisation_on(OPTIMISATION_REST)) {
         return user->state != NULL || hand_over(lane, err);
     }
     if (user->state == NULL && is_continued(hand, head)) {

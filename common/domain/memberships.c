@@ -192,7 +192,7 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
     evaluation_begin(evaluation, state, at, at);
     if (evaluation->known_since != TIMESTAMP_NEVER) {
         find_candidates(evaluation);
-        evaluation->at_once = true;
+        evaluation->at_once = optimisation_on(OPTIMISATION_AT_ONCE);
         *out_count = look_at_candidates(evaluation);
         evaluation->at_once = false;
         if (*out_count > 0) {

@@ -12,6 +12,7 @@ const char *optimisation_name(enum optimisation optimisation)
         [OPTIMISATION_TOUCH_INDEX] = "touch index",
         [OPTIMISATION_NEEDS] = "needs",
         [OPTIMISATION_VERDICTS] = "verdicts",
+        [OPTIMISATION_AT_ONCE] = "at once",
         [OPTIMISATION_SHORT_CIRCUIT] = "short circuit",
         [OPTIMISATION_REACH] = "reach",
         [OPTIMISATION_TALLY] = "tally",
@@ -20,6 +21,7 @@ const char *optimisation_name(enum optimisation optimisation)
         [OPTIMISATION_SUMMARIES] = "summaries",
         [OPTIMISATION_ANSWERS] = "answers",
         [OPTIMISATION_PRUNE] = "prune",
+        [OPTIMISATION_REST] = "rest",
     };
 
     return names[optimisation];

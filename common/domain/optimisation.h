@@ -12,6 +12,7 @@ enum optimisation {
     OPTIMISATION_TOUCH_INDEX,   /* an event is tested by the conditions on its name, and touches what they lead to */
     OPTIMISATION_NEEDS,         /* segments that miss what must have happened are out without a look (memberships.c) */
     OPTIMISATION_VERDICTS,      /* batch looks at one instant first, and at the past only where it decides */
+    OPTIMISATION_AT_ONCE,       /* and of that instant finds the truth alone, not when it changes */
     OPTIMISATION_SHORT_CIRCUIT, /* a criterion that is always true or false decides for those beside it */
     OPTIMISATION_REACH,         /* events that have left every window are not looked at */
     OPTIMISATION_TALLY,         /* counts and sums are moved along, not gathered (tally.c) */
@@ -20,6 +21,7 @@ enum optimisation {
     OPTIMISATION_SUMMARIES,     /* and with what was summed up there */
     OPTIMISATION_ANSWERS,       /* a segment is evaluated once between two events */
     OPTIMISATION_PRUNE,         /* what can no longer matter is dropped, what leaves together becomes a pane */
+    OPTIMISATION_REST,          /* a lane's users wait packed (lane_rest.c) */
     OPTIMISATION_COUNT,         /* how many there are */
 };
 
