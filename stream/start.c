@@ -181,11 +181,13 @@ static bool read_announced(struct stream *stream, struct stream_lane *lane, stru
 
 static bool make_lane(struct stream *stream, struct stream_lane *lane, struct error *err)
 {
+    int64_t lateness_ms = config_duration_ms(stream->config, "time.allowed_lateness");
     struct lane_options options = {
         .ruleset = stream->ruleset,
         .segments = stream->segments,
         .purpose_count = stream->purpose_count,
         .user_events_max = (size_t)config_integer(stream->config, "stream.user_events_max"),
+        .lateness_ms = lateness_ms > 0 ? lateness_ms : 1, /* 0 would mean that nothing is ever late */
     };
 
     lane->complete_from = memory_allocate_zeroed(stream->segment_count, sizeof *lane->complete_from);
