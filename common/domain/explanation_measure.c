@@ -5,6 +5,7 @@
 #include "common/domain/explanation_turn.h"
 #include "common/domain/percentile_parts.h"
 #include "common/domain/rule_describe.h"
+#include "common/domain/rule_operators.h"
 
 void explanation_append_number(struct buffer *out, const struct quotient *number)
 {
@@ -47,29 +48,23 @@ static void add_counted(struct explaining *explaining, const struct sweep *sweep
 /* The one event that decides, or SIZE_MAX where all do. Something counts. */
 static size_t decisive(const struct sweep *sweep)
 {
+    const struct measure_operator *row = measure_operator(sweep->plan->measure);
     const struct entry *chosen;
     struct entry kept;
 
-    switch (sweep->plan->measure->kind) {
-    case RULE_FIRST:
-        return sweep->low;
-    case RULE_LAST:
-        return sweep->high - 1;
-    case RULE_MIN:
-    case RULE_MAX:
+    if (row->extreme != MEASURE_EXTREME_NONE) {
         return sweep->numeric_count > 0 ? sweep->queue[sweep->queue_low] : SIZE_MAX;
-    case RULE_LATEST:
-    case RULE_EARLIEST:
-        chosen = sweep_chosen(sweep, &kept);
-        for (size_t i = sweep->low; i < sweep->high; i++) {
-            if (sweep->items[i].entry == chosen) {
-                return i;
-            }
-        }
-        return SIZE_MAX;
-    default:
-        return SIZE_MAX;
     }
+    if (row->result == MEASURE_AGE) {
+        return row->end == MEASURE_END_FIRST ? sweep->low : sweep->high - 1;
+    }
+    chosen = row->result == MEASURE_VALUE ? sweep_chosen(sweep, &kept) : NULL;
+    for (size_t i = sweep->low; chosen != NULL && i < sweep->high; i++) {
+        if (sweep->items[i].entry == chosen) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
 }
 
 /* The events that count, or the one of them that decides; then those that will count. */
@@ -114,36 +109,30 @@ static void describe_moves(struct buffer *words, const struct sweep *sweep)
 
 static void describe_found(struct explaining *explaining, const struct sweep *sweep, struct explanation_node *out)
 {
-    const struct rule_measure *measure = sweep->plan->measure;
+    const struct measure_operator *row = measure_operator(sweep->plan->measure);
     struct buffer *words = &explaining->words;
     long long count = (long long)sweep_count(sweep);
 
-    switch (measure->kind) {
-    case RULE_FIRST:
-    case RULE_LAST:
-    case RULE_LATEST:
-    case RULE_EARLIEST:
+    if (row->result != MEASURE_NUMBER) {
         buffer_append_format(words, "%s%lld counting", count == 0 ? "none: " : "", count);
-        if (out->found == EXPLANATION_LENGTH && out->exists) {
-            buffer_append_format(words, ", the %s ", rule_measure_name(measure->kind));
+        if (out->exists) {
+            buffer_append_format(words, ", the %s ", row->text.name);
+        }
+        if (out->exists && row->result == MEASURE_AGE) {
             duration_append(words, out->length_ms);
             buffer_append_text(words, " ago");
-        } else if (out->found == EXPLANATION_VALUE && out->exists) {
-            buffer_append_format(words, ", the %s has ", rule_measure_name(measure->kind));
+        } else if (out->exists) {
+            buffer_append_text(words, "has ");
             explanation_append_value(words, &out->value);
         }
-        break;
-    case RULE_MEASURE_NONE:
-    case RULE_COUNT:
+    } else if (row->events) {
         buffer_append_format(words, "%lld counting", count);
-        break;
-    default:
+    } else {
         explanation_append_number(words, &out->number);
         buffer_append_format(words, " over %lld counting", count);
-        if (measure->kind != RULE_DISTINCT && sweep->numeric_count != count) {
+        if (row->numeric && sweep->numeric_count != count) {
             buffer_append_format(words, ", %lld of them with a number", (long long)sweep->numeric_count);
         }
-        break;
     }
     describe_moves(words, sweep);
     out->text = explaining_words(explaining);
@@ -160,10 +149,10 @@ static void find_measure(struct explaining *explaining, const struct node *node,
     (void)sweep_move(sweep, evaluation->at);
     add_events(explaining, sweep, out);
     out->exists = sweep_count(sweep) > 0 && out->event_count > 0;
-    if (measure->kind == RULE_FIRST || measure->kind == RULE_LAST) {
+    if (measure_operator(measure)->result == MEASURE_AGE) {
         out->found = EXPLANATION_LENGTH;
         out->length_ms = out->exists ? evaluation->at - out->events[0].time_ms : 0;
-    } else if (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST) {
+    } else if (measure_operator(measure)->result == MEASURE_VALUE) {
         out->found = EXPLANATION_VALUE;
         out->value = out->exists ? out->events[0].value : (struct value){0};
     } else {
@@ -194,43 +183,38 @@ static void append_property(struct buffer *words, const struct rule_measure *mea
 static void describe_turn(struct explaining *explaining, const struct node *node, const struct turn *turn)
 {
     const struct rule_measure *measure = node->plan.measure;
+    const struct measure_operator *row = measure_operator(measure);
     const struct rule_selector *selector = &node->criterion->selector;
     const char *plural = turn->amount == 1 ? "" : "s";
     struct buffer *words = &explaining->words;
 
-    switch (measure->kind) {
-    case RULE_MEASURE_NONE:
-    case RULE_COUNT:
-        decimal_append_wide(words, turn->amount * DECIMAL_ONE);
-        append_more(words, selector);
-        break;
-    case RULE_DISTINCT:
-        decimal_append_wide(words, turn->amount * DECIMAL_ONE);
-        if (measure->period != RULE_PERIOD_NONE) {
-            buffer_append_format(words, " more %s%s (%.*s) with ", rule_period_name(measure->period), plural,
-                                 (int)measure->zone.size, measure->zone.data);
-        } else {
-            buffer_append_format(words, " more value%s of ", plural);
-            append_property(words, measure);
-            buffer_append_text(words, " on ");
-        }
-        rule_describe_selector(words, selector);
-        break;
-    case RULE_SUM:
+    if (row->numbers == RULE_NUMBERS_SUM) {
         rule_describe_selector(words, selector);
         buffer_append_text(words, " whose ");
         append_property(words, measure);
         buffer_append_text(words, " adds up to ");
         decimal_append_wide(words, turn->amount);
-        break;
-    default:
+    } else if (row->numeric) {
         buffer_append_char(words, '1');
         append_more(words, selector);
         buffer_append_text(words, " with ");
         append_property(words, measure);
         buffer_append_text(words, " = ");
         decimal_append_wide(words, turn->amount);
-        break;
+    } else {
+        decimal_append_wide(words, turn->amount * DECIMAL_ONE);
+        if (row->events) {
+            append_more(words, selector);
+        } else if (measure->period != RULE_PERIOD_NONE) {
+            buffer_append_format(words, " more %s%s (%.*s) with ", rule_period_name(measure->period), plural,
+                                 (int)measure->zone.size, measure->zone.data);
+            rule_describe_selector(words, selector);
+        } else {
+            buffer_append_format(words, " more value%s of ", plural);
+            append_property(words, measure);
+            buffer_append_text(words, " on ");
+            rule_describe_selector(words, selector);
+        }
     }
     explaining_delay(explaining, node->plan.window);
 }
@@ -254,7 +238,7 @@ static void next_value(struct explaining *explaining, const struct node *node, c
     const struct rule_measure *measure = node->plan.measure;
     struct buffer *words = &explaining->words;
 
-    if (measure->kind == RULE_EARLIEST && out->exists) {
+    if (measure_operator(measure)->end == MEASURE_END_FIRST && out->exists) {
         return;
     }
     buffer_append_char(words, '1');
@@ -276,7 +260,7 @@ static void next_age(struct explaining *explaining, const struct node *node, con
     size_t count = span_edges(&measure->durations, SPAN_ELAPSED, at, edges);
     int64_t when = at;
 
-    if (measure->kind == RULE_FIRST && out->exists) {
+    if (measure_operator(measure)->end == MEASURE_END_FIRST && out->exists) {
         return;
     }
     for (size_t i = 0; i < count && span_holds(&measure->durations, SPAN_ELAPSED, at, when) == out->holds; i++) {
@@ -291,7 +275,7 @@ static void next_age(struct explaining *explaining, const struct node *node, con
         buffer_append_text(words, ", from ");
         duration_append(words, when - at);
         buffer_append_text(words, " after it");
-        buffer_append_text(words, measure->kind == RULE_LAST ? " if no other comes" : "");
+        buffer_append_text(words, measure_operator(measure)->end == MEASURE_END_LAST ? " if no other comes" : "");
     }
     explaining_delay(explaining, node->plan.window);
 }
@@ -300,10 +284,10 @@ static void next_age(struct explaining *explaining, const struct node *node, con
 static void append_deadline(struct explaining *explaining, const struct sweep *sweep)
 {
     const struct rule_window *window = sweep->plan->window;
-    enum rule_measure_kind kind = sweep->plan->measure->kind;
+    bool extreme = measure_operator(sweep->plan->measure)->extreme != MEASURE_EXTREME_NONE;
     bool delayed = window->offset_ms > 0 || (window->kind == RULE_WINDOW_CALENDAR && window->complete);
 
-    if (!delayed && sweep->high > sweep->low && kind != RULE_MIN && kind != RULE_MAX) {
+    if (!delayed && sweep->high > sweep->low && !extreme) {
         append_instant(&explaining->words, " before ", sweep->items[sweep->low].leave_ms);
     }
 }
@@ -317,9 +301,9 @@ void explaining_measure(struct explaining *explaining, const struct node *node, 
     struct turn turn;
 
     find_measure(explaining, node, &sweep, out);
-    if (measure->kind == RULE_FIRST || measure->kind == RULE_LAST) {
+    if (measure_operator(measure)->result == MEASURE_AGE) {
         next_age(explaining, node, out);
-    } else if (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST) {
+    } else if (measure_operator(measure)->result == MEASURE_VALUE) {
         next_value(explaining, node, out);
     } else {
         for (size_t i = 0; i < measure->comparison.term_count && bound_count < TURN_BOUNDS_MAX; i++) {

@@ -1,6 +1,7 @@
 #include "common/domain/measure.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/measure_parts.h"
 
 static int64_t ceil_to(int64_t time_ms, int64_t step_ms)
 {
@@ -270,11 +271,11 @@ void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struc
     sweep->numeric_count = sweep->base.numeric_count;
     sweep->distinct_count = sweep->base.distinct_count;
     gather(sweep);
-    if (sweep->item_count > 0 && (measure->kind == RULE_MIN || measure->kind == RULE_MAX)) {
+    if (sweep->item_count > 0 && measure_operator(measure)->extreme != MEASURE_EXTREME_NONE) {
         sweep->queue = evaluation_allocate(evaluation, sweep->item_count, sizeof *sweep->queue);
         sweep->item_count = sweep->queue == NULL ? 0 : sweep->item_count;
     }
-    if (sweep->item_count > 0 && measure->kind == RULE_DISTINCT) {
+    if (sweep->item_count > 0 && measure_operator(measure)->different) {
         if (measure->period != RULE_PERIOD_NONE) {
             number_periods(sweep);
         } else {
@@ -301,7 +302,7 @@ int64_t sweep_next(const struct sweep *sweep)
 
 static void queue_push(struct sweep *sweep, size_t index)
 {
-    bool least = sweep->plan->measure->kind == RULE_MIN;
+    bool least = measure_operator(sweep->plan->measure)->extreme == MEASURE_LEAST;
 
     while (sweep->queue_high > sweep->queue_low) {
         int64_t last = sweep->items[sweep->queue[sweep->queue_high - 1]].micros;
@@ -375,7 +376,7 @@ bool sweep_move(struct sweep *sweep, int64_t at)
 /* The least or greatest of what counts; there is a numeric value. */
 static int64_t extreme(const struct sweep *sweep)
 {
-    bool least = sweep->plan->measure->kind == RULE_MIN;
+    bool least = measure_operator(sweep->plan->measure)->extreme == MEASURE_LEAST;
     int64_t found;
 
     if (sweep->queue_high == sweep->queue_low) {
@@ -388,43 +389,53 @@ static int64_t extreme(const struct sweep *sweep)
     return found;
 }
 
+/* ---- the measures as numbers ---- */
+
+struct quotient measure_count(const struct sweep *sweep)
+{
+    return (struct quotient){.exists = true, .sum = (int128)sweep_count(sweep) * DECIMAL_ONE, .count = 1};
+}
+
+struct quotient measure_sum(const struct sweep *sweep)
+{
+    return (struct quotient){.exists = true, .sum = sweep->sum, .count = 1};
+}
+
+struct quotient measure_average(const struct sweep *sweep)
+{
+    bool exists = sweep->numeric_count > 0;
+
+    return (struct quotient){.exists = exists, .sum = sweep->sum, .count = exists ? sweep->numeric_count : 1};
+}
+
+struct quotient measure_extreme_value(const struct sweep *sweep)
+{
+    bool exists = sweep->numeric_count > 0;
+
+    return (struct quotient){.exists = exists, .sum = exists ? extreme(sweep) : 0, .count = 1};
+}
+
+struct quotient measure_different(const struct sweep *sweep)
+{
+    return (struct quotient){.exists = true, .sum = (int128)sweep->distinct_count * DECIMAL_ONE, .count = 1};
+}
+
+struct quotient measure_no_number(const struct sweep *sweep)
+{
+    (void)sweep;
+    return (struct quotient){.exists = false, .sum = 0, .count = 1};
+}
+
 struct quotient sweep_number(const struct sweep *sweep)
 {
-    struct quotient number = {.exists = true, .sum = 0, .count = 1};
-
-    switch (sweep->plan->measure->kind) {
-    case RULE_MEASURE_NONE:
-    case RULE_COUNT:
-        number.sum = (int128)sweep_count(sweep) * DECIMAL_ONE;
-        break;
-    case RULE_SUM:
-        number.sum = sweep->sum;
-        break;
-    case RULE_AVG:
-        number.exists = sweep->numeric_count > 0;
-        number.sum = sweep->sum;
-        number.count = number.exists ? sweep->numeric_count : 1;
-        break;
-    case RULE_MIN:
-    case RULE_MAX:
-        number.exists = sweep->numeric_count > 0;
-        number.sum = number.exists ? extreme(sweep) : 0;
-        break;
-    case RULE_DISTINCT:
-        number.sum = (int128)sweep->distinct_count * DECIMAL_ONE;
-        break;
-    default:
-        number.exists = false;
-        break;
-    }
-    return number;
+    return measure_operator(sweep->plan->measure)->number(sweep);
 }
 
 /* ---- the event criterion and compare ---- */
 
 const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept)
 {
-    bool latest = sweep->plan->measure->kind == RULE_LATEST;
+    bool latest = measure_operator(sweep->plan->measure)->end == MEASURE_END_LAST;
     const struct evaluation *evaluation = sweep->evaluation;
     const struct ruleset *ruleset = evaluation->ruleset;
     size_t index = latest ? sweep->high - 1 : sweep->low;
@@ -474,14 +485,14 @@ void sweep_sum_up(const struct sweep *sweep)
     summary.count = sweep_count(sweep);
     summary.numeric_count = sweep->numeric_count;
     summary.distinct_count = sweep->distinct_count;
-    if ((measure->kind == RULE_MIN || measure->kind == RULE_MAX) && sweep->numeric_count > 0) {
+    if (measure_operator(measure)->extreme != MEASURE_EXTREME_NONE && sweep->numeric_count > 0) {
         summary.extreme = extreme(sweep);
     }
     if (sweep->high > sweep->low) {
         summary.first_ms = sweep->base.count > 0 ? sweep->base.first_ms : sweep->items[sweep->low].time_ms;
         summary.last_ms = sweep->items[sweep->high - 1].time_ms;
     }
-    if (summary.count > 0 && (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST)) {
+    if (summary.count > 0 && measure_operator(measure)->result == MEASURE_VALUE) {
         const struct entry *chosen = sweep_chosen(sweep, &kept);
 
         summary.record = chosen->record;
@@ -490,31 +501,35 @@ void sweep_sum_up(const struct sweep *sweep)
     evaluation_sum_up(sweep->evaluation, sweep->node, &summary);
 }
 
-static bool measure_holds(const struct sweep *sweep)
+static bool chosen_value_holds(const struct sweep *sweep)
 {
-    const struct rule_measure *measure = sweep->plan->measure;
     const struct evaluation *evaluation = sweep->evaluation;
     const struct entry *chosen;
-    struct quotient number;
     struct entry kept;
     struct value value;
 
-    switch (measure->kind) {
-    case RULE_MEASURE_NONE:
-        return sweep_count(sweep) > 0;
-    case RULE_LATEST:
-    case RULE_EARLIEST:
-        if (sweep_count(sweep) == 0) {
-            return false;
-        }
-        chosen = sweep_chosen(sweep, &kept);
-        value = slot_value(evaluation->state, chosen,
-                           entry_slot(evaluation->ruleset, evaluation->state, chosen, sweep->plan->column));
-        return comparison_value(&measure->comparison, &value, &sweep->evaluation->scratch);
-    default:
-        number = sweep_number(sweep);
-        return comparison_quotient(&measure->comparison, &number);
+    if (sweep_count(sweep) == 0) {
+        return false;
     }
+    chosen = sweep_chosen(sweep, &kept);
+    value = slot_value(evaluation->state, chosen,
+                       entry_slot(evaluation->ruleset, evaluation->state, chosen, sweep->plan->column));
+    return comparison_value(&sweep->plan->measure->comparison, &value, &sweep->evaluation->scratch);
+}
+
+static bool measure_holds(const struct sweep *sweep)
+{
+    const struct rule_measure *measure = sweep->plan->measure;
+    struct quotient number;
+
+    if (measure->kind == RULE_MEASURE_NONE) {
+        return sweep_count(sweep) > 0;
+    }
+    if (measure_operator(measure)->result == MEASURE_VALUE) {
+        return chosen_value_holds(sweep);
+    }
+    number = sweep_number(sweep);
+    return comparison_quotient(&measure->comparison, &number);
 }
 
 /* first, last: the age of one event moves on its own between the instants at which another takes its place. */
@@ -534,7 +549,7 @@ static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, b
         }
         return;
     }
-    if (measure->kind == RULE_FIRST) {
+    if (measure_operator(measure)->end == MEASURE_END_FIRST) {
         anchor = sweep->base.count > 0 ? sweep->base.first_ms : sweep->items[sweep->low].time_ms;
     } else {
         anchor = sweep->high > sweep->low ? sweep->items[sweep->high - 1].time_ms : sweep->base.last_ms;
@@ -558,9 +573,7 @@ static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, b
 
 static void settle(const struct sweep *sweep, int64_t at, bool initial, struct timeline *out)
 {
-    enum rule_measure_kind kind = sweep->plan->measure->kind;
-
-    if (kind == RULE_FIRST || kind == RULE_LAST) {
+    if (measure_operator(sweep->plan->measure)->result == MEASURE_AGE) {
         ages_between(sweep, at, sweep_next(sweep), initial, out);
     } else if (initial) {
         out->initial = measure_holds(sweep);

@@ -118,15 +118,6 @@ static enum rule_operator inverse(enum rule_operator op)
     return RULE_OPERATOR_NONE;
 }
 
-static enum rule_numbers numbers_of(enum rule_measure_kind kind)
-{
-    return kind == RULE_MEASURE_NONE || kind == RULE_COUNT || kind == RULE_DISTINCT ? RULE_NUMBERS_WHOLE
-           : kind == RULE_SUM                                                       ? RULE_NUMBERS_SUM
-           : kind == RULE_AVG                                                       ? RULE_NUMBERS_AVERAGE
-           : kind == RULE_MIN || kind == RULE_MAX                                   ? RULE_NUMBERS_DECIMAL
-                                                                                    : RULE_NUMBERS_NONE;
-}
-
 /* Whether every number that satisfies `a` satisfies `b`: none satisfies `a` and the opposite of a term of `b`. */
 static bool implies(const struct rule_comparison *a, const struct rule_comparison *b, enum rule_numbers numbers)
 {
@@ -176,14 +167,12 @@ static int grows(const struct rule_measure *measure)
     if (measure->kind == RULE_MEASURE_NONE) {
         return 1;
     }
-    if (measure->kind != RULE_COUNT && measure->kind != RULE_DISTINCT) {
+    if (measure_operator(measure)->numbers != RULE_NUMBERS_WHOLE) {
         return 0;
     }
     for (size_t i = 0; i < comparison->term_count; i++) {
         enum rule_operator op = comparison->terms[i].op;
-        int one = op == RULE_GREATER || op == RULE_GREATER_EQUAL ? 1
-                  : op == RULE_LESS || op == RULE_LESS_EQUAL     ? -1
-                                                                 : 0;
+        int one = operator_takes_order(op, 1) - operator_takes_order(op, -1);
 
         if (one == 0 || (direction != 0 && direction != one)) {
             return 0;
@@ -260,14 +249,13 @@ static enum rule_reach_change event_change(const struct criterion *from, const s
 {
     enum rule_reach_change events =
         both(selector_change(&from->selector, &to->selector), window_change(&from->window, &to->window));
-    enum rule_numbers numbers = numbers_of(from->measure.kind);
+    enum rule_numbers numbers = measure_operator(&from->measure)->numbers;
     enum rule_reach_change compared = RULE_CHANGE_UNCERTAIN;
     struct rule_term terms[2];
     struct value ones[2];
     struct rule_comparison before = as_comparison(&from->measure, &terms[0], &ones[0]);
     struct rule_comparison after = as_comparison(&to->measure, &terms[1], &ones[1]);
-    bool count = (from->measure.kind == RULE_MEASURE_NONE || from->measure.kind == RULE_COUNT) &&
-                 (to->measure.kind == RULE_MEASURE_NONE || to->measure.kind == RULE_COUNT);
+    bool count = measure_operator(&from->measure)->events && measure_operator(&to->measure)->events;
 
     if ((!count && !rule_measured_equal(&from->measure, &to->measure)) ||
         !rule_spans_equal(&from->measure.durations, &to->measure.durations)) {

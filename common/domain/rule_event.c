@@ -1,4 +1,5 @@
 /* Selectors, windows and measures (segment-language, section 5). One measure is one row of the table. */
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_reader.h"
 
 /* ---- selectors ---- */
@@ -163,14 +164,6 @@ bool rule_finish_window(struct rule_reader *reader, const struct rule_place *pla
                      window->kind == RULE_WINDOW_CALENDAR ? ", not a calendar window" : "");
 }
 
-/* ---- measures ---- */
-
-enum measure_source {
-    SOURCE_NONE = 0,
-    SOURCE_PROPERTY,           /* property or product */
-    SOURCE_PROPERTY_OR_PERIOD, /* or period with its zone */
-};
-
 static bool read_product_path(struct rule_reader *reader, int32_t token, const struct rule_place *place, void *element)
 {
     return rule_read_path(reader, token, place, element);
@@ -228,119 +221,38 @@ static const struct rule_key no_keys[] = {{.name = NULL}};
 static const struct rule_key property_keys[] = {PROPERTY_KEYS, {.name = NULL}};
 static const struct rule_key distinct_keys[] = {PROPERTY_KEYS, PERIOD_KEYS, {.name = NULL}};
 
-#define MEASURE_FORM(form, words, table, operand_kind, comparison_member)                                              \
-    static const struct rule_form form = {.name = #form,                                                               \
-                                          .what = words,                                                               \
-                                          .keys = table,                                                               \
-                                          .operands = operand_kind,                                                    \
-                                          .comparison_offset = offsetof(struct rule_measure, comparison_member)}
+#define MEASURE_FORM(variable, form, words, table, operand_kind, comparison_member)                                    \
+    const struct rule_form variable = {.name = form,                                                                   \
+                                       .what = words,                                                                  \
+                                       .keys = table,                                                                  \
+                                       .operands = operand_kind,                                                       \
+                                       .comparison_offset = offsetof(struct rule_measure, comparison_member)}
 
-MEASURE_FORM(countMeasure, "a count", no_keys, RULE_OPERANDS_NUMBERS, comparison);
-MEASURE_FORM(numberMeasure, "a sum, avg, min or max", property_keys, RULE_OPERANDS_NUMBERS, comparison);
-MEASURE_FORM(distinctMeasure, "a distinct", distinct_keys, RULE_OPERANDS_NUMBERS, comparison);
-MEASURE_FORM(spanMeasure, "a first or last", no_keys, RULE_OPERANDS_SPANS, durations);
-MEASURE_FORM(valueMeasure, "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison);
-MEASURE_FORM(countOperand, "a count inside compare or percentile", no_keys, RULE_OPERANDS_NONE, comparison);
-MEASURE_FORM(numberOperand, "a measure inside compare or percentile", property_keys, RULE_OPERANDS_NONE, comparison);
-MEASURE_FORM(distinctOperand, "a distinct inside compare or percentile", distinct_keys, RULE_OPERANDS_NONE, comparison);
-
-struct measure_row {
-    enum rule_measure_kind kind;
-    enum measure_source source;
-    const struct rule_form *form;    /* as a criterion's measure */
-    const struct rule_form *operand; /* inside compare and percentile; NULL: may not stand there */
-    struct rule_help row;
-};
-
-static const struct measure_row measure_rows[] = {
-    {RULE_COUNT,
-     SOURCE_NONE,
-     &countMeasure,
-     &countOperand,
-     {"The number of counting events; 0 where there is none.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"count\": {\">=\": 3}}"}},
-    {RULE_SUM,
-     SOURCE_PROPERTY,
-     &numberMeasure,
-     &numberOperand,
-     {"The exact sum of the numeric values; 0 where there is none.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"sum\": {\"property\": \"amount\", \">=\": 100}}"}},
-    {RULE_AVG,
-     SOURCE_PROPERTY,
-     &numberMeasure,
-     &numberOperand,
-     {"The exact average of the numeric values; false where there is none.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"avg\": {\"property\": \"amount\", \">\": 49.99}}"}},
-    {RULE_MIN,
-     SOURCE_PROPERTY,
-     &numberMeasure,
-     &numberOperand,
-     {"The least of the numeric values; false where there is none.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"min\": {\"property\": \"amount\", \"<\": 5}}"}},
-    {RULE_MAX,
-     SOURCE_PROPERTY,
-     &numberMeasure,
-     &numberOperand,
-     {"The greatest of the numeric values; false where there is none.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"max\": {\"product\": [\"price\", \"quantity\"], \">=\": "
-      "500}}"}},
-    {RULE_DISTINCT,
-     SOURCE_PROPERTY_OR_PERIOD,
-     &distinctMeasure,
-     &distinctOperand,
-     {"The number of different existing values, or of calendar periods with a counting event.",
-      "{\"event\": \"purchase\", \"window\": \"30d\", \"distinct\": {\"period\": \"day\", \"zone\": \"Europe/Berlin\", "
-      "\">=\": 5}}"}},
-    {RULE_FIRST,
-     SOURCE_NONE,
-     &spanMeasure,
-     NULL,
-     {"The time since the earliest counting event; false where there is none.",
-      "{\"event\": \"purchase\", \"first\": {\"<\": \"90d\"}}"}},
-    {RULE_LAST,
-     SOURCE_NONE,
-     &spanMeasure,
-     NULL,
-     {"The time since the latest counting event; false where there is none.",
-      "{\"event\": \"login\", \"last\": {\">=\": \"14d\"}}"}},
-    {RULE_LATEST,
-     SOURCE_PROPERTY,
-     &valueMeasure,
-     NULL,
-     {"The value on the last counting event; false where there is none.",
-      "{\"event\": \"plan_changed\", \"latest\": {\"property\": \"plan\", \"=\": \"pro\"}}"}},
-    {RULE_EARLIEST,
-     SOURCE_PROPERTY,
-     &valueMeasure,
-     NULL,
-     {"The value on the first counting event; false where there is none.",
-      "{\"event\": \"visit\", \"earliest\": {\"property\": \"source\", \"=\": \"newsletter\"}}"}},
-};
-
-const struct rule_help *rule_measure_help(enum rule_measure_kind kind, const struct rule_form **form, bool *operand)
-{
-    for (size_t i = 0; i < sizeof(measure_rows) / sizeof(measure_rows[0]); i++) {
-        if (measure_rows[i].kind == kind) {
-            *form = measure_rows[i].form;
-            *operand = measure_rows[i].operand != NULL;
-            return &measure_rows[i].row;
-        }
-    }
-    return NULL;
-}
+MEASURE_FORM(rule_form_count, "countMeasure", "a count", no_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(rule_form_number, "numberMeasure", "a sum, avg, min or max", property_keys, RULE_OPERANDS_NUMBERS,
+             comparison);
+MEASURE_FORM(rule_form_distinct, "distinctMeasure", "a distinct", distinct_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(rule_form_span, "spanMeasure", "a first or last", no_keys, RULE_OPERANDS_SPANS, durations);
+MEASURE_FORM(rule_form_value, "valueMeasure", "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison);
+MEASURE_FORM(rule_form_count_operand, "countOperand", "a count inside compare or percentile", no_keys,
+             RULE_OPERANDS_NONE, comparison);
+MEASURE_FORM(rule_form_number_operand, "numberOperand", "a measure inside compare or percentile", property_keys,
+             RULE_OPERANDS_NONE, comparison);
+MEASURE_FORM(rule_form_distinct_operand, "distinctOperand", "a distinct inside compare or percentile", distinct_keys,
+             RULE_OPERANDS_NONE, comparison);
 
 /* What the measure is taken of: exactly one of property, product and period; a zone only with a period. */
 static bool finish_source(struct rule_reader *reader, int32_t token, const struct rule_place *place,
-                          const struct measure_row *row, struct rule_measure *measure)
+                          const struct measure_operator *row, struct rule_measure *measure)
 {
     const struct json_document *document = reader->document;
-    bool period = row->source == SOURCE_PROPERTY_OR_PERIOD;
+    bool period = row->source == MEASURE_OF_PROPERTY_OR_PERIOD;
     int given = 0;
 
     given += json_member(document, token, SLICE_LITERAL("property")) != JSON_ABSENT ? 1 : 0;
     given += json_member(document, token, SLICE_LITERAL("product")) != JSON_ABSENT ? 1 : 0;
     given += measure->period != RULE_PERIOD_NONE ? 1 : 0;
-    if (row->source == SOURCE_NONE) {
+    if (row->source == MEASURE_OF_EVENTS) {
         return true;
     }
     if (given != 1) {
@@ -359,12 +271,10 @@ static bool finish_source(struct rule_reader *reader, int32_t token, const struc
 static bool read_measure(struct rule_reader *reader, int32_t token, const struct rule_place *place, bool operand,
                          struct rule_measure *measure)
 {
-    const struct measure_row *row = NULL;
+    const struct measure_operator *row = NULL;
 
-    for (size_t i = 0; i < sizeof(measure_rows) / sizeof(measure_rows[0]); i++) {
-        if (strcmp(rule_measure_name(measure_rows[i].kind), place->key) == 0) {
-            row = &measure_rows[i];
-        }
+    for (int kind = 1; row == NULL && kind < MEASURE_OPERATOR_COUNT; kind++) {
+        row = strcmp(measure_operators[kind].text.name, place->key) == 0 ? &measure_operators[kind] : NULL;
     }
     if (row == NULL || (operand && row->operand == NULL)) {
         return rule_fail(reader, place, "this measure cannot stand here");
@@ -373,7 +283,7 @@ static bool read_measure(struct rule_reader *reader, int32_t token, const struct
         return rule_fail(reader, place->parent, "\"%s\" and \"%s\": one measure at most",
                          rule_measure_name(measure->kind), place->key);
     }
-    measure->kind = row->kind;
+    measure->kind = (enum rule_measure_kind)(row - measure_operators);
     return rule_read_object(reader, token, place, operand ? row->operand : row->form, measure) &&
            finish_source(reader, token, place, row, measure);
 }
@@ -391,6 +301,16 @@ bool rule_key_measure_operand(struct rule_reader *reader, int32_t token, const s
 }
 
 const struct rule_form *const rule_forms_event[] = {
-    &predicate_form, &selector_form, &calendar_form, &countMeasure,  &numberMeasure,   &distinctMeasure,
-    &spanMeasure,    &valueMeasure,  &countOperand,  &numberOperand, &distinctOperand, NULL,
+    &predicate_form,
+    &selector_form,
+    &calendar_form,
+    &rule_form_count,
+    &rule_form_number,
+    &rule_form_distinct,
+    &rule_form_span,
+    &rule_form_value,
+    &rule_form_count_operand,
+    &rule_form_number_operand,
+    &rule_form_distinct_operand,
+    NULL,
 };

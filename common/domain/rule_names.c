@@ -8,12 +8,6 @@
                                                  .stride = sizeof name##_names[0],                                     \
                                                  .count = COUNT_OF(name##_names)}
 
-static const char *const measure_names[] = {
-    [RULE_MEASURE_NONE] = "none", [RULE_COUNT] = "count",   [RULE_SUM] = "sum",           [RULE_AVG] = "avg",
-    [RULE_MIN] = "min",           [RULE_MAX] = "max",       [RULE_DISTINCT] = "distinct", [RULE_FIRST] = "first",
-    [RULE_LAST] = "last",         [RULE_LATEST] = "latest", [RULE_EARLIEST] = "earliest",
-};
-
 static const char *const period_names[] = {
     [RULE_PERIOD_NONE] = "none", [RULE_DAY] = "day",         [RULE_WEEK] = "week",
     [RULE_MONTH] = "month",      [RULE_QUARTER] = "quarter", [RULE_YEAR] = "year",
@@ -88,7 +82,7 @@ const char *rule_operator_name(enum rule_operator op)
 
 const char *rule_measure_name(enum rule_measure_kind kind)
 {
-    return name_at(measure_names, COUNT_OF(measure_names), (size_t)kind);
+    return measure_operators[(size_t)kind < MEASURE_OPERATOR_COUNT ? kind : RULE_MEASURE_NONE].text.name;
 }
 
 const char *rule_period_name(enum rule_period period)

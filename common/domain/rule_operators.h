@@ -7,9 +7,16 @@
 
 #include "common/domain/comparison.h"
 #include "common/domain/rule.h"
+#include "common/domain/rule_range.h"
 
+struct base_summary;
 struct buffer;
+struct keeper;
+struct measure_plan;
+struct rule_form;
 struct rule_sql;
+struct summary;
+struct sweep;
 
 /* What every row has. All text is static. */
 struct operator_text {
@@ -65,6 +72,70 @@ extern const struct comparison_operator comparison_operators[COMPARISON_OPERATOR
 static inline bool operator_takes_order(enum rule_operator op, int order)
 {
     return (comparison_operators[op].orders & (order < 0 ? ORDER_LESS : order > 0 ? ORDER_GREATER : ORDER_EQUAL)) != 0;
+}
+
+/* ---- measures ---- */
+
+/* What a measure is taken of. */
+enum measure_source {
+    MEASURE_OF_EVENTS = 0,         /* the events themselves */
+    MEASURE_OF_PROPERTY,           /* property or product */
+    MEASURE_OF_PROPERTY_OR_PERIOD, /* or period with its zone */
+};
+/* What is compared. */
+enum measure_result {
+    MEASURE_NUMBER = 0,
+    MEASURE_AGE,   /* the time since an event */
+    MEASURE_VALUE, /* the value on an event */
+};
+/* Which one event it is about, where it is about one. */
+enum measure_end { MEASURE_END_NONE = 0, MEASURE_END_FIRST, MEASURE_END_LAST };
+enum measure_extreme { MEASURE_EXTREME_NONE = 0, MEASURE_LEAST, MEASURE_GREATEST };
+
+/* What brings the number from `now` to the bound: so many more events or different values, or one with that value;
+ * rounded down. */
+typedef int128 measure_amount(const struct quotient *now, int128 bound);
+/* Marks the entries [first, end), which count, that can still decide it. */
+typedef void measure_need(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end);
+/* Between what evaluation carries of a measure without a window and what a pruned state keeps. */
+typedef void measure_from_base(const struct base_summary *base, struct summary *summary);
+typedef void measure_to_base(const struct summary *summary, struct base_summary *base);
+
+struct measure_operator {
+    struct operator_text text;
+    enum measure_source source;
+    const struct rule_form *form;    /* as a criterion's measure */
+    const struct rule_form *operand; /* inside compare and percentile; NULL: may not stand there */
+    enum measure_result result;
+    enum measure_end end;
+    enum measure_extreme extreme;
+    enum rule_numbers numbers; /* what the number can be */
+    const char *never;         /* why a comparison with it is impossible */
+    bool always_exists;        /* 0 where no event counts */
+    bool numeric;              /* takes the events with a numeric value */
+    bool events;               /* the number of counting events itself */
+    bool different;            /* counts different things */
+    bool tallied;              /* tally.h */
+    bool paned;                /* what leaves together can be taken together */
+    /* The measure as a number now. */
+    struct quotient (*number)(const struct sweep *sweep);
+    /* Of numbers only: what it is after so many more events or different values, or one with that value. */
+    struct quotient (*after)(const struct quotient *now, int128 amount);
+    measure_amount *amount;
+    measure_need *need;
+    measure_from_base *from_base;
+    measure_to_base *to_base;
+    const char *sql_total; /* of counting events e; what is compared is total / parts */
+    const char *sql_parts;
+};
+
+enum { MEASURE_OPERATOR_COUNT = RULE_EARLIEST + 1 };
+/* By enum rule_measure_kind; the first row is an event form without a measure. */
+extern const struct measure_operator measure_operators[MEASURE_OPERATOR_COUNT];
+
+static inline const struct measure_operator *measure_operator(const struct rule_measure *measure)
+{
+    return &measure_operators[measure->kind];
 }
 
 #endif

@@ -63,6 +63,16 @@ struct rule_form {
     size_t comparison_offset; /* of struct rule_comparison or rule_span_comparison in the target */
 };
 
+/* The forms that the tables of operators name (rule_event.c). */
+extern const struct rule_form rule_form_count;
+extern const struct rule_form rule_form_number;
+extern const struct rule_form rule_form_distinct;
+extern const struct rule_form rule_form_span;
+extern const struct rule_form rule_form_value;
+extern const struct rule_form rule_form_count_operand;
+extern const struct rule_form rule_form_number_operand;
+extern const struct rule_form rule_form_distinct_operand;
+
 /* All of the language's forms (ends with NULL), for the test that compares them with the JSON Schema. */
 extern const struct rule_form *const rule_forms_event[];
 extern const struct rule_form *const rule_forms_criterion[];
@@ -79,8 +89,6 @@ struct rule_help {
 
 /* What a comparison of values takes behind the operator. */
 const char *rule_operand_text(enum rule_operator op);
-/* A measure: its form, and whether it may stand inside compare and percentile. */
-const struct rule_help *rule_measure_help(enum rule_measure_kind kind, const struct rule_form **form, bool *operand);
 /* The criterion forms one by one, NULL behind the last; `name` is the key that tells the form. */
 const struct rule_help *rule_criterion_help(size_t index, const char **name, const struct rule_form **form);
 

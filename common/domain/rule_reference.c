@@ -60,17 +60,15 @@ static bool visit_criteria(rule_entry_visit *visit, void *context)
 static bool visit_measures(rule_entry_visit *visit, void *context)
 {
     struct rule_entry entry = {.kind = RULE_ENTRY_MEASURE};
-    const struct rule_form *form = NULL;
-    const struct rule_help *help;
-    bool operand = false;
 
-    for (int kind = RULE_COUNT; (help = rule_measure_help((enum rule_measure_kind)kind, &form, &operand)) != NULL;
-         kind++) {
-        entry.name = rule_measure_name((enum rule_measure_kind)kind);
-        entry.place = operand ? "event criteria, compare, percentile" : "event criteria";
-        entry.operand = operands_text(form->operands);
-        entry.help = help->help;
-        entry.example = help->example;
+    for (size_t kind = 1; kind < MEASURE_OPERATOR_COUNT; kind++) {
+        const struct measure_operator *row = &measure_operators[kind];
+
+        entry.name = row->text.name;
+        entry.place = row->operand != NULL ? "event criteria, compare, percentile" : "event criteria";
+        entry.operand = operands_text(row->form->operands);
+        entry.help = row->text.help;
+        entry.example = row->text.example;
         if (!visit(context, &entry)) {
             return false;
         }

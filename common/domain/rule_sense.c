@@ -88,33 +88,15 @@ static enum rule_truth judge_selector(struct sense *sense, const struct criterio
 
 /* ---- measures ---- */
 
-static enum rule_numbers numbers_of(enum rule_measure_kind kind)
-{
-    switch (kind) {
-    case RULE_COUNT:
-    case RULE_DISTINCT:
-        return RULE_NUMBERS_WHOLE;
-    case RULE_SUM:
-        return RULE_NUMBERS_SUM;
-    case RULE_AVG:
-        return RULE_NUMBERS_AVERAGE;
-    case RULE_MIN:
-    case RULE_MAX:
-        return RULE_NUMBERS_DECIMAL;
-    default:
-        return RULE_NUMBERS_NONE;
-    }
-}
-
 /* Whether the measure has a value for users without a counting event. */
-static bool always_exists(enum rule_measure_kind kind)
+static bool always_exists(const struct criterion *criterion)
 {
-    return kind == RULE_COUNT || kind == RULE_SUM || kind == RULE_DISTINCT;
+    return measure_operator(&criterion->measure)->always_exists;
 }
 
 static int64_t greatest_number(const struct criterion *criterion)
 {
-    if (criterion->measure.kind == RULE_DISTINCT && criterion->measure.period != RULE_PERIOD_NONE) {
+    if (criterion->measure.period != RULE_PERIOD_NONE) {
         return rule_range_periods(&criterion->window, criterion->measure.period);
     }
     return RULE_UNBOUNDED;
@@ -123,14 +105,14 @@ static int64_t greatest_number(const struct criterion *criterion)
 static enum rule_truth judge_terms(struct sense *sense, const struct criterion *criterion, const struct terms *terms)
 {
     const struct rule_measure *measure = &criterion->measure;
-    enum rule_numbers numbers = numbers_of(measure->kind);
+    enum rule_numbers numbers = measure_operator(measure)->numbers;
     enum rule_truth truth;
 
     if (numbers == RULE_NUMBERS_NONE) {
         return rule_range_values(terms->items, terms->count, measure->product, &sense->scratch);
     }
     truth = rule_range_numbers(terms->items, terms->count, numbers, greatest_number(criterion));
-    return truth == RULE_ALWAYS && !always_exists(measure->kind) ? RULE_DEPENDS : truth;
+    return truth == RULE_ALWAYS && !always_exists(criterion) ? RULE_DEPENDS : truth;
 }
 
 static enum rule_truth judge_age_of_event(const struct criterion *criterion)
@@ -145,19 +127,9 @@ static enum rule_truth judge_age_of_event(const struct criterion *criterion)
 
 static const char *why_never(const struct criterion *criterion)
 {
-    switch (criterion->measure.kind) {
-    case RULE_COUNT:
-        return "impossible: no count (a whole number from 0) satisfies this comparison";
-    case RULE_DISTINCT:
-        return criterion->measure.period == RULE_PERIOD_NONE
-                   ? "impossible: no number of values (a whole number from 0) satisfies this comparison"
-                   : "impossible: no number of periods that the window can hold satisfies this comparison";
-    case RULE_FIRST:
-    case RULE_LAST:
-        return "impossible: no time since an event of the window satisfies this comparison";
-    default:
-        return "impossible: no value satisfies this comparison";
-    }
+    return criterion->measure.period == RULE_PERIOD_NONE
+               ? measure_operator(&criterion->measure)->never
+               : "impossible: no number of periods that the window can hold satisfies this comparison";
 }
 
 /* The truth for users without any counting event: the only one where no event can be selected. */
@@ -165,7 +137,7 @@ static enum rule_truth judge_nothing(const struct criterion *criterion)
 {
     const struct quotient nothing = {.exists = true, .sum = 0, .count = 1};
 
-    if (!always_exists(criterion->measure.kind)) {
+    if (!always_exists(criterion)) {
         return RULE_NEVER;
     }
     return comparison_quotient(&criterion->measure.comparison, &nothing) ? RULE_ALWAYS : RULE_NEVER;
@@ -179,7 +151,7 @@ static enum rule_truth judge_event(struct sense *sense, const struct criterion *
     struct terms terms = {.count = 0};
     char key[32];
 
-    if (kind == RULE_FIRST || kind == RULE_LAST) {
+    if (measure_operator(&criterion->measure)->result == MEASURE_AGE) {
         truth = judge_age_of_event(criterion);
     } else if (kind != RULE_MEASURE_NONE) {
         terms_add(&terms, &criterion->measure.comparison);
@@ -196,7 +168,7 @@ static enum rule_truth judge_event(struct sense *sense, const struct criterion *
 
 static bool never_negative(const struct criterion *side)
 {
-    return side->measure.kind == RULE_COUNT || side->measure.kind == RULE_DISTINCT;
+    return measure_operator(&side->measure)->numbers == RULE_NUMBERS_WHOLE;
 }
 
 static enum rule_truth judge_compare(struct sense *sense, const struct criterion *criterion)
@@ -214,11 +186,11 @@ static enum rule_truth judge_compare(struct sense *sense, const struct criterion
     }
     left_selected = judge_selector(sense, left, &left->selector, "");
     right_selected = judge_selector(sense, right, &right->selector, "");
-    if ((left_selected == RULE_NEVER && !always_exists(left->measure.kind)) ||
-        (right_selected == RULE_NEVER && !always_exists(right->measure.kind))) {
+    if ((left_selected == RULE_NEVER && !always_exists(left)) ||
+        (right_selected == RULE_NEVER && !always_exists(right))) {
         return RULE_NEVER;
     }
-    both_exist = always_exists(left->measure.kind) && always_exists(right->measure.kind);
+    both_exist = always_exists(left) && always_exists(right);
     same = criterion->times_micros == DECIMAL_ONE && criterion_equal(left, right);
     if (same && !operator_takes_order(op, 0)) {
         say(sense, RULE_NEVER, criterion, ".compare", "impossible: both sides are the same");
@@ -323,8 +295,8 @@ static bool same_thing(const struct criterion *a, const struct criterion *b)
     if (a->kind == CRITERION_TRAIT) {
         return rule_path_equal(&a->trait, &b->trait);
     }
-    return a->kind == CRITERION_EVENT && a->measure.kind != RULE_MEASURE_NONE && a->measure.kind != RULE_FIRST &&
-           a->measure.kind != RULE_LAST && rule_selector_equal(&a->selector, &b->selector) &&
+    return a->kind == CRITERION_EVENT && a->measure.kind != RULE_MEASURE_NONE &&
+           measure_operator(&a->measure)->result != MEASURE_AGE && rule_selector_equal(&a->selector, &b->selector) &&
            rule_window_equal(&a->window, &b->window) && rule_measured_equal(&a->measure, &b->measure);
 }
 

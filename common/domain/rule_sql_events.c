@@ -118,11 +118,6 @@ void rule_sql_window_changes(struct rule_sql *sql, const struct sql_name *events
 
 /* ---- measures ---- */
 
-static bool takes_number(enum rule_measure_kind kind)
-{
-    return kind == RULE_SUM || kind == RULE_AVG || kind == RULE_MIN || kind == RULE_MAX;
-}
-
 /* Of a value that was chosen a product has the columns of a number. */
 static void append_product_columns(struct rule_sql *sql, struct buffer *columns, bool chosen)
 {
@@ -144,7 +139,7 @@ static void append_product_columns(struct rule_sql *sql, struct buffer *columns,
 static bool append_measured(struct rule_sql *sql, const struct criterion *criterion, struct sql_name name)
 {
     const struct rule_measure *measure = &criterion->measure;
-    bool chosen = measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST;
+    bool chosen = measure_operator(measure)->result == MEASURE_VALUE;
     struct buffer columns;
     struct buffer from;
     bool done;
@@ -163,10 +158,10 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
         rule_sql_factors(sql, &from, a, b);
         buffer_append_text(&from, " AS exact_product FROM facts f) f)");
         append_product_columns(sql, &columns, chosen);
-    } else if (takes_number(measure->kind)) {
+    } else if (measure_operator(measure)->numeric) {
         buffer_append_format(&columns, ",\n           f.%s_number AS value",
                              rule_sql_path(sql, &measure->property, false));
-    } else if (measure->kind == RULE_DISTINCT && measure->period != RULE_PERIOD_NONE) {
+    } else if (measure->period != RULE_PERIOD_NONE) {
         const char *periods = rule_sql_calendar(sql, criterion, measure->period, measure->zone, 0);
 
         buffer_append_format(
@@ -174,7 +169,7 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
             ",\n           (SELECT p.k FROM %s p WHERE p.starts <= f.event_time AND f.event_time < p.ends)"
             " AS value",
             periods);
-    } else if (measure->kind == RULE_DISTINCT) {
+    } else if (measure_operator(measure)->different) {
         char value[SQL_NAME_SIZE + 2];
 
         (void)snprintf(value, sizeof value, "f.%s", rule_sql_path(sql, &measure->property, false));
@@ -193,16 +188,18 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
     return done;
 }
 
-static void append_number_terms(struct rule_sql *sql, struct buffer *out, const struct rule_comparison *comparison,
-                                const char *value, const char *times)
+/* total / parts against the operands, without dividing, so exactly. */
+static void append_number_terms(struct buffer *out, const struct rule_comparison *comparison,
+                                const struct measure_operator *row)
 {
-    (void)sql;
     for (size_t i = 0; i < comparison->term_count; i++) {
         const struct rule_term *term = &comparison->terms[i];
 
-        buffer_append_format(out, "%s%s %s ", i > 0 ? " AND " : "", value, rule_sql_operator(term->op));
+        buffer_append_format(out, "%s%s %s ", i > 0 ? " AND " : "", row->sql_total, rule_sql_operator(term->op));
         decimal_append(out, term->operands[0].micros);
-        buffer_append_text(out, times);
+        if (row->sql_parts != NULL) {
+            buffer_append_format(out, " * %s", row->sql_parts);
+        }
     }
 }
 
@@ -214,36 +211,16 @@ static void append_span_terms(struct buffer *out, const struct rule_span_compari
     }
 }
 
-static void append_having(struct rule_sql *sql, struct buffer *out, const struct rule_measure *measure)
+static void append_having(struct buffer *out, const struct rule_measure *measure)
 {
-    switch (measure->kind) {
-    case RULE_COUNT:
-        append_number_terms(sql, out, &measure->comparison, "count(e.user_id)", "");
-        return;
-    case RULE_SUM:
-        append_number_terms(sql, out, &measure->comparison, "coalesce(sum(e.value), 0)", "");
-        return;
-    case RULE_AVG: /* without dividing, so exactly */
-        append_number_terms(sql, out, &measure->comparison, "sum(e.value)", " * count(e.value)");
-        return;
-    case RULE_MIN:
-        append_number_terms(sql, out, &measure->comparison, "min(e.value)", "");
-        return;
-    case RULE_MAX:
-        append_number_terms(sql, out, &measure->comparison, "max(e.value)", "");
-        return;
-    case RULE_DISTINCT:
-        append_number_terms(sql, out, &measure->comparison, "count(DISTINCT e.value)", "");
-        return;
-    case RULE_FIRST:
-        append_span_terms(out, &measure->durations, "i.t - min(e.event_time)");
-        return;
-    case RULE_LAST:
-        append_span_terms(out, &measure->durations, "i.t - max(e.event_time)");
-        return;
-    default:
-        buffer_append_text(out, "count(e.user_id) >= 1");
-        return;
+    const struct measure_operator *row = measure_operator(measure);
+
+    if (measure->kind == RULE_MEASURE_NONE) {
+        buffer_append_format(out, "%s >= 1", row->sql_total);
+    } else if (row->result == MEASURE_AGE) {
+        append_span_terms(out, &measure->durations, row->sql_total);
+    } else {
+        append_number_terms(out, &measure->comparison, row);
     }
 }
 
@@ -251,7 +228,7 @@ static void append_having(struct rule_sql *sql, struct buffer *out, const struct
 static void append_chosen(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
                           const struct sql_name *events)
 {
-    bool latest = criterion->measure.kind == RULE_LATEST;
+    bool latest = measure_operator(&criterion->measure)->end == MEASURE_END_LAST;
 
     buffer_append_format(out,
                          "    SELECT v.user_id, v.t\n"
@@ -302,14 +279,14 @@ bool rule_sql_event(struct rule_sql *sql, const struct criterion *criterion, boo
     append_age_changes(sql, measure, &events);
     buffer_append_format(&sql->truth, ",\n\n%s AS (\n", out->text);
     rule_sql_note(sql, &sql->truth, "    ", criterion->json_path);
-    if (measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST) {
+    if (measure_operator(measure)->result == MEASURE_VALUE) {
         append_chosen(sql, &sql->truth, criterion, &events);
     } else {
         buffer_append_format(&sql->truth, "    SELECT i.user_id, i.t\n    FROM %s i\n    LEFT JOIN %s e ON ",
                              sql->instants.text, events.text);
         rule_sql_counting(&sql->truth, &criterion->window, "e", "i");
         buffer_append_text(&sql->truth, "\n    GROUP BY i.user_id, i.t\n    HAVING ");
-        append_having(sql, &sql->truth, measure);
+        append_having(&sql->truth, measure);
     }
     buffer_append_text(&sql->truth, "\n)");
     return !sql->refused;
@@ -317,11 +294,8 @@ bool rule_sql_event(struct rule_sql *sql, const struct criterion *criterion, boo
 
 bool rule_sql_measure(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
-    static const char *const totals[] = {
-        [RULE_COUNT] = "count(e.user_id)", [RULE_SUM] = "coalesce(sum(e.value), 0)",
-        [RULE_AVG] = "sum(e.value)",       [RULE_MIN] = "min(e.value)",
-        [RULE_MAX] = "max(e.value)",       [RULE_DISTINCT] = "count(DISTINCT e.value)"};
     const struct rule_measure *measure = &criterion->measure;
+    const struct measure_operator *row = measure_operator(measure);
     unsigned number = ++sql->number;
     struct slice slug = slug_of(&criterion->selector);
     struct sql_name events = rule_sql_name("c", number, slug, "_events");
@@ -338,7 +312,7 @@ bool rule_sql_measure(struct rule_sql *sql, const struct criterion *criterion, b
     buffer_append_format(&sql->truth,
                          "    SELECT i.user_id, i.t, %s AS total, %s AS parts, count(e.user_id) AS events\n"
                          "    FROM %s i\n    LEFT JOIN %s e ON ",
-                         totals[measure->kind], measure->kind == RULE_AVG ? "count(e.value)" : "1", sql->instants.text,
+                         row->sql_total, row->sql_parts == NULL ? "1" : row->sql_parts, sql->instants.text,
                          events.text);
     rule_sql_counting(&sql->truth, &criterion->window, "e", "i");
     buffer_append_text(&sql->truth, "\n    GROUP BY i.user_id, i.t\n)");

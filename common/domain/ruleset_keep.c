@@ -1,6 +1,7 @@
 #include "common/domain/ruleset_keep.h"
 
 #include "common/domain/decimal.h"
+#include "common/domain/rule_operators.h"
 
 /* Without an array panes are only counted, equal ones too. */
 struct keeping {
@@ -34,7 +35,7 @@ static int64_t measure_count_max(const struct rule_measure *measure)
     if (measure->kind == RULE_MEASURE_NONE) {
         return 1;
     }
-    if ((measure->kind != RULE_COUNT && measure->kind != RULE_DISTINCT) || measure->comparison.term_count == 0) {
+    if (measure_operator(measure)->numbers != RULE_NUMBERS_WHOLE || measure->comparison.term_count == 0) {
         return INT64_MAX; /* inside compare the other side decides */
     }
     for (size_t i = 0; i < measure->comparison.term_count; i++) {
@@ -49,10 +50,8 @@ static int64_t measure_count_max(const struct rule_measure *measure)
 static bool is_paned(const struct measure_plan *plan)
 {
     const struct rule_window *window = plan->window;
-    enum rule_measure_kind kind = plan->measure->kind;
 
-    return (window->kind == RULE_WINDOW_CALENDAR || window->slide_ms > 0) &&
-           (kind == RULE_COUNT || kind == RULE_SUM || kind == RULE_AVG);
+    return (window->kind == RULE_WINDOW_CALENDAR || window->slide_ms > 0) && measure_operator(plan->measure)->paned;
 }
 
 static bool windows_equal(const struct rule_window *a, const struct rule_window *b)
@@ -89,8 +88,7 @@ static void number_pane(struct keeping *keeping, struct measure_plan *plan)
 static bool is_based(const struct node *node)
 {
     return node->carry != RULESET_NONE && node->plan.window->kind == RULE_WINDOW_NONE &&
-           (node->criterion->kind != CRITERION_EVENT ||
-            (node->plan.measure->kind != RULE_LATEST && node->plan.measure->kind != RULE_EARLIEST));
+           (node->criterion->kind != CRITERION_EVENT || measure_operator(node->plan.measure)->result != MEASURE_VALUE);
 }
 
 static void keep_nodes(struct keeping *keeping, struct node *nodes, size_t count)

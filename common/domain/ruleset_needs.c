@@ -2,6 +2,7 @@
 
 #include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/ruleset_reach.h"
 
 /* The needs of one segment. Without room they are only counted. */
@@ -33,7 +34,7 @@ static size_t least_count(const struct rule_measure *measure)
 {
     size_t least = 1;
 
-    if (measure->kind != RULE_COUNT && measure->kind != RULE_DISTINCT) {
+    if (measure_operator(measure)->numbers != RULE_NUMBERS_WHOLE) {
         return least;
     }
     for (size_t i = 0; i < measure->comparison.term_count; i++) {
@@ -74,12 +75,12 @@ static bool trait_needed(const struct criterion *criterion)
 /* A value that exists only where an event counts, and one that is 0 where none does. */
 static bool is_of_events(const struct rule_measure *measure)
 {
-    return measure->kind == RULE_AVG || measure->kind == RULE_MIN || measure->kind == RULE_MAX;
+    return measure_operator(measure)->numeric && !measure_operator(measure)->always_exists;
 }
 
 static bool is_number_of(const struct rule_measure *measure)
 {
-    return measure->kind == RULE_COUNT || measure->kind == RULE_DISTINCT;
+    return measure_operator(measure)->numbers == RULE_NUMBERS_WHOLE;
 }
 
 static void add_measured(struct list *list, const struct node *node, size_t count_min)

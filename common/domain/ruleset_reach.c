@@ -3,6 +3,7 @@
 #include "common/domain/ruleset_reach.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/rule_operators.h"
 
 static int64_t add(int64_t a, int64_t b)
 {
@@ -43,11 +44,10 @@ static int64_t window_reach(const struct rule_window *window)
 static bool empty_may_be(const struct criterion *criterion, bool wanted)
 {
     const struct quotient nothing = {.exists = true, .sum = 0, .count = 1};
-    enum rule_measure_kind measure = criterion->measure.kind;
 
     switch (criterion->kind) {
     case CRITERION_EVENT:
-        if (measure == RULE_COUNT || measure == RULE_SUM || measure == RULE_DISTINCT) {
+        if (measure_operator(&criterion->measure)->always_exists) {
             return comparison_quotient(&criterion->measure.comparison, &nothing) == wanted;
         }
         return !wanted;

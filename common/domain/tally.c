@@ -3,6 +3,7 @@
 #include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
 #include "common/domain/optimisation.h"
+#include "common/domain/rule_operators.h"
 
 struct tally {
     struct evaluation *evaluation;
@@ -34,7 +35,7 @@ struct tally_mark {
 
 bool tally_suits(const struct rule_measure *measure)
 {
-    return measure->kind == RULE_MEASURE_NONE || measure->kind == RULE_COUNT || measure->kind == RULE_SUM;
+    return measure_operator(measure)->tallied;
 }
 
 /* One bound from below or above becomes "at least N", or its opposite. */
@@ -92,7 +93,7 @@ static int128 value_at(const struct tally *tally, size_t index)
 {
     const struct evaluation *evaluation = tally->evaluation;
     const struct entry *entry = evaluation_entry(evaluation, index);
-    bool sums = tally->plan->measure->kind == RULE_SUM;
+    bool sums = measure_operator(tally->plan->measure)->numeric;
     const struct slot *slot;
 
     if (entry_is_pane(entry)) {

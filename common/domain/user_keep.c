@@ -6,6 +6,7 @@
 #include "common/domain/user_keep.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/measure_parts.h"
 
 #include <stdlib.h>
 
@@ -113,10 +114,10 @@ static void need_periods(struct keeper *keeper, const struct measure_plan *plan,
     }
 }
 
-static void need_extremes(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+void keep_extremes(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
 {
     const struct evaluation *evaluation = keeper->evaluation;
-    bool least = plan->measure->kind == RULE_MIN;
+    bool least = measure_operator(plan->measure)->extreme == MEASURE_LEAST;
     const struct slot *best = NULL;
 
     for (size_t i = end; i > first; i--) {
@@ -137,7 +138,7 @@ static void need_extremes(struct keeper *keeper, const struct measure_plan *plan
 }
 
 /* The first of all that leave together. */
-static void need_firsts(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+void keep_firsts(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
 {
     int64_t leave = INT64_MIN;
 
@@ -155,7 +156,7 @@ static void need_firsts(struct keeper *keeper, const struct measure_plan *plan, 
     }
 }
 
-static void need_count(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+void keep_count(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
 {
     int64_t kept = 0;
 
@@ -167,33 +168,19 @@ static void need_count(struct keeper *keeper, const struct measure_plan *plan, s
     }
 }
 
-/* Of the entries [first, end), which count. */
-static void need_measure(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+void keep_different(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
 {
-    switch (plan->measure->kind) {
-    case RULE_MIN:
-    case RULE_MAX:
-        need_extremes(keeper, plan, first, end);
-        return;
-    case RULE_DISTINCT:
-        if (plan->measure->period == RULE_PERIOD_NONE) {
-            need_values(keeper, plan, first, end);
-        } else {
-            need_periods(keeper, plan, first, end);
-        }
-        return;
-    case RULE_FIRST:
-    case RULE_EARLIEST:
-        need_firsts(keeper, plan, first, end);
-        return;
-    case RULE_LAST:
-    case RULE_LATEST:
-        need_newest(keeper, plan->selector, end);
-        return;
-    default:
-        need_count(keeper, plan, first, end);
-        return;
+    if (plan->measure->period == RULE_PERIOD_NONE) {
+        need_values(keeper, plan, first, end);
+    } else {
+        need_periods(keeper, plan, first, end);
     }
+}
+
+void keep_last(struct keeper *keeper, const struct measure_plan *plan, size_t first, size_t end)
+{
+    (void)first;
+    need_newest(keeper, plan->selector, end);
 }
 
 /* What has begun to count is taken together in panes; or has been summed up, where it counts for ever, and then only
@@ -207,12 +194,12 @@ static void need_event(struct keeper *keeper, const struct node *node)
     size_t first = 0;
 
     if (plan->window->kind == RULE_WINDOW_NONE) {
-        bool chosen = measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST;
-        bool values = measure->kind == RULE_DISTINCT && measure->period == RULE_PERIOD_NONE &&
+        bool chosen = measure_operator(measure)->result == MEASURE_VALUE;
+        bool values = measure_operator(measure)->different && measure->period == RULE_PERIOD_NONE &&
                       keeper->base->summaries[node->base].sum < plan->count_max;
 
         if (chosen || values) {
-            need_measure(keeper, plan, 0, end);
+            measure_operator(measure)->need(keeper, plan, 0, end);
         }
         return;
     }
@@ -225,7 +212,7 @@ static void need_event(struct keeper *keeper, const struct node *node)
     while (first < end && leave_of(plan, at(keeper, first)->time_ms) <= keeper->final_ms) {
         first++;
     }
-    need_measure(keeper, plan, first, end);
+    measure_operator(measure)->need(keeper, plan, first, end);
 }
 
 /* ---- other criteria ---- */

@@ -5,6 +5,7 @@
  * writes log and heap anew. What was carried from event to event rests on entries that may be gone: it is found again
  * from the new base. */
 #include "common/base/timestamp.h"
+#include "common/domain/measure_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/user_keep.h"
 
@@ -43,6 +44,80 @@ bool user_state_prune_due(const struct ruleset *ruleset, const struct user_state
 
 /* ---- summaries ---- */
 
+void base_give_count(const struct base_summary *base, struct summary *summary)
+{
+    (void)base;
+    (void)summary;
+}
+
+void base_give_numeric(const struct base_summary *base, struct summary *summary)
+{
+    summary->numeric_count = base->count;
+}
+
+void base_give_extreme(const struct base_summary *base, struct summary *summary)
+{
+    summary->numeric_count = base->count;
+    summary->extreme = (int64_t)base->sum;
+}
+
+void base_give_different(const struct base_summary *base, struct summary *summary)
+{
+    summary->distinct_count = (int64_t)base->sum;
+    summary->last_ms = base->last_ms;
+}
+
+void base_give_first(const struct base_summary *base, struct summary *summary)
+{
+    summary->first_ms = base->last_ms;
+}
+
+void base_give_last(const struct base_summary *base, struct summary *summary)
+{
+    summary->last_ms = base->last_ms;
+}
+
+void base_take_count(const struct summary *summary, struct base_summary *base)
+{
+    base->count = summary->count;
+}
+
+void base_take_sum(const struct summary *summary, struct base_summary *base)
+{
+    base->sum = summary->sum;
+}
+
+void base_take_numeric(const struct summary *summary, struct base_summary *base)
+{
+    base->sum = summary->sum;
+    base->count = summary->numeric_count;
+}
+
+void base_take_extreme(const struct summary *summary, struct base_summary *base)
+{
+    base->count = summary->numeric_count;
+    base->sum = summary->numeric_count > 0 ? summary->extreme : 0;
+}
+
+void base_take_different(const struct summary *summary, struct base_summary *base)
+{
+    base->sum = summary->distinct_count;
+    base->count = summary->count;
+    base->last_ms = summary->count > 0 ? summary->last_ms : 0;
+}
+
+void base_take_first(const struct summary *summary, struct base_summary *base)
+{
+    base->count = summary->count;
+    base->last_ms = summary->count > 0 ? summary->first_ms : 0;
+}
+
+void base_take_last(const struct summary *summary, struct base_summary *base)
+{
+    base->count = summary->count;
+    base->last_ms = summary->count > 0 ? summary->last_ms : 0;
+}
+
 struct summary user_base_summed(const struct user_state *state, const struct node *node)
 {
     struct summary summary = {.at_ms = INT64_MIN};
@@ -59,30 +134,8 @@ struct summary user_base_summed(const struct user_state *state, const struct nod
         return summary;
     }
     summary.count = base->count;
-    if (node->criterion->kind != CRITERION_EVENT) {
-        return summary;
-    }
-    switch (node->plan.measure->kind) {
-    case RULE_AVG:
-        summary.numeric_count = base->count;
-        break;
-    case RULE_MIN:
-    case RULE_MAX:
-        summary.numeric_count = base->count;
-        summary.extreme = (int64_t)base->sum;
-        break;
-    case RULE_DISTINCT:
-        summary.distinct_count = (int64_t)base->sum;
-        summary.last_ms = base->last_ms;
-        break;
-    case RULE_FIRST:
-        summary.first_ms = base->last_ms;
-        break;
-    case RULE_LAST:
-        summary.last_ms = base->last_ms;
-        break;
-    default:
-        break;
+    if (node->criterion->kind == CRITERION_EVENT) {
+        measure_operator(node->plan.measure)->from_base(base, &summary);
     }
     return summary;
 }
@@ -103,36 +156,7 @@ static struct base_summary base_of(const struct node *node, const struct summary
         base.sum = summary->sum;
         return base;
     }
-    switch (node->plan.measure->kind) {
-    case RULE_SUM:
-        base.sum = summary->sum;
-        break;
-    case RULE_AVG:
-        base.sum = summary->sum;
-        base.count = summary->numeric_count;
-        break;
-    case RULE_MIN:
-    case RULE_MAX:
-        base.count = summary->numeric_count;
-        base.sum = summary->numeric_count > 0 ? summary->extreme : 0;
-        break;
-    case RULE_DISTINCT:
-        base.sum = summary->distinct_count;
-        base.count = summary->count;
-        base.last_ms = summary->count > 0 ? summary->last_ms : 0;
-        break;
-    case RULE_FIRST:
-        base.count = summary->count;
-        base.last_ms = summary->count > 0 ? summary->first_ms : 0;
-        break;
-    case RULE_LAST:
-        base.count = summary->count;
-        base.last_ms = summary->count > 0 ? summary->last_ms : 0;
-        break;
-    default:
-        base.count = summary->count;
-        break;
-    }
+    measure_operator(node->plan.measure)->to_base(summary, &base);
     return base;
 }
 
