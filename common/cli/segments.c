@@ -32,7 +32,7 @@ static const struct option diff_options[] = {
 
 static const struct option cost_options[] = {
     {.name = "events-per-day", .kind = OPTION_INTEGER, .value = "N", .help = "events of one user a day (default 10)"},
-    {.name = "days", .kind = OPTION_INTEGER, .value = "N", .help = "after how many days (default 365)"},
+    {.name = "lateness-days", .kind = OPTION_INTEGER, .value = "N", .help = "time.allowed_lateness (default 7)"},
     {.name = "id-bytes", .kind = OPTION_INTEGER, .value = "N", .help = "bytes of a message id (default 36)"},
     {.name = "text-bytes", .kind = OPTION_INTEGER, .value = "N", .help = "bytes of a text that is read (default 16)"},
     {.name = "format", .kind = OPTION_TEXT, .value = "text|csv|jsonl", .help = "how to print (default text)"},

@@ -12,22 +12,7 @@
 
 enum { COLUMN_COUNT = 9, CELL_SIZE = 64 };
 
-struct assumptions {
-    struct rule_cost_assumptions sizes;
-    int64_t events_per_day;
-    int64_t days;
-};
-
-/* Events within the reach, of a user with so many a day; -1: no bound. */
-static int64_t events_in_reach(const struct rule_cost *cost, int64_t per_day)
-{
-    const int64_t day_ms = INT64_C(86400000);
-
-    if (cost->reach_ms == TIMESTAMP_NEVER) {
-        return -1;
-    }
-    return (cost->reach_ms / day_ms + (cost->reach_ms % day_ms > 0 ? 1 : 0)) * per_day;
-}
+#define DAY_MS INT64_C(86400000)
 
 static struct slice number_cell(char text[CELL_SIZE], int64_t number)
 {
@@ -36,11 +21,8 @@ static struct slice number_cell(char text[CELL_SIZE], int64_t number)
     return number < 0 ? SLICE_LITERAL("unlimited") : slice_of(text, size > 0 ? (size_t)size : 0);
 }
 
-static bool print_cost(struct output *output, struct slice id, const struct rule_cost *cost,
-                       const struct assumptions *assumptions, struct error *err)
+static bool print_cost(struct output *output, struct slice id, const struct rule_cost *cost, struct error *err)
 {
-    int64_t needed = events_in_reach(cost, assumptions->events_per_day);
-    int64_t kept = assumptions->events_per_day * assumptions->days;
     char cells[COLUMN_COUNT][CELL_SIZE];
     struct buffer reach;
     struct slice row[COLUMN_COUNT];
@@ -57,9 +39,9 @@ static bool print_cost(struct output *output, struct slice id, const struct rule
     row[2] = buffer_slice(&reach);
     row[3] = number_cell(cells[3], cost->fixed_bytes);
     row[4] = number_cell(cells[4], cost->event_bytes);
-    row[5] = number_cell(cells[5], needed);
-    row[6] = number_cell(cells[6], needed < 0 ? -1 : cost->fixed_bytes + needed * cost->event_bytes);
-    row[7] = number_cell(cells[7], cost->fixed_bytes + kept * cost->event_bytes);
+    row[5] = number_cell(cells[5], cost->kept_count);
+    row[6] = number_cell(cells[6], cost->pane_count);
+    row[7] = number_cell(cells[7], cost->state_bytes);
     row[8] = cost->why[0] == '\0' ? (struct slice){.data = NULL, .size = 0} : slice_from(cost->why);
     done = buffer_finish(&reach, "a reach", err) && output_row(output, row, err);
     buffer_clear(&reach);
@@ -67,11 +49,11 @@ static bool print_cost(struct output *output, struct slice id, const struct rule
 }
 
 static bool print_costs(const struct segment_set *set, const struct ruleset *ruleset, enum output_format format,
-                        const struct assumptions *assumptions, struct error *err)
+                        const struct rule_cost_assumptions *assumptions, struct error *err)
 {
-    static const char *const columns[COLUMN_COUNT] = {"segment",     "streams",      "reach",
-                                                      "fixed_bytes", "event_bytes",  "events_in_reach",
-                                                      "reach_bytes", "period_bytes", "reason"};
+    static const char *const columns[COLUMN_COUNT] = {"segment",     "streams",     "reach",
+                                                      "fixed_bytes", "event_bytes", "events_kept",
+                                                      "panes_kept",  "state_bytes", "reason"};
     struct output *output = NULL;
     struct rule_cost cost;
 
@@ -79,14 +61,14 @@ static bool print_costs(const struct segment_set *set, const struct ruleset *rul
         return false;
     }
     for (size_t i = 0; i < set->definition_count; i++) {
-        rule_cost(ruleset, i, &assumptions->sizes, &cost);
-        if (!print_cost(output, set->definitions[i].segment_id, &cost, assumptions, err)) {
+        rule_cost(ruleset, i, assumptions, &cost);
+        if (!print_cost(output, set->definitions[i].segment_id, &cost, err)) {
             goto failed;
         }
     }
     if (format == OUTPUT_TEXT && set->definition_count > 1) {
-        rule_cost(ruleset, SIZE_MAX, &assumptions->sizes, &cost);
-        if (!print_cost(output, SLICE_LITERAL("(all together)"), &cost, assumptions, err)) {
+        rule_cost(ruleset, SIZE_MAX, assumptions, &cost);
+        if (!print_cost(output, SLICE_LITERAL("(all together)"), &cost, err)) {
             goto failed;
         }
     }
@@ -98,11 +80,12 @@ failed:
 
 bool segments_cost(const struct command_line *line, struct error *err)
 {
-    const struct assumptions assumptions = {
-        .sizes = {.id_size = command_integer(line, "id-bytes", 36),
-                  .text_size = command_integer(line, "text-bytes", 16)},
+    const int64_t lateness_days = command_integer(line, "lateness-days", 7);
+    const struct rule_cost_assumptions assumptions = {
+        .id_size = command_integer(line, "id-bytes", 36),
+        .text_size = command_integer(line, "text-bytes", 16),
         .events_per_day = command_integer(line, "events-per-day", 10),
-        .days = command_integer(line, "days", 365),
+        .lateness_ms = lateness_days * DAY_MS,
     };
     enum { LIMIT = 1000000 };
     enum output_format format;
@@ -111,12 +94,12 @@ bool segments_cost(const struct command_line *line, struct error *err)
     struct segment_set set;
     bool done = false;
 
-    if (assumptions.sizes.id_size < 0 || assumptions.sizes.id_size > 256 || assumptions.sizes.text_size < 0 ||
-        assumptions.sizes.text_size > LIMIT || assumptions.events_per_day < 0 || assumptions.events_per_day > LIMIT ||
-        assumptions.days < 0 || assumptions.days > 36525) {
+    if (assumptions.id_size < 0 || assumptions.id_size > 256 || assumptions.text_size < 0 ||
+        assumptions.text_size > LIMIT || assumptions.events_per_day < 0 || assumptions.events_per_day > LIMIT ||
+        lateness_days < 0 || lateness_days > 36525) {
         return error_set(
             err, ERROR_USAGE,
-            "--id-bytes is at most 256, --days at most 36525, --text-bytes and --events-per-day at most %d",
+            "--id-bytes is at most 256, --lateness-days at most 36525, --text-bytes and --events-per-day at most %d",
             (int)LIMIT);
     }
     if (!output_format_parse(command_text(line, "format"), OUTPUT_TEXT, &format, err)) {
@@ -132,11 +115,11 @@ bool segments_cost(const struct command_line *line, struct error *err)
     }
     if (done && format == OUTPUT_TEXT) {
         (void)printf(
-            "per user, at worst: %lld events a day, message ids of %lld bytes, texts of %lld bytes; nothing kept "
-            "expires yet,\nso after %lld days a state holds period_bytes; reach_bytes is what the rule itself can "
-            "depend on\n",
-            (long long)assumptions.events_per_day, (long long)assumptions.sizes.id_size,
-            (long long)assumptions.sizes.text_size, (long long)assumptions.days);
+            "per user, at worst, unpacked in memory: %lld events a day, message ids of %lld bytes, texts of %lld "
+            "bytes;\nevents_kept and panes_kept are what the rules can still need of what no late event can change "
+            "any more,\nbeside them the events of the last %lld days and of the time in which copies may come\n",
+            (long long)assumptions.events_per_day, (long long)assumptions.id_size, (long long)assumptions.text_size,
+            (long long)lateness_days);
         done = output_check(stdout, err);
     }
     ruleset_free(ruleset);

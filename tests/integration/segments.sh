@@ -162,7 +162,7 @@ check 'an older version too' exits 0 segments show vip --version 1 --format json
 check '  with its author' says '"author":"ada","commit":"1234abcd"'
 check 'an unknown segment is exit 2' exits 2 segments show nobody
 definition bad/u.json u "$unbounded" ', "evaluation": "batch"'
-check 'cost works' exits 0 segments cost "$work/bad/u.json" --events-per-day 3 --days 10 --format csv
+check 'cost works' exits 0 segments cost "$work/bad/u.json" --events-per-day 3 --lateness-days 10 --format csv
 check '  and says why a rule does not stream' says 'u,no,unlimited,'
 check '  by name' says 'notFollowedBy with orLater and same but no window'
 check 'operators prints the table' exits 0 segments operators --format csv

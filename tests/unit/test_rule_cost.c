@@ -19,7 +19,12 @@ static const char definitions[] =
     "\"within\":\"1d\",\"orLater\":true,\"same\":[\"p\"]}]},"
     "{\"segmentId\":\"refers\",\"evaluation\":\"batch\",\"criteria\":[{\"segment\":\"never\"}]}]";
 
-static const struct rule_cost_assumptions assumptions = {.id_size = 36, .text_size = 16};
+#define DAY INT64_C(86400000)
+
+static const struct rule_cost_assumptions assumptions = {.id_size = 36,
+                                                         .text_size = 16,
+                                                         .events_per_day = 10,
+                                                         .lateness_ms = 7 * DAY};
 
 static void open_rules(struct segment_set *set, struct ruleset **ruleset)
 {
@@ -48,9 +53,79 @@ START_TEST(reach_and_streaming_are_said)
     ck_assert_int_eq(costs[1].reach_ms, TIMESTAMP_NEVER);
     ck_assert_uint_eq(costs[0].value_count_max, 0);
     ck_assert_uint_eq(costs[1].value_count_max, 2);
+    /* One event of the window; the latest, three different values, and that of the segment it refers to; everything. */
+    ck_assert_int_eq(costs[0].kept_count, 1);
+    ck_assert_int_eq(costs[1].kept_count, 1 + 3 + 1);
+    ck_assert_int_eq(costs[2].kept_count, -1);
+    ck_assert_int_eq(costs[2].state_bytes, -1);
+    ck_assert_int_eq(costs[0].recent_count, 8 * 10);
+    ck_assert_int_gt(costs[1].state_bytes, costs[0].state_bytes);
     ck_assert_int_gt(costs[1].event_bytes, costs[0].event_bytes);
     ck_assert_int_gt(costs[1].fixed_bytes, costs[0].fixed_bytes);
     ruleset_free(ruleset);
+    segment_set_clear(&set);
+}
+END_TEST
+
+static const char streaming[] =
+    "[{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"30d\",\"count\":{\">=\":20}}]},"
+    "{\"segmentId\":\"spent\",\"criteria\":[{\"event\":\"a\",\"window\":\"20d\",\"slide\":\"1d\",\"sum\":{"
+    "\"property\":\"n\",\">\":9}}]},"
+    "{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"a\",\"window\":\"3d\",\"max\":{\"property\":\"n\",\"<\":"
+    "9}}]},"
+    "{\"segmentId\":\"kinds\",\"criteria\":[{\"event\":\"a\",\"distinct\":{\"property\":\"p\",\">=\":30}}]}]";
+
+/* A user of ten events a day, whose maximum only falls, pruned as a lane does. */
+START_TEST(no_pruned_state_is_larger)
+{
+    struct error err = ERROR_INIT;
+    struct ruleset *ruleset = NULL;
+    struct evaluation *evaluation = NULL;
+    struct user_state *state = NULL;
+    struct json_document document;
+    struct segment_set set;
+    struct rule_cost cost;
+    struct arena arena;
+    size_t largest = 0;
+
+    segment_set_init(&set);
+    ck_assert_ok(segment_set_add(&set, SLICE_LITERAL("f.json"), slice_from(streaming), 0, &err));
+    ck_assert_ok(segment_set_check(&set, &err));
+    ck_assert_ok(ruleset_new(&set, NULL, &ruleset, &err));
+    json_document_init(&document);
+    arena_init(&arena, 1 << 20);
+    ck_assert_ok(evaluation_new(ruleset, &evaluation, &err));
+    ck_assert_ok(user_state_new(ruleset, &state, &err));
+    rule_cost(ruleset, SIZE_MAX, &assumptions, &cost);
+    ck_assert_int_eq(cost.kept_count, 20 + 30 + 30);
+    ck_assert_int_eq(cost.pane_count, 22);
+    for (int i = 1; i <= 3000; i++) {
+        int64_t time_ms = i * DAY / 10;
+        enum quarantine_reason reason;
+        enum fold_result result;
+        struct event event;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"type\":\"track\",\"messageId\":\"%036d\",\"userId\":\"u\",\"timestamp\":%lld,"
+                       "\"event\":\"a\",\"properties\":{\"p\":\"%016d\",\"n\":%d}}",
+                       i, (long long)time_ms, i, 5000 - i);
+        arena_reset(&arena);
+        ck_assert_ok(event_decode(slice_from(text), &document, &arena, &event, &reason, &err));
+        ck_assert_ok(user_state_fold(ruleset, state, &event, evaluation, &result, NULL, &err));
+        ck_assert_int_eq((int)result, (int)FOLD_APPLIED);
+        if (user_state_prune_due(ruleset, state, time_ms - assumptions.lateness_ms)) {
+            ck_assert_ok(user_state_prune(ruleset, state, time_ms - assumptions.lateness_ms, evaluation, &err));
+        }
+        largest = user_state_size(state) > largest ? user_state_size(state) : largest;
+    }
+    ck_assert_msg((int64_t)largest <= cost.state_bytes, "%zu of %lld", largest, (long long)cost.state_bytes);
+    ck_assert_int_gt((int64_t)largest * 5, cost.state_bytes);
+    user_state_free(state);
+    evaluation_free(evaluation);
+    ruleset_free(ruleset);
+    json_document_clear(&document);
+    arena_clear(&arena);
     segment_set_clear(&set);
 }
 END_TEST
@@ -106,6 +181,7 @@ Suite *rule_cost_suite(void)
 
     tcase_add_test(cases, reach_and_streaming_are_said);
     tcase_add_test(cases, no_state_is_larger);
+    tcase_add_test(cases, no_pruned_state_is_larger);
     suite_add_tcase(suite, cases);
     return suite;
 }
