@@ -242,6 +242,28 @@ static void append_json_operand(struct rule_sql *sql, struct buffer *out, const 
     rule_sql_literal(sql, out, buffer_slice(json));
 }
 
+/* DuckDB reads the numbers in arrays through binary. Below 1e9 two decimals of six digits are never one there, and
+ * rounded to six digits each is itself again. */
+static void append_duckdb_contains_number(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
+                                          const char *value, const struct value *operand)
+{
+    static const int64_t exact_max = INT64_C(1000000000) * DECIMAL_ONE;
+
+    if (operand->micros >= exact_max || operand->micros <= -exact_max) {
+        (void)rule_sql_refuse(sql, criterion,
+                              "\"contains\" with a number of 1e9 or more: DuckDB reads the elements of arrays through "
+                              "binary");
+        return;
+    }
+    buffer_append_format(out,
+                         "(left(%s, 1) = '[' AND list_contains(list_transform(from_json(%s, '[\"JSON\"]'), lambda x:\n"
+                         "            CASE WHEN json_type(x) IN ('UBIGINT', 'BIGINT', 'DOUBLE')\n"
+                         "                 THEN CAST(json_extract_string(x, '$') AS DECIMAL(19, 6)) END), CAST(",
+                         value, value);
+    append_operand(sql, out, operand);
+    buffer_append_text(out, " AS DECIMAL(19, 6))))");
+}
+
 static void append_array_contains(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
                                   const char *value, const struct value *operand)
 {
@@ -260,9 +282,8 @@ static void append_array_contains(struct rule_sql *sql, struct buffer *out, cons
         buffer_append_text(out, " END))");
         return;
     }
-    if (operand->type == VALUE_NUMBER) {
-        (void)rule_sql_refuse(sql, criterion,
-                              "\"contains\" with a number: this dialect reads the elements of arrays through binary");
+    if (operand->type == VALUE_NUMBER && sql->dialect == SQL_DUCKDB) {
+        append_duckdb_contains_number(sql, out, criterion, value, operand);
         return;
     }
     if (sql->dialect == SQL_POSTGRES) {

@@ -68,8 +68,8 @@ START_TEST(refusals_name_the_form)
         enum sql_dialect dialect;
         const char *message;
     } cases[] = {
-        {"{\"segmentId\": \"s\", \"criteria\": [{\"trait\": \"a\", \"contains\": 1}]}", SQL_DUCKDB,
-         "s: criteria[0]: \"contains\" with a number"},
+        {"{\"segmentId\": \"s\", \"criteria\": [{\"trait\": \"a\", \"contains\": 1e9}]}", SQL_DUCKDB,
+         "s: criteria[0]: \"contains\" with a number of 1e9"},
         {"{\"segmentId\": \"s\", \"criteria\": [{\"event\": \"a\", \"window\": {\"calendar\": \"day\"}}]}", SQL_SPARK,
          "s: criteria[0]: calendar periods"},
         {"{\"segmentId\": \"s\", \"criteria\": [{\"event\": \"a\\u0000b\"}]}", SQL_POSTGRES, "s: a text with U+0000"},
