@@ -206,6 +206,13 @@ static bool is_blank(struct slice text)
     return true;
 }
 
+/* By halves: what was just written in halves is slow to be read as a whole. */
+static inline void copy_slice(struct slice *out, const struct slice *from)
+{
+    out->data = from->data;
+    out->size = from->size;
+}
+
 /* The next line or record that is to be looked at. */
 static bool next_raw(struct source *source, struct raw *out, bool *more, struct error *err)
 {
@@ -215,12 +222,18 @@ static bool next_raw(struct source *source, struct raw *out, bool *more, struct 
                 return false;
             }
         } else {
-            struct input_line line = {0};
+            struct input_line line;
 
             if (!input_file_line(source->file, &line, more, err)) {
                 return false;
             }
-            *out = (struct raw){.line = line.number, .text = line.text, .too_large = line.too_large};
+            if (!*more) {
+                return true;
+            }
+            out->line = line.number;
+            copy_slice(&out->text, &line.text);
+            out->too_large = line.too_large;
+            out->open = false;
         }
     } while (*more && (out->line < source->options.line_begin || is_blank(out->text)));
     return true;
@@ -351,7 +364,7 @@ bool source_next(struct source *source, struct source_item *out, struct error *e
     }
     out->kind = SOURCE_MESSAGE;
     out->line = raw.line;
-    out->text = raw.text;
+    copy_slice(&out->text, &raw.text);
     out->reason = QUARANTINE_NONE;
     out->detail = "";
     if (source->mapping != NULL) {
