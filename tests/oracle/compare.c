@@ -478,6 +478,7 @@ static bool with_product(struct comparison_run *run, bool batch, const struct sl
         goto out;
     }
     product.restored_every = batch ? run->test->seed % 2 : run->test->seed % 4;
+    product.projected = run->test->seed % 3 > 0;
     if (batch) {
         done = check_lines(run, &product) && fold_all(run, &product, lines, false);
         if (done) {

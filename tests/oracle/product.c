@@ -48,7 +48,9 @@ bool product_decode(struct product *product, struct slice line, struct event *ev
     enum quarantine_reason reason = QUARANTINE_NONE;
 
     arena_reset(&product->scratch);
-    if (!event_decode(line, &product->document, &product->scratch, event, &reason, err)) {
+    if (product->projected ? !event_decode_projected(line, ruleset_projection(product->ruleset), &product->document,
+                                                     &product->scratch, event, &reason, err)
+                           : !event_decode(line, &product->document, &product->scratch, event, &reason, err)) {
         return false;
     }
     *accepted = reason == QUARANTINE_NONE;

@@ -26,6 +26,7 @@ struct product {
     struct product_user *users;
     size_t user_count;
     struct json_document document;
+    bool projected;        /* events are decoded by what the ruleset reads: good for its own states alone */
     struct arena scratch;  /* of the event in hand */
     size_t restored_every; /* after so many events of all users the state in hand is written and read; 0: never */
     size_t fold_count;
