@@ -1,5 +1,7 @@
 #include "common/domain/pack.h"
 
+#include <limits.h>
+
 /* A value's first byte holds its type and how a number is written: most have no more than two decimals. */
 enum { TYPE_MASK = 7, FORM_SHIFT = 3, NUMBER_CENTS = 1 << FORM_SHIFT, BOOLEAN_TRUE = 1 << FORM_SHIFT };
 enum { MICROS_PER_CENT = 10000 };
@@ -86,60 +88,49 @@ struct value pack_take_value(struct pack_reader *reader)
 /* ---- UUIDs ---- */
 
 /* A hexadecimal digit's value, and of letters the case. */
-enum { DIGIT_LOWER = 0x10, DIGIT_UPPER = 0x20, DIGIT_BAD = 0x80 };
+enum { DIGIT_LOWER = 0x10, DIGIT_UPPER = 0x20, DIGIT_GOOD = 0x40 };
 
-static unsigned digit_of(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return (unsigned)(digit - '0');
-    }
-    if (digit >= 'a' && digit <= 'f') {
-        return DIGIT_LOWER | ((unsigned)(digit - 'a') + 10);
-    }
-    return digit >= 'A' && digit <= 'F' ? DIGIT_UPPER | ((unsigned)(digit - 'A') + 10) : DIGIT_BAD;
-}
+#define DIGIT(value) (DIGIT_GOOD | (value))
+#define LOWER(value) (DIGIT_GOOD | DIGIT_LOWER | (value))
+#define UPPER(value) (DIGIT_GOOD | DIGIT_UPPER | (value))
+static const unsigned char digits[UCHAR_MAX + 1] = {
+    ['0'] = DIGIT(0),  ['1'] = DIGIT(1),  ['2'] = DIGIT(2),  ['3'] = DIGIT(3),  ['4'] = DIGIT(4),  ['5'] = DIGIT(5),
+    ['6'] = DIGIT(6),  ['7'] = DIGIT(7),  ['8'] = DIGIT(8),  ['9'] = DIGIT(9),  ['a'] = LOWER(10), ['b'] = LOWER(11),
+    ['c'] = LOWER(12), ['d'] = LOWER(13), ['e'] = LOWER(14), ['f'] = LOWER(15), ['A'] = UPPER(10), ['B'] = UPPER(11),
+    ['C'] = UPPER(12), ['D'] = UPPER(13), ['E'] = UPPER(14), ['F'] = UPPER(15),
+};
 
-static bool is_dash(size_t index)
-{
-    return index == 8 || index == 13 || index == 18 || index == 23;
-}
+/* Where the two digits of each byte stand. */
+static const unsigned char places[PACK_UUID_SIZE] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
 bool pack_uuid(struct slice text, unsigned char out[PACK_UUID_SIZE], bool *upper)
 {
-    unsigned seen = 0;
-    size_t count = 0;
+    unsigned all = DIGIT_GOOD;
+    unsigned any = 0;
 
-    if (text.size != PACK_UUID_TEXT_SIZE) {
+    if (text.size != PACK_UUID_TEXT_SIZE || text.data[8] != '-' || text.data[13] != '-' || text.data[18] != '-' ||
+        text.data[23] != '-') {
         return false;
     }
-    for (size_t i = 0; i < text.size; i += 2) {
-        unsigned high;
-        unsigned low;
+    for (size_t i = 0; i < PACK_UUID_SIZE; i++) {
+        unsigned high = digits[(unsigned char)text.data[places[i]]];
+        unsigned low = digits[(unsigned char)text.data[places[i] + 1]];
 
-        if (is_dash(i)) {
-            if (text.data[i] != '-') {
-                return false;
-            }
-            i++;
-        }
-        high = digit_of(text.data[i]);
-        low = digit_of(text.data[i + 1]);
-        seen |= high | low;
-        out[count++] = (unsigned char)((high & 15) << 4 | (low & 15));
+        all &= high & low;
+        any |= high | low;
+        out[i] = (unsigned char)((high & 15) << 4 | (low & 15));
     }
-    *upper = (seen & DIGIT_UPPER) != 0;
-    return (seen & DIGIT_BAD) == 0 && (seen & (DIGIT_LOWER | DIGIT_UPPER)) != (DIGIT_LOWER | DIGIT_UPPER);
+    *upper = (any & DIGIT_UPPER) != 0;
+    return all != 0 && (any & (DIGIT_LOWER | DIGIT_UPPER)) != (DIGIT_LOWER | DIGIT_UPPER);
 }
 
 void pack_uuid_text(const unsigned char uuid[PACK_UUID_SIZE], bool upper, char out[PACK_UUID_TEXT_SIZE])
 {
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    const char *texts = upper ? "0123456789ABCDEF" : "0123456789abcdef";
 
+    out[8] = out[13] = out[18] = out[23] = '-';
     for (size_t i = 0; i < PACK_UUID_SIZE; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *out++ = '-';
-        }
-        *out++ = digits[uuid[i] >> 4];
-        *out++ = digits[uuid[i] & 15];
+        out[places[i]] = texts[uuid[i] >> 4];
+        out[places[i] + 1] = texts[uuid[i] & 15];
     }
 }

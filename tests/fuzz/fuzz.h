@@ -33,6 +33,7 @@ fuzz_run fuzz_definition;
 fuzz_run fuzz_event;
 fuzz_run fuzz_mapping;
 fuzz_run fuzz_rules;
+fuzz_run fuzz_state;
 
 /* Says what is wrong and aborts. */
 _Noreturn void fuzz_fail(const char *file, int line, const char *format, ...) PRINTF_LIKE(3, 4);

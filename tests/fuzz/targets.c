@@ -5,7 +5,7 @@
 
 const struct fuzz_target fuzz_targets[] = {
     {"definition", fuzz_definition}, {"event", fuzz_event}, {"mapping", fuzz_mapping},
-    {"rules", fuzz_rules},           {NULL, NULL},
+    {"rules", fuzz_rules},           {"state", fuzz_state}, {NULL, NULL},
 };
 
 const struct fuzz_target *fuzz_find(const char *name)
