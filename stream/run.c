@@ -199,6 +199,9 @@ bool run_stream(const struct config *config, const struct run_options *options, 
         if (run_once(config, options, &again, &lost)) {
             return true;
         }
+        if (command_stopping() && lost.code == ERROR_UNREACHABLE) {
+            return true; /* asked to stop while it waited for a server */
+        }
         begun = begun || again;
         if (!begun || options->until_ms != TIMESTAMP_NEVER ||
             (lost.code != ERROR_UNREACHABLE && lost.action != ERROR_RETRY)) {

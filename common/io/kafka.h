@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KAFKA_TIMEOUT_MS = 10000, KAFKA_TOPIC_COUNT = 3 };
+enum { KAFKA_TIMEOUT_MS = 10000, KAFKA_TOPIC_COUNT = 3, KAFKA_READ_SIZE_MAX = 8 << 20 };
 
 /* Partition, and so the lane, of a user id: murmur2 as Java's default partitioner has it. `count` > 0. */
 int32_t kafka_partition(struct slice key, int32_t count);
@@ -86,7 +86,8 @@ bool kafka_reader_offsets(struct kafka_reader *reader, int16_t topic_no, int32_t
  * (or not yet) holds an offset: a gap [a, b). */
 bool kafka_reader_assign(struct kafka_reader *reader, const struct kafka_position *positions, size_t count,
                          struct error *err) MUST_CHECK;
-/* Waits up to timeout_ms for the first item, then takes what is there, up to `max`. *out_count may be 0. The items are
+/* Waits up to timeout_ms for the first item, then takes what is there, up to `max` items, and no more once these hold
+ * KAFKA_READ_SIZE_MAX bytes. *out_count may be 0. The items are
  * valid until they are given back by kafka_reader_release. Order within a partition is the log's. */
 bool kafka_reader_read(struct kafka_reader *reader, int64_t timeout_ms, struct kafka_item *items, size_t max,
                        size_t *out_count, struct error *err) MUST_CHECK;

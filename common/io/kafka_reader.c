@@ -2,6 +2,7 @@
  *
  * Messages are polled one by one: librdkafka's batch calls before 2.1.0 can lose messages around seek, pause and
  * rebalance. A poll that finds one waiting is cheap. */
+#include "common/base/command.h"
 #include "common/base/memory.h"
 #include "common/base/timestamp.h"
 #include "common/io/kafka.h"
@@ -88,11 +89,30 @@ void kafka_reader_close(struct kafka_reader *reader)
     memory_free(reader);
 }
 
+/* Asks in slices, each longer than the one before, so that a signal to stop need not wait for a server that does not
+ * answer, and one that is slow still comes to answer. */
+static rd_kafka_resp_err_t ask_offsets(struct kafka_reader *reader, int16_t topic_no, int32_t partition,
+                                       int64_t *out_low, int64_t *out_high)
+{
+    enum { SLICE_MIN_MS = 500 };
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    int waited_ms = 0;
+
+    for (int slice_ms = SLICE_MIN_MS; waited_ms < KAFKA_TIMEOUT_MS && !command_stopping(); slice_ms *= 2) {
+        code = rd_kafka_query_watermark_offsets(reader->client, reader->names[topic_no], partition, out_low, out_high,
+                                                slice_ms);
+        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT && code != RD_KAFKA_RESP_ERR__TRANSPORT) {
+            return code;
+        }
+        waited_ms += slice_ms;
+    }
+    return code;
+}
+
 bool kafka_reader_offsets(struct kafka_reader *reader, int16_t topic_no, int32_t partition, int64_t *out_low,
                           int64_t *out_high, struct error *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(reader->client, reader->names[topic_no], partition,
-                                                                out_low, out_high, KAFKA_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = ask_offsets(reader, topic_no, partition, out_low, out_high);
 
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
@@ -261,12 +281,13 @@ bool kafka_reader_read(struct kafka_reader *reader, int64_t timeout_ms, struct k
 {
     int wait_ms = (int)(timeout_ms > 60000 ? 60000 : timeout_ms);
     size_t count = 0;
+    size_t size = 0;
 
     *out_count = 0;
     if (!check_brokers(reader, err)) {
         return false;
     }
-    while (count < max) {
+    while (count < max && size < KAFKA_READ_SIZE_MAX) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->client, wait_ms);
         bool taken = false;
         bool fine;
@@ -282,6 +303,7 @@ bool kafka_reader_read(struct kafka_reader *reader, int64_t timeout_ms, struct k
             kafka_reader_release(items, count);
             return false;
         }
+        size += taken ? items[count].key.size + items[count].value.size : 0;
         count += taken;
         wait_ms = 0;
     }
