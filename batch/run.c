@@ -148,7 +148,8 @@ static bool run_work(struct batch_run *run, enum output_format format, struct er
         return true;
     }
     log_info("run %" PRId64 ": activated after %" PRId64 " ms", run->plan.run_no, timestamp_monotonic_ms() - begun_ms);
-    return run_print(run, format, err) && run_report_failed(run, err);
+    return store_runs_warn_ungranted(run->pg, run->plan.run_no, err) && run_print(run, format, err) &&
+           run_report_failed(run, err);
 }
 
 static bool run_command(const struct command_line *line, struct error *err)

@@ -2,6 +2,7 @@
  * that a run that crashed anywhere continues where its ledger says, and nothing is there twice. */
 #include "common/io/store_runs.h"
 
+#include "common/base/log.h"
 #include "common/io/store.h"
 #include "common/io/store_control.h"
 #include "sql_text.h"
@@ -294,6 +295,25 @@ bool store_runs_activate(struct pg *pg, const struct run_plan *plan, struct erro
 failed:
     pg_abort(pg);
     return error_context(err, "activate run %" PRId64, plan->run_no);
+}
+
+bool store_runs_warn_ungranted(struct pg *pg, int64_t run_no, struct error *err)
+{
+    struct pg_value value;
+    PGresult *result = NULL;
+
+    pg_set_integer(&value, run_no);
+    if (!pg_query(pg, sql_runs_ungranted, &value, 1, &result, err)) {
+        return error_context(err, "grants");
+    }
+    if (pg_text_at(result, 0, 0).size > 0) {
+        log_warning("run %" PRId64
+                    ": nobody has granted %s, so segments that need it have no members; a grant comes as a "
+                    "consent message or by 'muster consent set'",
+                    run_no, PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return true;
 }
 
 bool store_runs_prune(struct pg *pg, int32_t keep, struct error *err)

@@ -120,6 +120,8 @@ bool store_runs_check_loads(struct pg *pg, const struct run_plan *plan, struct e
 bool store_runs_publish(struct pg *pg, struct run_plan *plan, struct error *err) MUST_CHECK;
 /* One transaction: state activated, and the control line that announces it. */
 bool store_runs_activate(struct pg *pg, const struct run_plan *plan, struct error *err) MUST_CHECK;
+/* Says in a warning which purposes the run's segments need and no user has granted: nobody can be a member of these. */
+bool store_runs_warn_ungranted(struct pg *pg, int64_t run_no, struct error *err) MUST_CHECK;
 /* Drops the partitions of all but the newest `keep` activated runs; what is being read now is left for the next time.
  */
 bool store_runs_prune(struct pg *pg, int32_t keep, struct error *err) MUST_CHECK;

@@ -244,4 +244,15 @@ check "another begins" batch run --segments by_week
 check "and the old one is given up" gives abandoned,activated "SELECT string_agg(state, ',' ORDER BY run_no) FROM
     (SELECT run_no, state FROM runs ORDER BY run_no DESC LIMIT 2) r"
 
+# ---- consent ------------------------------------------------------------------------------------------------------
+
+check "a run whose purposes are granted says nothing of them" eval '! says "nobody has granted"'
+echo '{"segmentId":"letter","purpose":"letters","criteria":[{"event":"purchase"}]}' >"$work/two/letter.json"
+check "a segment for a purpose that nobody has granted" muster segments apply "$work/two"
+check "its run" batch run
+check "says why it has no members" says "nobody has granted letters, so segments that need it"
+check "with a grant" muster consent set ann letters granted --at 2026-01-01
+check "another run" batch run
+check "says nothing" eval '! says "nobody has granted"'
+
 finish
