@@ -91,8 +91,8 @@ static const char *const map_columns[SQL_COLUMNS] = {
                         "               WHEN {0} IN ('true', 'false') THEN 'boolean'\n"
                         "               ELSE 'number'\n"
                         "           END",
-    [SQL_COLUMN_NUMBER] = "CASE WHEN left({0}, 1) NOT IN ('\"', '{', '[', 't', 'f', 'n')\n"
-                          "               THEN CAST({0} AS DECIMAL(19, 6)) END",
+    [SQL_COLUMN_NUMBER] = ("CASE WHEN left({0}, 1) NOT IN ('\"', '{', '[', 't', 'f', 'n')\n"
+                           "               THEN CAST({0} AS DECIMAL(19, 6)) END"),
     [SQL_COLUMN_TEXT] = "CASE WHEN left({0}, 1) = '\"' THEN {2} END",
     [SQL_COLUMN_BOOLEAN] = "CASE {0} WHEN 'true' THEN true WHEN 'false' THEN false END",
 };
