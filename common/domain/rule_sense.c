@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { TERMS_MAX = 64, PATH_TEXT_SIZE = 1024, MESSAGE_SIZE = 512 };
+enum { TERMS_MAX = 64, SPAN_TERMS_MAX = 6, PATH_TEXT_SIZE = 1024, MESSAGE_SIZE = 512 };
 
 struct sense {
     const struct segment_set *set;
@@ -86,6 +86,49 @@ static enum rule_truth judge_selector(struct sense *sense, const struct criterio
     return truth;
 }
 
+/* What `where` asks of a property, together with `also` (NULL: nothing more). */
+static void terms_of_where(struct terms *terms, const struct rule_selector *selector, const struct rule_path *path,
+                           const struct rule_comparison *also)
+{
+    terms->count = 0;
+    for (size_t i = 0; i < selector->where_count; i++) {
+        if (rule_path_equal(&selector->where[i].property, path)) {
+            terms_add(terms, &selector->where[i].comparison);
+        }
+    }
+    if (also != NULL) {
+        terms_add(terms, also);
+    }
+}
+
+/* Whether no event that `where` lets through has a value of the property, or a number. */
+static bool never_there(struct sense *sense, const struct rule_selector *selector, const struct rule_path *path,
+                        bool number)
+{
+    struct rule_term exists[] = {{.op = RULE_EXISTS, .exists = true}};
+    const struct rule_comparison there = {.terms = exists, .term_count = 1};
+    struct terms terms;
+
+    terms_of_where(&terms, selector, path, &there);
+    return rule_range_values(terms.items, terms.count, number, &sense->scratch) == RULE_NEVER;
+}
+
+/* Of `same`: events without the property take no part. */
+static enum rule_truth judge_same(struct sense *sense, const struct criterion *criterion,
+                                  const struct rule_selector *selector)
+{
+    for (size_t i = 0; i < criterion->same_count; i++) {
+        char key[32];
+
+        if (never_there(sense, selector, &criterion->same[i], false)) {
+            (void)snprintf(key, sizeof(key), ".same[%zu]", i);
+            say(sense, RULE_NEVER, criterion, key, "impossible: events that are selected never have this property");
+            return RULE_NEVER;
+        }
+    }
+    return RULE_DEPENDS;
+}
+
 /* ---- measures ---- */
 
 /* Whether the measure has a value for users without a counting event. */
@@ -143,6 +186,31 @@ static enum rule_truth judge_nothing(const struct criterion *criterion)
     return comparison_quotient(&criterion->measure.comparison, &nothing) ? RULE_ALWAYS : RULE_NEVER;
 }
 
+/* Whether `where` leaves nothing to be measured, or no value that the comparison takes. */
+static enum rule_truth judge_measured(struct sense *sense, const struct criterion *criterion)
+{
+    const struct rule_measure *measure = &criterion->measure;
+    const struct rule_selector *selector = &criterion->selector;
+    enum rule_measure_kind kind = measure->kind;
+    bool extreme = kind == RULE_MIN || kind == RULE_MAX;
+    bool chosen = kind == RULE_LATEST || kind == RULE_EARLIEST;
+    bool number = measure->product || extreme || kind == RULE_SUM || kind == RULE_AVG;
+    struct terms terms;
+
+    if (measure->property.key_count == 0) {
+        return RULE_DEPENDS;
+    }
+    if (!chosen && (never_there(sense, selector, &measure->property, number) ||
+                    (measure->product && never_there(sense, selector, &measure->factor, true)))) {
+        return judge_nothing(criterion);
+    }
+    if ((extreme || chosen) && !measure->product) {
+        terms_of_where(&terms, selector, &measure->property, &measure->comparison);
+        return rule_range_values(terms.items, terms.count, extreme, &sense->scratch);
+    }
+    return RULE_DEPENDS;
+}
+
 static enum rule_truth judge_event(struct sense *sense, const struct criterion *criterion)
 {
     enum rule_measure_kind kind = criterion->measure.kind;
@@ -161,7 +229,16 @@ static enum rule_truth judge_event(struct sense *sense, const struct criterion *
     say(sense, truth, criterion, key,
         truth == RULE_NEVER ? why_never(criterion)
                             : "every number satisfies this comparison: so does every known user");
-    return selected == RULE_NEVER ? judge_nothing(criterion) : truth;
+    if (selected == RULE_NEVER) {
+        return judge_nothing(criterion);
+    }
+    if (truth == RULE_DEPENDS) {
+        truth = judge_measured(sense, criterion);
+        say(sense, truth, criterion, key,
+            truth == RULE_NEVER ? "impossible: \"where\" lets no event through with such a value"
+                                : "\"where\" lets no event through with a value: every known user satisfies this");
+    }
+    return truth;
 }
 
 /* ---- comparisons of two measures ---- */
@@ -229,7 +306,7 @@ static enum rule_truth judge_absence(struct sense *sense, const struct criterion
             "impossible: the event has left the window when \"within\" is over, so its absence never holds");
         truth = RULE_NEVER;
     }
-    return truth;
+    return judge_same(sense, criterion, &criterion->selector) == RULE_NEVER ? RULE_NEVER : truth;
 }
 
 static enum rule_truth judge_sequence(struct sense *sense, const struct criterion *criterion)
@@ -240,7 +317,8 @@ static enum rule_truth judge_sequence(struct sense *sense, const struct criterio
         char key[48];
 
         (void)snprintf(key, sizeof(key), ".sequence[%zu]", i);
-        if (judge_selector(sense, criterion, &criterion->steps[i], key) == RULE_NEVER) {
+        if (judge_selector(sense, criterion, &criterion->steps[i], key) == RULE_NEVER ||
+            judge_same(sense, criterion, &criterion->steps[i]) == RULE_NEVER) {
             truth = RULE_NEVER;
         }
     }
@@ -305,6 +383,48 @@ static const struct rule_comparison *comparison_of(const struct criterion *crite
     return criterion->kind == CRITERION_TRAIT ? &criterion->comparison : &criterion->measure.comparison;
 }
 
+static bool is_span(const struct criterion *criterion)
+{
+    return criterion->kind == CRITERION_TRAIT_AGE || criterion->kind == CRITERION_TRAIT_UNTIL;
+}
+
+/* Two lengths of time from or to the same instant; from and to it at once only at the instant itself. */
+static bool spans_contradict(const struct criterion *a, const struct criterion *b)
+{
+    struct rule_span_term terms[2 * SPAN_TERMS_MAX];
+    struct rule_span_comparison both = {.terms = terms};
+
+    if (a->kind != b->kind) {
+        return rule_range_spans(&a->durations, 0, 0) == RULE_NEVER ||
+               rule_range_spans(&b->durations, 0, 0) == RULE_NEVER;
+    }
+    for (size_t i = 0; i < a->durations.term_count && i < SPAN_TERMS_MAX; i++) {
+        terms[both.term_count++] = a->durations.terms[i];
+    }
+    for (size_t i = 0; i < b->durations.term_count && i < SPAN_TERMS_MAX; i++) {
+        terms[both.term_count++] = b->durations.terms[i];
+    }
+    return rule_range_spans(&both, 0, RULE_UNBOUNDED) == RULE_NEVER;
+}
+
+static bool contradict_in_time(struct sense *sense, const struct criterion *criteria, size_t count)
+{
+    char message[MESSAGE_SIZE];
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = i + 1; is_span(&criteria[i]) && k < count; k++) {
+            if (is_span(&criteria[k]) && rule_path_equal(&criteria[i].trait, &criteria[k].trait) &&
+                spans_contradict(&criteria[i], &criteria[k])) {
+                (void)snprintf(message, sizeof(message), "impossible: this and %.*s cannot hold together",
+                               (int)criteria[i].json_path.size, criteria[i].json_path.data);
+                say(sense, RULE_NEVER, &criteria[k], "", message);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Criteria that are possible one by one, but not together. */
 static bool contradict(struct sense *sense, const struct criterion *criteria, size_t count)
 {
@@ -349,7 +469,10 @@ static enum rule_truth judge_all(struct sense *sense, const struct criterion *cr
             truth = one;
         }
     }
-    return truth == RULE_DEPENDS && contradict(sense, criteria, count) ? RULE_NEVER : truth;
+    if (truth == RULE_DEPENDS && (contradict(sense, criteria, count) || contradict_in_time(sense, criteria, count))) {
+        return RULE_NEVER;
+    }
+    return truth;
 }
 
 static enum rule_truth judge_any(struct sense *sense, const struct criterion *criteria, size_t count)

@@ -2,6 +2,8 @@
  *
  *   oracle random CASES [SEED]                              random cases; a case that differs is shrunk and printed
  *   oracle replay FILE...                                   cases that were kept (tests/oracle/cases)
+ *   oracle witness JUDGED COUNT [SEED]                      random definitions, for each a user who becomes a member;
+ *                                                           those of the file JUDGED have none
  *   oracle show SEED                                        prints a random case as it is generated
  *   oracle queries DIALECT EXPECTED ASKED REFUSED CASES [SEED]    random cases as SQL, the product's answers in
  * EXPECTED oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval`
@@ -13,6 +15,7 @@
 #include "tests/oracle/interpreter.h"
 #include "tests/oracle/queries.h"
 #include "tests/oracle/shrink.h"
+#include "tests/oracle/witness.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -189,6 +192,61 @@ static int run_replay(struct zone_files *zones, char **paths, int count)
     return failed > 0;
 }
 
+/* ---- witnesses ---- */
+
+/* Whether the definition is in a file of such that were judged to have no member. */
+static bool is_judged(const struct slice *judged, size_t judged_count, const char *said)
+{
+    for (size_t i = 0; i < judged_count; i++) {
+        char line[4096];
+
+        (void)snprintf(line, sizeof line, "\n%.*s\n", (int)judged[i].size, judged[i].data);
+        if (judged[i].size > 1 && strstr(said, line) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int run_witness(struct zone_files *zones, const char *path, uint64_t count, uint64_t seed)
+{
+    uint64_t counts[WITNESS_DISAGREEMENT + 1] = {0};
+    uint64_t failed;
+    struct slice *judged;
+    size_t judged_count;
+    struct arena arena;
+    struct arena lines;
+
+    arena_init(&arena, ARENA_SIZE_MAX);
+    arena_init(&lines, ARENA_SIZE_MAX);
+    judged = case_lines(&lines, case_text(&lines, path), &judged_count);
+    for (uint64_t i = 0; i < count; i++) {
+        enum witness_result result;
+        struct buffer said;
+
+        arena_reset(&arena);
+        buffer_init(&said, SAID_SIZE_MAX);
+        result = witness_find(&arena, zones, seed + i, &said);
+        if (result == WITNESS_MISSING && is_judged(judged, judged_count, buffer_text(&said))) {
+            result = WITNESS_IMPOSSIBLE;
+        }
+        counts[result]++;
+        if (result == WITNESS_MISSING || result == WITNESS_DISAGREEMENT) {
+            printf("FAILED definition %" PRIu64 ": %s", seed + i, buffer_text(&said));
+            (void)fflush(stdout);
+        }
+        buffer_clear(&said);
+    }
+    arena_clear(&lines);
+    arena_clear(&arena);
+    failed = counts[WITNESS_MISSING] + counts[WITNESS_DISAGREEMENT];
+    printf("witnesses of %" PRIu64 " definitions, %" PRIu64 " impossible ones, %" PRIu64
+           " with a percentile left out\n",
+           counts[WITNESS_FOUND], counts[WITNESS_IMPOSSIBLE], counts[WITNESS_LEFT_OUT]);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", counts[WITNESS_FOUND] + counts[WITNESS_IMPOSSIBLE], failed);
+    return failed > 0;
+}
+
 /* ---- the interpreter alone ---- */
 
 static int compare_by_segment(const void *left, const void *right)
@@ -302,6 +360,8 @@ int main(int argc, char **argv)
     zone_files_init(&zones);
     if (argc >= 3 && strcmp(argv[1], "random") == 0) {
         status = run_random(&zones, strtoull(argv[2], NULL, 10), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+    } else if (argc >= 4 && strcmp(argv[1], "witness") == 0) {
+        status = run_witness(&zones, argv[2], strtoull(argv[3], NULL, 10), argc > 4 ? strtoull(argv[4], NULL, 10) : 1);
     } else if (argc == 3 && strcmp(argv[1], "show") == 0) {
         status = show_case(strtoull(argv[2], NULL, 10));
     } else if (argc >= 3 && strcmp(argv[1], "replay") == 0) {
@@ -311,7 +371,7 @@ int main(int argc, char **argv)
     } else if (argc >= 5 && strcmp(argv[1], "eval") == 0) {
         status = run_eval(argv + 2, argc > 5);
     } else {
-        fputs("usage: oracle random CASES [SEED] | show SEED | replay FILE... | "
+        fputs("usage: oracle random CASES [SEED] | witness JUDGED COUNT [SEED] | show SEED | replay FILE... | "
               "queries DIALECT EXPECTED ASKED REFUSED CASES [SEED] | eval DEFINITIONS EVENTS AS_OF [intervals]\n",
               stderr);
     }

@@ -174,6 +174,34 @@ static const struct {
            "\"last\":3}}"},
     {false, "{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\"},\"within\":\"3d\",\"window\":{\"calendar\":\"day\","
             "\"last\":3}}"},
+    /* what where leaves to be measured, and to be the same */
+    {true, "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"exists\":false}],\"min\":{\"property\":\"p\",\"<\":6}}"},
+    {false, "{\"event\":\"x\",\"where\":[{\"property\":\"q\",\"exists\":false}],\"min\":{\"property\":\"p\",\"<\":6}}"},
+    {true,
+     "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\">=\":\"k\"}],\"min\":{\"product\":[\"p\",\"q\"],\">=\":4}}"},
+    {true,
+     "{\"event\":\"x\",\"where\":[{\"property\":\"q\",\">=\":\"k\"}],\"sum\":{\"product\":[\"p\",\"q\"],\">\":0}}"},
+    {false, "{\"event\":\"x\",\"where\":[{\"property\":\"q\",\">=\":3}],\"sum\":{\"product\":[\"p\",\"q\"],\">\":0}}"},
+    {true, "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"!=\":2}],\"max\":{\"property\":\"p\",\"=\":2}}"},
+    {false, "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"!=\":2}],\"sum\":{\"property\":\"p\",\"=\":2}}"},
+    {true,
+     "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"=\":\"a\"}],\"latest\":{\"property\":\"p\",\"=\":\"b\"}}"},
+    {false,
+     "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"exists\":false}],\"latest\":{\"property\":\"p\",\"exists\":"
+     "false}}"},
+    {true,
+     "{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"exists\":false}],\"distinct\":{\"property\":\"p\",\">\":0}}"},
+    {true, "{\"sequence\":[{\"event\":\"a\"},{\"event\":\"b\",\"where\":[{\"property\":\"p\",\"exists\":false}]}],"
+           "\"within\":\"1h\",\"same\":[\"p\"]}"},
+    {true, "{\"event\":\"a\",\"where\":[{\"property\":\"p\",\"exists\":false}],\"notFollowedBy\":{\"event\":\"b\"},"
+           "\"within\":\"1h\",\"same\":[\"p\"]}"},
+    {false, "{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\",\"where\":[{\"property\":\"p\",\"exists\":false}]},"
+            "\"within\":\"1h\",\"same\":[\"p\"]}"},
+    {true, "{\"all\":[{\"trait\":\"t\",\"age\":{\"<=\":\"2d\"}},{\"trait\":\"t\",\"age\":{\">\":\"2d\"}}]}"},
+    {false, "{\"all\":[{\"trait\":\"t\",\"age\":{\"<=\":\"2d\"}},{\"trait\":\"t\",\"age\":{\">=\":\"2d\"}}]}"},
+    {false, "{\"all\":[{\"trait\":\"t\",\"age\":{\"<=\":\"2d\"}},{\"trait\":\"s\",\"age\":{\">\":\"2d\"}}]}"},
+    {true, "{\"all\":[{\"trait\":\"t\",\"age\":{\">\":\"1ms\"}},{\"trait\":\"t\",\"until\":{\"<\":\"2d\"}}]}"},
+    {false, "{\"all\":[{\"trait\":\"t\",\"age\":{\"<\":\"1ms\"}},{\"trait\":\"t\",\"until\":{\"<\":\"2d\"}}]}"},
     /* only the last step of a sequence must be in the window */
     {false, "{\"sequence\":[{\"event\":\"a\"},{\"event\":\"b\"}],\"within\":\"9d\",\"window\":\"1h\"}"},
     {true, "{\"compare\":{\"left\":{\"event\":\"a\",\"count\":{}},\"op\":\">\",\"right\":{\"event\":\"a\",\"count\":"
