@@ -1,6 +1,4 @@
-/* Messages that cannot be used: kept with reason and position, written with the step that passes them. Nothing is
- * pruned from a user's state in this version, so no event comes too late to be applied, and none goes to the late
- * topic. */
+/* Messages that cannot be used: kept with reason and position, written with the step that passes them. */
 #include "stream/stream.h"
 
 #include "common/base/log.h"

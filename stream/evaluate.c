@@ -90,9 +90,13 @@ static bool take_event(struct stream *stream, struct stream_lane *lane, struct l
         if (!take_consent(stream, lane, user, event, item, err)) {
             return false;
         }
-    } else if (event->time_ms <= stream->until_ms && !lane_event(lane->lane, user, event, item->topic_no, item->offset,
-                                                                 lane->watermark.value_ms, &sink, err)) {
-        return false;
+    } else if (event->time_ms <= stream->until_ms) {
+        uint64_t late = lane_late_count(lane->lane);
+
+        if (!lane_event(lane->lane, user, event, item->topic_no, item->offset, lane->watermark.value_ms, &sink, err) ||
+            (lane_late_count(lane->lane) != late && !late_send(stream, item, event->user, err))) {
+            return false;
+        }
     }
     watermark_event(&lane->watermark, (size_t)item->topic_no, event->time_ms);
     return true;

@@ -83,6 +83,7 @@ static void close_stream(struct stream *stream)
     if (stream->pg != NULL) {
         pg_close(stream->pg); /* an open transaction ends with it */
     }
+    kafka_producer_close(stream->late_producer);
     if (stream->users != NULL) {
         store_users_free(stream->users);
     }
@@ -162,8 +163,9 @@ static bool run_once(const struct config *config, const struct run_options *opti
             stream.item_next = 0;
         }
     } while (stream.must_restart && !command_stopping());
-    log_info("stopped after %llu messages, %llu records, %llu quarantined", (unsigned long long)stream.messages_total,
-             (unsigned long long)stream.records_total, (unsigned long long)stream.diverted_total);
+    log_info("stopped after %llu messages, %llu records, %llu quarantined, %llu too late",
+             (unsigned long long)stream.messages_total, (unsigned long long)stream.records_total,
+             (unsigned long long)stream.diverted_total, (unsigned long long)stream.late_total);
     done = true;
 out:
     close_stream(&stream);

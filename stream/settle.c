@@ -144,7 +144,8 @@ static bool write_step(struct stream *stream, struct error *err)
     if ((stream->zones_to_write && !builds_write_zones(stream, err)) || !divert_write(stream, err)) {
         return false;
     }
-    return apply_consent(stream, err) && builds_write_ready(stream, err) && pg_commit(stream->pg, err);
+    return apply_consent(stream, err) && builds_write_ready(stream, err) && late_flush(stream, err) &&
+           pg_commit(stream->pg, err);
 }
 
 bool settle_step(struct stream *stream, bool heartbeat, struct error *err)

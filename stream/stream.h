@@ -137,6 +137,10 @@ struct stream {
     size_t diverted_capacity;
     struct arena diverted_texts;
 
+    /* late: NULL until the first one; events of this step */
+    struct kafka_producer *late_producer;
+    size_t late_count;
+
     /* consent messages of this step */
     struct consent_change *changes;
     struct stream_numbered *changed_users; /* parallel */
@@ -154,6 +158,7 @@ struct stream {
     uint64_t messages_total;
     uint64_t records_total;
     uint64_t diverted_total;
+    uint64_t late_total;
 };
 
 /* ---- start.c: from the store and the log to a stream that is caught up ---- */
@@ -228,6 +233,10 @@ bool decode_item(struct stream *stream, const struct kafka_item *item, struct ev
 bool divert_item(struct stream *stream, const struct kafka_item *item, enum quarantine_reason reason,
                  const struct error *why, struct error *err) MUST_CHECK;
 bool divert_write(struct stream *stream, struct error *err) MUST_CHECK;
+
+/* late.c: an event that came for state that was gone; all of the step are delivered by late_flush. */
+bool late_send(struct stream *stream, const struct kafka_item *item, struct slice user, struct error *err) MUST_CHECK;
+bool late_flush(struct stream *stream, struct error *err) MUST_CHECK;
 
 /* evaluate.c: judges items in order until they are used up, or one must wait for the step's commit. */
 bool evaluate_items(struct stream *stream, struct error *err) MUST_CHECK;

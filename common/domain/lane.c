@@ -75,6 +75,11 @@ struct lane_counts lane_counts(const struct lane *lane)
     return counts;
 }
 
+uint64_t lane_late_count(const struct lane *lane)
+{
+    return lane->counts.late;
+}
+
 /* ---- users ---- */
 
 uint64_t lane_hash(const struct lane *lane, struct slice user_id)

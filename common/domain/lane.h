@@ -155,5 +155,7 @@ struct lane_counts {
     uint64_t size; /* bytes of all users: what is known of them, tables, timers */
 };
 struct lane_counts lane_counts(const struct lane *lane);
+/* Its `late`, at once: grows with each event that came for state that was gone. */
+uint64_t lane_late_count(const struct lane *lane);
 
 #endif

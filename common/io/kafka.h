@@ -40,6 +40,14 @@ bool kafka_producer_open(const struct config *config, struct kafka_producer **ou
  * False also when an earlier message could not be delivered. */
 bool kafka_producer_send(struct kafka_producer *producer, const char *topic, struct slice key, struct slice value,
                          int64_t time_ms, struct error *err) MUST_CHECK;
+/* The same with headers. */
+struct kafka_header {
+    const char *name;
+    struct slice value;
+};
+bool kafka_producer_send_with(struct kafka_producer *producer, const char *topic, struct slice key, struct slice value,
+                              int64_t time_ms, const struct kafka_header *headers, size_t header_count,
+                              struct error *err) MUST_CHECK;
 /* Waits until everything sent is delivered, `timeout_ms` without any progress at most; false where something was not.
  */
 bool kafka_producer_flush(struct kafka_producer *producer, int64_t timeout_ms, struct error *err) MUST_CHECK;

@@ -63,21 +63,51 @@ static bool check_failure(const struct kafka_producer *producer, struct error *e
 bool kafka_producer_send(struct kafka_producer *producer, const char *topic, struct slice key, struct slice value,
                          int64_t time_ms, struct error *err)
 {
+    return kafka_producer_send_with(producer, topic, key, value, time_ms, NULL, 0, err);
+}
+
+/* The client owns what this gives once it has taken the message. NULL where there are none. */
+static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, size_t count)
+{
+    rd_kafka_headers_t *made = count == 0 ? NULL : rd_kafka_headers_new(count);
+
+    for (size_t i = 0; made != NULL && i < count; i++) {
+        if (rd_kafka_header_add(made, headers[i].name, -1, headers[i].value.data, (ssize_t)headers[i].value.size) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_headers_destroy(made);
+            return NULL;
+        }
+    }
+    return made;
+}
+
+bool kafka_producer_send_with(struct kafka_producer *producer, const char *topic, struct slice key, struct slice value,
+                              int64_t time_ms, const struct kafka_header *headers, size_t header_count,
+                              struct error *err)
+{
     enum { PAUSE_MS = 100 };
 
     for (;;) {
+        rd_kafka_headers_t *made = NULL;
         rd_kafka_resp_err_t code;
 
         if (!check_failure(producer, err)) {
             return false;
         }
+        made = make_headers(headers, header_count);
+        if (made == NULL && header_count > 0) {
+            return error_no_memory(err, "a message's headers");
+        }
         code = rd_kafka_producev(producer->client, RD_KAFKA_V_TOPIC(topic),
                                  RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
                                  RD_KAFKA_V_KEY((void *)(uintptr_t)key.data, key.size), RD_KAFKA_V_TIMESTAMP(time_ms),
-                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(made), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_poll(producer->client, 0);
             return true;
+        }
+        if (made != NULL) {
+            rd_kafka_headers_destroy(made);
         }
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             return kafka_client_error(code, "send a message", err);

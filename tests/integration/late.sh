@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# An event that comes for state that is gone: the late topic gets it, its user becomes uncertain for what it could change, and a
+# start of the stream, which rebuilds the state, applies it.
+#
+# usage: tests/integration/late.sh BUILD_DIRECTORY
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/harness.sh
+build=$PWD/$build
+unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL MUSTER_KAFKA_BOOTSTRAP_SERVERS
+
+sql() { psql -q -X -A -t -F, -v ON_ERROR_STOP=1 "$MUSTER_STORE_ADMIN_CONNINFO" -c "SET search_path = muster" -c "$1"; }
+says() { grep -q -- "$1" "$work/err"; }
+stream() { "$build/muster-stream" run "$@" >"$work/out" 2>"$work/err"; }
+event() { # EVENT NUMBER HOUR
+    printf '{"type":"track","messageId":"%s-%s","userId":"ann","event":"%s","timestamp":%s}\n' "$1" "$2" "$1" \
+        $((1750000000000 + $3 * 3600000))
+}
+# The newest record: member or not, and until when it is uncertain.
+newest() { # SEGMENT
+    sql "SELECT member, uncertain_until FROM stream_records JOIN segments USING (segment_no)
+         WHERE segment_id = '$1' ORDER BY step DESC, seq DESC LIMIT 1"
+}
+never=9223372036854775807
+late() { kcat -q -b "$MUSTER_KAFKA_BOOTSTRAP_SERVERS" -t late-events -C -o beginning -e -f '%k %h %s\n' 2>"$work/kcat.err"; }
+
+mkdir "$work/segments"
+echo '{ "segmentId": "buyer", "criteria": [{ "event": "purchase" }] }' >"$work/segments/buyer.json"
+echo '{ "segmentId": "active", "criteria": [{ "event": "login", "window": "3d" }] }' >"$work/segments/active.json"
+cat >"$work/muster.conf" <<'END'
+[time]
+clock = event
+allowed_lateness = 2d
+[topics]
+partitions = 1
+late = late-events
+[stream]
+history = log
+[consent]
+marketing = opt_out
+END
+export MUSTER_CONF=$work/muster.conf
+for ((i = 0; i < 40; i++)); do event login "$i" $((i * 12)); done >"$work/events.jsonl"
+event purchase 1 430 >>"$work/events.jsonl"
+event purchase 2 24 >>"$work/events.jsonl"
+event login 3 36 >>"$work/events.jsonl"
+
+deploy/local/stack up "$stack" 2>"$work/stack.log" || { cat "$work/stack.log" >&2; exit 3; }
+eval "$(deploy/local/stack env "$stack")"
+"$build/muster-reconcile" migrate >/dev/null 2>&1
+"$build/muster" segments apply "$work/segments" >/dev/null
+check "the log is produced" "$build/muster" produce --topic muster-events "$work/events.jsonl"
+check "the stream reads it" stream --until 2025-07-05T14:00:00Z
+check "it says that two events came too late, of which one may be a copy" says "2 too late"
+from="reason=late beyond state,topic=muster-events,partition=0,offset"
+check "they are in the late topic, and say where they came from" \
+    test "$(late)" = "ann $from=41 $(event purchase 2 24)"$'\n'"ann $from=42 $(event login 3 36)"
+check "the user is a member by the purchase in time, but uncertain" test "$(newest buyer)" = "t,$never"
+check "what the event cannot change is not" test "$(newest active)" = "t,"
+check "a start rebuilds the state" stream --until 2025-07-05T15:00:00Z
+check "nothing is late to it" says "0 too late"
+check "and the user is certain" test "$(newest buyer)" = "t,"
+check "since the earlier purchase" test "$(sql "SELECT entered_at FROM stream_records
+    JOIN segments USING (segment_no) WHERE segment_id = 'buyer' ORDER BY step DESC, seq DESC LIMIT 1")" = 1750086400000
+finish
