@@ -31,14 +31,16 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
     evaluation->fresh = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->fresh);
+    evaluation->taken = memory_allocate_zeroed(ruleset->selector_words, sizeof(uint64_t));
     evaluation->seen = memory_allocate_zeroed(ruleset->selector_count, sizeof *evaluation->seen);
     evaluation->present = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->present);
     evaluation->candidates = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->candidates);
     evaluation->verdicts = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->verdicts);
     evaluation->found = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->found);
     if (evaluation->fresh == NULL || evaluation->values == NULL || evaluation->mask == NULL ||
-        evaluation->answers == NULL || evaluation->seen == NULL || evaluation->present == NULL ||
-        evaluation->candidates == NULL || evaluation->verdicts == NULL || evaluation->found == NULL) {
+        evaluation->answers == NULL || evaluation->taken == NULL || evaluation->seen == NULL ||
+        evaluation->present == NULL || evaluation->candidates == NULL || evaluation->verdicts == NULL ||
+        evaluation->found == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
     }
@@ -56,6 +58,7 @@ void evaluation_free(struct evaluation *evaluation)
         memory_free(evaluation->mask);
         memory_free(evaluation->answers);
         memory_free(evaluation->fresh);
+        memory_free(evaluation->taken);
         memory_free(evaluation->seen);
         memory_free(evaluation->present);
         memory_free(evaluation->candidates);

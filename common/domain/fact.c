@@ -3,6 +3,7 @@
 #include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
+#include "common/domain/ruleset_lookup.h"
 
 /* A known seed: what one process kept of an event is compared with what another receives. Who makes two contents with
  * one hash hides from the report that a copy differs, and no more. */
@@ -73,34 +74,82 @@ static bool selector_regards(const struct selector *selector, const struct event
     return selector->trait || selector->any_name;
 }
 
-/* Fills evaluation->mask; returns whether any selector takes the event. */
-static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
+static void take_place(struct evaluation *evaluation, size_t position)
 {
-    const struct ruleset *ruleset = evaluation->ruleset;
+    evaluation->taken[position / 8] = (unsigned char)(evaluation->taken[position / 8] | 1 << position % 8);
+}
+
+/* Tests the selector at that place of the shape. */
+static bool try_selector(struct evaluation *evaluation, const struct shape *shape, size_t position,
+                         const struct event *event)
+{
+    uint32_t selector = shape->selectors[position];
+
+    if (!selector_holds(evaluation, &evaluation->ruleset->selectors[selector], event)) {
+        return false;
+    }
+    bit_set(evaluation->mask, selector);
+    take_place(evaluation, position);
+    return true;
+}
+
+/* Tests the selectors that the value of a source leads to. */
+static bool look_up(struct evaluation *evaluation, const struct shape *shape, const struct shape_lookup *lookup,
+                    const struct event *event)
+{
+    const struct value *value = &evaluation->values[lookup->source];
+    bool any = false;
+    uint32_t hash;
+
+    if (value->type != VALUE_STRING) {
+        return false;
+    }
+    hash = lookup_hash(evaluation->ruleset, value->text);
+    for (size_t i = hash & lookup->slot_mask; lookup->slots[i].position != 0; i = (i + 1) & lookup->slot_mask) {
+        if (lookup->slots[i].hash == hash && try_selector(evaluation, shape, lookup->slots[i].position - 1, event)) {
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Without the shape's knowledge: of all selectors those that regard such events. */
+static bool match_all(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
+{
     bool any = false;
 
-    for (size_t i = 0; i < ruleset->selector_words; i++) {
-        evaluation->mask[i] = 0;
-    }
-    if (!optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
-        for (size_t i = 0; i < ruleset->selector_count; i++) {
-            const struct selector *selector = &ruleset->selectors[i];
+    for (size_t i = 0; i < evaluation->ruleset->selector_count; i++) {
+        const struct selector *selector = &evaluation->ruleset->selectors[i];
 
-            if (selector_regards(selector, event) && selector_holds(evaluation, selector, event)) {
-                bit_set(evaluation->mask, i);
-                any = true;
-            }
-        }
-        return any;
-    }
-    for (size_t i = 0; i < shape->selector_count; i++) {
-        const struct selector *selector = &ruleset->selectors[shape->selectors[i]];
-
-        if (!selector_holds(evaluation, selector, event)) {
+        if (!selector_regards(selector, event) || !selector_holds(evaluation, selector, event)) {
             continue;
         }
-        bit_set(evaluation->mask, shape->selectors[i]);
+        bit_set(evaluation->mask, i);
         any = true;
+        for (size_t position = 0; position < shape->selector_count; position++) {
+            if (shape->selectors[position] == i) {
+                take_place(evaluation, position);
+            }
+        }
+    }
+    return any;
+}
+
+/* Fills evaluation->mask and `taken`; returns whether any selector takes the event. */
+static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
+{
+    bool any = false;
+
+    memset(evaluation->mask, 0, evaluation->ruleset->selector_words * sizeof *evaluation->mask);
+    memset(evaluation->taken, 0, (shape->selector_count + 7) / 8);
+    if (!optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
+        return match_all(evaluation, shape, event);
+    }
+    for (size_t i = 0; i < shape->plain_count; i++) {
+        any = try_selector(evaluation, shape, shape->plain[i], event) || any;
+    }
+    for (size_t i = 0; i < shape->lookup_count; i++) {
+        any = look_up(evaluation, shape, &shape->lookups[i], event) || any;
     }
     return any;
 }
@@ -146,7 +195,8 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     }
     *out = (struct fact){.time_ms = event->time_ms,
                          .shape = (uint32_t)(shape - ruleset->shapes),
-                         .mask = evaluation->mask};
+                         .mask = evaluation->mask,
+                         .taken = evaluation->taken};
     if (event->has_message_id) {
         out->has_id = true;
         out->id = event->message_id;

@@ -3,8 +3,10 @@
 #include "common/domain/pack.h"
 
 enum {
-    SHARED_MAX = 15,     /* bytes that a text can share with the one before */
-    LONG_TEXT = 0xff,    /* instead of both sizes in one byte: the sizes follow */
+    SHARED_MAX = 15,   /* bytes that a text can share with the one before */
+    LONG_TEXT = 0xff,  /* instead of both sizes in one byte: the sizes follow */
+    UUID_LOWER = 0x0f, /* instead of them: a UUID's 16 bytes follow */
+    UUID_UPPER = 0x1f,
     LONG_REST = 0xff,    /* instead of the rest's size: four bytes of it follow */
     FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape */
 };
@@ -112,6 +114,29 @@ static const unsigned char *take_id(const unsigned char *at, char before[PACK_HE
     return at + rest;
 }
 
+/* Most message ids are UUIDs, which share nothing: those leave `before` as it is. */
+static unsigned char *put_message_id(unsigned char *out, struct slice text, char before[PACK_HEAD_SIZE])
+{
+    bool upper;
+
+    if (!pack_uuid(text, out + 1, &upper)) {
+        return put_id(out, text, before);
+    }
+    *out = upper ? UUID_UPPER : UUID_LOWER;
+    return out + 1 + PACK_UUID_SIZE;
+}
+
+static const unsigned char *take_message_id(const unsigned char *at, char before[PACK_HEAD_SIZE], char *into,
+                                            struct slice *out)
+{
+    if (*at != UUID_LOWER && *at != UUID_UPPER) {
+        return take_id(at, before, into, out);
+    }
+    pack_uuid_text(at + 1, *at == UUID_UPPER, into);
+    *out = slice_of(into, PACK_UUID_TEXT_SIZE);
+    return at + 1 + PACK_UUID_SIZE;
+}
+
 /* ---- facts ---- */
 
 size_t pack_bound(const struct shape *shape, struct slice user, const struct fact *fact)
@@ -136,10 +161,7 @@ static unsigned char *put_rest(const struct shape *shape, const struct fact *fac
     if (!fact->matched) {
         return out;
     }
-    memset(out, 0, mask_size);
-    for (size_t i = 0; i < shape->selector_count; i++) {
-        out[i / 8] = (unsigned char)(out[i / 8] | bit_is_set(fact->mask, shape->selectors[i]) << i % 8);
-    }
+    memcpy(out, fact->taken, mask_size);
     out += mask_size;
     for (size_t i = 0; i < shape->column_count; i++) {
         out = pack_put_value(out, &fact->values[i]);
@@ -157,7 +179,7 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     out = pack_put_number(out, pack_folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
     before->time_ms = fact->time_ms;
     if (fact->has_id) {
-        out = put_id(out, fact->id, before->id);
+        out = put_message_id(out, fact->id, before->id);
         memcpy(out, &fact->content, sizeof fact->content);
         out = pack_put_number(out + sizeof fact->content, (uint64_t)(line - before->line));
         before->line = line;
@@ -189,7 +211,7 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
     before->time_ms += pack_unfolded(number >> 1);
     out->time_ms = before->time_ms;
     if (out->has_id) {
-        at = take_id(at, before->id, id, &text);
+        at = take_message_id(at, before->id, id, &text);
         out->id = text.data;
         out->id_size = (uint16_t)text.size;
         memcpy(&out->content, at, sizeof out->content);

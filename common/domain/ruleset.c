@@ -4,6 +4,7 @@
 #include "common/base/timestamp.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/ruleset_keep.h"
+#include "common/domain/ruleset_lookup.h"
 #include "common/domain/ruleset_needs.h"
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/ruleset_reach.h"
@@ -626,7 +627,8 @@ static bool compile(struct compiler *compiler)
     ruleset->column_words = (ruleset->column_count + 63) / 64;
     return ruleset_needs_compile(ruleset, compiler->err) && ruleset_keep_compile(ruleset, compiler->err) &&
            compile_bits(compiler) && ruleset_shapes_compile(ruleset, compiler->err) &&
-           compile_projection(ruleset, compiler->err) && ruleset_fingerprint_compile(ruleset, compiler->err);
+           ruleset_lookup_compile(ruleset, compiler->err) && compile_projection(ruleset, compiler->err) &&
+           ruleset_fingerprint_compile(ruleset, compiler->err);
 }
 
 bool ruleset_new(const struct segment_set *set, const struct ruleset_options *options, struct ruleset **out,

@@ -46,6 +46,17 @@ struct selector {
     size_t needed_by_count;
 };
 
+/* Selectors that hold only where a source equals one of some texts. */
+struct lookup_slot {
+    uint32_t hash;     /* of the text */
+    uint32_t position; /* among the shape's selectors, + 1; 0: empty */
+};
+struct shape_lookup {
+    uint32_t source;
+    size_t slot_mask;
+    struct lookup_slot *slots; /* open addressing; those of one text follow one another up to an empty one */
+};
+
 /* What is done with the events of one name. shapes[0]: names that no rule mentions; shapes[1]: identify. */
 struct shape {
     struct slice name;
@@ -56,6 +67,10 @@ struct shape {
     uint32_t *columns; /* kept, in this order, in the entry's slots */
     size_t column_count;
     uint16_t *slot_of; /* by column; SHAPE_NO_SLOT */
+    uint32_t *plain;   /* positions of selectors that are tested one by one; lookups have the others */
+    size_t plain_count;
+    struct shape_lookup *lookups;
+    size_t lookup_count;
 };
 
 enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT = UINT16_MAX };

@@ -109,6 +109,14 @@ START_TEST(test_uuids)
                                       "00112233-4455-6677-8899-aabbccddeefg",
                                       "00112233x4455-6677-8899-aabbccddeeff",
                                       "0011223-34455-6677-8899-aabbccddeeff",
+                                      "00112233-4455-6677-8899-aabbccddeefo",
+                                      "00112233-4455-6677-8899-aabbccddee`f",
+                                      "00112233-4455-6677-8899-aabbccdd:eff",
+                                      "/0112233-4455-6677-8899-aabbccddeeff",
+                                      "00112233-4455-6677-8899-aabbccd\xb0"
+                                      "eeff",
+                                      "00112233-4455-6677-8899-aabbccd\xe1"
+                                      "eeff",
                                       ""};
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
