@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REFERENCE_SIZE_MAX = 1 << 20, COLUMN_COUNT = 6 };
+enum { REFERENCE_SIZE_MAX = 1 << 20, COLUMN_COUNT = 8, SHOWN_COUNT = 5 };
 
 struct printing {
     struct output *output;
@@ -20,8 +20,9 @@ static bool print_entry(void *context, const struct rule_entry *entry)
         slice_from(entry->name),  slice_from(rule_entry_kind_name(entry->kind)),
         slice_from(entry->place), slice_from(entry->operand),
         slice_from(entry->help),  slice_from(entry->example),
+        slice_from(entry->state), slice_from(entry->sql),
     };
-    const struct slice shown[3] = {cells[0], cells[1], cells[4]};
+    const struct slice shown[SHOWN_COUNT] = {cells[0], cells[1], cells[4], cells[6], cells[7]};
 
     return output_row(printing->output, printing->format == OUTPUT_TEXT ? shown : cells, printing->err);
 }
@@ -41,8 +42,9 @@ static bool print_markdown(struct error *err)
 
 bool segments_operators(const struct command_line *line, struct error *err)
 {
-    static const char *const columns[COLUMN_COUNT] = {"name", "kind", "where", "operand", "help", "example"};
-    static const char *const shown[3] = {"name", "kind", "help"};
+    static const char *const columns[COLUMN_COUNT] = {"name", "kind",    "where", "operand",
+                                                      "help", "example", "state", "sql"};
+    static const char *const shown[SHOWN_COUNT] = {"name", "kind", "help", "state", "sql"};
     const char *wanted = command_text(line, "format");
     struct printing printing = {.err = err};
 
@@ -53,7 +55,7 @@ bool segments_operators(const struct command_line *line, struct error *err)
         return error_hint(err, "or markdown, for the whole reference");
     }
     if (!output_begin(stdout, printing.format, printing.format == OUTPUT_TEXT ? shown : columns,
-                      printing.format == OUTPUT_TEXT ? 3 : COLUMN_COUNT, &printing.output, err)) {
+                      printing.format == OUTPUT_TEXT ? SHOWN_COUNT : COLUMN_COUNT, &printing.output, err)) {
         return false;
     }
     if (!rule_reference_each(print_entry, &printing)) {

@@ -7,6 +7,7 @@
  * runs. A state that was pruned begins at its base instead (user_state_prune.c). */
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/tally.h"
 
 #include <stdlib.h>
@@ -128,11 +129,12 @@ size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after
 
 static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
 
-static void evaluate_reference(struct evaluation *evaluation, const struct node *node, struct timeline *out)
+void evaluate_reference(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     const struct answer *answer = &evaluation->answers[node->criterion->segment_index];
     struct timeline_union sum = {.timeline = out, .first = evaluation->from, .end = INT64_MIN};
 
+    (void)marked;
     *out = (struct timeline){0};
     for (size_t i = 0; i < answer->count; i++) {
         timeline_union_add(&sum, answer->intervals[i].entered_at, answer->intervals[i].left_at, &evaluation->arena,
@@ -167,7 +169,7 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
 }
 
 /* Under an odd number of nots nothing is marked: but a second `not` inside turns marking on again. */
-static void evaluate_not(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+void evaluate_not(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     bool turned = evaluation->marking_turned;
 
@@ -177,51 +179,38 @@ static void evaluate_not(struct evaluation *evaluation, const struct node *node,
     out->initial = !out->initial;
 }
 
+void evaluate_all(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    evaluate_children(evaluation, node->children, node->child_count, true, marked, out);
+}
+
+void evaluate_any(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    evaluate_children(evaluation, node->children, node->child_count, false, marked, out);
+}
+
+void evaluate_counted(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    if (node->plan.tally.used) {
+        evaluate_tally(evaluation, node, marked, out);
+    } else {
+        evaluate_event(evaluation, node, marked, out);
+    }
+}
+
+void evaluate_nothing(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    (void)evaluation;
+    (void)node;
+    (void)marked;
+    *out = (struct timeline){0};
+}
+
 static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    bool leaf_marked = marked && !evaluation->marking_turned;
+    const struct criterion_operator *row = criterion_operator(node->criterion);
 
-    switch (node->criterion->kind) {
-    case CRITERION_EVENT:
-        if (node->plan.tally.used) {
-            evaluate_tally(evaluation, node, leaf_marked, out);
-        } else {
-            evaluate_event(evaluation, node, leaf_marked, out);
-        }
-        return;
-    case CRITERION_COMPARE:
-        evaluate_compare(evaluation, node, leaf_marked, out);
-        return;
-    case CRITERION_ABSENCE:
-        evaluate_absence(evaluation, node, leaf_marked, out);
-        return;
-    case CRITERION_SEQUENCE:
-        evaluate_sequence(evaluation, node, leaf_marked, out);
-        return;
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        evaluate_trait(evaluation, node, out);
-        return;
-    case CRITERION_SEGMENT:
-        evaluate_reference(evaluation, node, out);
-        return;
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-        evaluate_children(evaluation, node->children, node->child_count, node->criterion->kind == CRITERION_ALL, marked,
-                          out);
-        return;
-    case CRITERION_NOT:
-        evaluate_not(evaluation, node, marked, out);
-        return;
-    case CRITERION_PERCENTILE:
-        evaluate_percentile(evaluation, node, out);
-        return;
-    case CRITERION_NONE:
-    default:
-        *out = (struct timeline){0};
-        return;
-    }
+    row->evaluate(evaluation, node, marked && (row->combines || !evaluation->marking_turned), out);
 }
 
 /* ---- lifetime ---- */

@@ -2,6 +2,7 @@
 #ifndef MUSTER_DOMAIN_EVALUATION_PARTS_H
 #define MUSTER_DOMAIN_EVALUATION_PARTS_H
 
+#include "common/domain/rule_operators.h"
 #include "common/domain/ruleset_needs.h"
 #include "common/domain/timeline.h"
 #include "common/domain/user_log.h"
@@ -116,13 +117,18 @@ int64_t window_begun_ms(const struct measure_plan *plan, int64_t at_ms);
 int64_t window_reach_ms(const struct rule_window *window);
 
 /* Each gives the truth of one criterion from F on; `marked`: its qualifying marks are wanted. */
-void evaluate_event(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
-void evaluate_compare(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
-void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
-void evaluate_sequence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
-void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out);
-/* The same truth at all times: that of evaluation->at. */
-void evaluate_percentile(struct evaluation *evaluation, const struct node *node, struct timeline *out);
+criterion_evaluate evaluate_counted; /* by a tally, where its plan has one */
+criterion_evaluate evaluate_event;
+criterion_evaluate evaluate_compare;
+criterion_evaluate evaluate_absence;
+criterion_evaluate evaluate_sequence;
+criterion_evaluate evaluate_trait;
+criterion_evaluate evaluate_reference;
+criterion_evaluate evaluate_all;
+criterion_evaluate evaluate_any;
+criterion_evaluate evaluate_not;
+criterion_evaluate evaluate_percentile; /* the same truth at all times: that of evaluation->at */
+criterion_evaluate evaluate_nothing;
 
 /* The value of the node's trait after the first `count` entries; missing where none sets it. */
 struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count);

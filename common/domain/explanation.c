@@ -4,6 +4,7 @@
 #include "common/domain/decimal.h"
 #include "common/domain/explanation_parts.h"
 #include "common/domain/rule_describe.h"
+#include "common/domain/rule_operators.h"
 
 #define EXPLANATION_SIZE_MAX ((size_t)1 << 30)
 #define WORDS_SIZE_MAX ((size_t)16 << 20)
@@ -191,7 +192,7 @@ void explaining_delay(struct explaining *explaining, const struct rule_window *w
 
 static void explain_segment(struct explaining *explaining, size_t segment, struct explanation_segment *out);
 
-static void explain_reference(struct explaining *explaining, const struct node *node, struct explanation_node *out)
+void explaining_reference(struct explaining *explaining, const struct node *node, struct explanation_node *out)
 {
     struct explanation_segment *segment = explaining_allocate(explaining, 1, sizeof *segment);
 
@@ -202,83 +203,27 @@ static void explain_reference(struct explaining *explaining, const struct node *
     }
 }
 
-/* The comparison as written. */
+static void explain_children(struct explaining *explaining, const struct node *nodes, size_t count,
+                             struct explanation_node **out, size_t *out_count);
+
+void explaining_combination(struct explaining *explaining, const struct node *node, struct explanation_node *out)
+{
+    explain_children(explaining, node->children, node->child_count, &out->children, &out->child_count);
+    for (size_t i = 0; i < out->child_count; i++) {
+        out->depends_on_users = out->depends_on_users || out->children[i].depends_on_users;
+    }
+}
+
+/* The comparison as written, of a form that has one. */
 static struct slice bound_of(struct explaining *explaining, const struct criterion *criterion)
 {
     struct buffer *words = &explaining->words;
 
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        if (criterion->measure.kind == RULE_MEASURE_NONE) {
-            buffer_append_text(words, ">= 1");
-        }
-        rule_describe_comparison(words, &criterion->measure.comparison);
-        rule_describe_spans(words, &criterion->measure.durations);
-        break;
-    case CRITERION_COMPARE:
-        buffer_append_format(words, "%s ", rule_operator_name(criterion->op));
-        decimal_append(words, criterion->times_micros);
-        buffer_append_text(words, " times the right side");
-        break;
-    case CRITERION_TRAIT:
-        rule_describe_comparison(words, &criterion->comparison);
-        break;
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        rule_describe_spans(words, &criterion->durations);
-        break;
-    case CRITERION_PERCENTILE:
-        buffer_append_text(words, ">= percentile ");
-        decimal_append(words, criterion->percentile_micros);
-        break;
-    default:
-        break;
-    }
+    rule_describe_comparison(words, &criterion->measure.comparison);
+    rule_describe_spans(words, &criterion->measure.durations);
+    rule_describe_comparison(words, &criterion->comparison);
+    rule_describe_spans(words, &criterion->durations);
     return explaining_words(explaining);
-}
-
-static void explain_children(struct explaining *explaining, const struct node *nodes, size_t count,
-                             struct explanation_node **out, size_t *out_count);
-
-static void explain_form(struct explaining *explaining, const struct node *node, struct explanation_node *out)
-{
-    switch (node->criterion->kind) {
-    case CRITERION_EVENT:
-        explaining_measure(explaining, node, out);
-        return;
-    case CRITERION_COMPARE:
-        explaining_compare(explaining, node, out);
-        return;
-    case CRITERION_ABSENCE:
-        explaining_absence(explaining, node, out);
-        return;
-    case CRITERION_SEQUENCE:
-        explaining_sequence(explaining, node, out);
-        return;
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        explaining_trait(explaining, node, out);
-        return;
-    case CRITERION_SEGMENT:
-        explain_reference(explaining, node, out);
-        return;
-    case CRITERION_PERCENTILE:
-        explaining_percentile(explaining, node, out);
-        out->depends_on_users = true;
-        return;
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-    case CRITERION_NOT:
-        explain_children(explaining, node->children, node->child_count, &out->children, &out->child_count);
-        for (size_t i = 0; i < out->child_count; i++) {
-            out->depends_on_users = out->depends_on_users || out->children[i].depends_on_users;
-        }
-        return;
-    case CRITERION_NONE:
-    default:
-        return;
-    }
 }
 
 /* The first flip after the instant. */
@@ -305,7 +250,7 @@ static void explain_node(struct explaining *explaining, const struct node *node,
     rule_describe_criterion(&explaining->words, node->criterion);
     out->rule = explaining_words(explaining);
     out->bound = bound_of(explaining, node->criterion);
-    explain_form(explaining, node, out);
+    criterion_operator(node->criterion)->explain(explaining, node, out);
 }
 
 static void explain_children(struct explaining *explaining, const struct node *nodes, size_t count,

@@ -300,6 +300,9 @@ void explaining_measure(struct explaining *explaining, const struct node *node, 
     struct sweep sweep;
     struct turn turn;
 
+    if (measure->kind == RULE_MEASURE_NONE) {
+        out->bound = SLICE_LITERAL(">= 1");
+    }
     find_measure(explaining, node, &sweep, out);
     if (measure_operator(measure)->result == MEASURE_AGE) {
         next_age(explaining, node, out);
@@ -391,6 +394,10 @@ void explaining_compare(struct explaining *explaining, const struct node *node, 
     const struct criterion *criterion = node->criterion;
     struct sweep sweeps[2];
 
+    buffer_append_format(&explaining->words, "%s ", rule_operator_name(criterion->op));
+    decimal_append(&explaining->words, criterion->times_micros);
+    buffer_append_text(&explaining->words, " times the right side");
+    out->bound = explaining_words(explaining);
     out->children = explaining_allocate(explaining, 2, sizeof *out->children);
     if (out->children == NULL) {
         return;
@@ -434,6 +441,10 @@ void explaining_percentile(struct explaining *explaining, const struct node *nod
     struct percentile_place place = percentile_place(explaining->evaluation, node);
     struct sweep sweep;
 
+    out->depends_on_users = true;
+    buffer_append_text(words, ">= percentile ");
+    decimal_append(words, node->criterion->percentile_micros);
+    out->bound = explaining_words(explaining);
     find_measure(explaining, node, &sweep, out);
     out->text = (struct slice){0};
     explanation_append_number(words, &out->number);

@@ -27,13 +27,15 @@ struct explanation_event *explaining_event(struct explaining *explaining, struct
 /* Says from when an event in the window counts, where that is not at once. */
 void explaining_delay(struct explaining *explaining, const struct rule_window *window);
 
-/* Each fills what its forms find at the instant; truth and the next change are there already. */
-void explaining_measure(struct explaining *explaining, const struct node *node, struct explanation_node *out);
-void explaining_compare(struct explaining *explaining, const struct node *node, struct explanation_node *out);
-void explaining_percentile(struct explaining *explaining, const struct node *node, struct explanation_node *out);
-void explaining_absence(struct explaining *explaining, const struct node *node, struct explanation_node *out);
-void explaining_sequence(struct explaining *explaining, const struct node *node, struct explanation_node *out);
-void explaining_trait(struct explaining *explaining, const struct node *node, struct explanation_node *out);
+/* Each fills what its form finds at the instant; truth, next change and bound are there already. */
+criterion_explain explaining_measure;
+criterion_explain explaining_compare;
+criterion_explain explaining_percentile;
+criterion_explain explaining_absence;
+criterion_explain explaining_sequence;
+criterion_explain explaining_trait;
+criterion_explain explaining_reference;
+criterion_explain explaining_combination;
 
 /* A value as JSON has it, but control characters left to the writer; "missing" where there is none. */
 void explanation_append_value(struct buffer *out, const struct value *value);

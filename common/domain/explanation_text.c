@@ -4,6 +4,7 @@
 #include "common/base/output.h"
 #include "common/domain/decimal.h"
 #include "common/domain/explanation_parts.h"
+#include "common/domain/rule_operators.h"
 
 #define TICK "\xe2\x9c\x93"  /* U+2713 */
 #define CROSS "\xe2\x9c\x97" /* U+2717 */
@@ -125,19 +126,11 @@ static void say_head(struct buffer *out, const struct explanation_node *node, si
     if (!node->side) {
         buffer_append_text(out, node->holds ? TICK " " : CROSS " ");
     }
-    switch (node->criterion->kind) {
-    case CRITERION_ALL:
-        buffer_append_text(out, "all of");
-        break;
-    case CRITERION_ANY:
-        buffer_append_text(out, "any of");
-        break;
-    case CRITERION_NOT:
-        buffer_append_text(out, "not");
-        break;
-    default:
+    if (criterion_operator(node->criterion)->combines) {
+        buffer_append_text(out, criterion_kind_name(node->criterion->kind));
+        buffer_append_text(out, node->criterion->kind == CRITERION_NOT ? "" : " of");
+    } else {
         say(out, node->rule);
-        break;
     }
     buffer_append_char(out, '\n');
 }
@@ -164,10 +157,7 @@ static void say_change(struct buffer *out, const struct explanation_node *node, 
 
 static bool is_leaf(const struct explanation_node *node)
 {
-    enum criterion_kind kind = node->criterion->kind;
-
-    return !node->side && kind != CRITERION_ALL && kind != CRITERION_ANY && kind != CRITERION_NOT &&
-           kind != CRITERION_SEGMENT;
+    return !node->side && node->segment == NULL && !criterion_operator(node->criterion)->combines;
 }
 
 static void say_node(struct buffer *out, const struct explanation_node *node, size_t depth)

@@ -215,12 +215,13 @@ void evaluation_ranks(struct evaluation *evaluation, const struct ranks *ranks)
     evaluation->ranks = ranks;
 }
 
-void evaluate_percentile(struct evaluation *evaluation, const struct node *node, struct timeline *out)
+void evaluate_percentile(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     const struct ranks *ranks = evaluation->ranks;
     struct standing standing;
     uint32_t group;
 
+    (void)marked;
     *out = (struct timeline){0};
     if (ranks == NULL || ranks->thresholds == NULL) {
         evaluation->unranked = true;

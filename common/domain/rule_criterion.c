@@ -1,5 +1,6 @@
 /* Criteria (segment-language, section 5). Which form an object is, its first key decides; one form is one table. */
 #include "common/base/nearest.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/rule_reader.h"
 
 #define SELECTOR offsetof(struct criterion, selector)
@@ -67,7 +68,7 @@ static const struct rule_key event_keys[] = {
     {.name = "earliest", .read = rule_key_measure, .offset = MEASURE},
     {.name = NULL},
 };
-static const struct rule_form event_form = {.name = "event", .what = "an event criterion", .keys = event_keys};
+const struct rule_form rule_form_event = {.name = "event", .what = "an event criterion", .keys = event_keys};
 
 static const struct rule_key operand_keys[] = {
     SELECTOR_KEYS,
@@ -96,9 +97,9 @@ static const struct rule_key absence_keys[] = {
     WINDOW_KEYS,
     {.name = NULL},
 };
-static const struct rule_form absence_form = {.name = "notFollowedBy",
-                                              .what = "a notFollowedBy criterion",
-                                              .keys = absence_keys};
+const struct rule_form rule_form_absence = {.name = "notFollowedBy",
+                                            .what = "a notFollowedBy criterion",
+                                            .keys = absence_keys};
 
 static const struct rule_key condition_keys[] = {
     SELECTOR_KEYS,
@@ -114,9 +115,9 @@ static const struct rule_key condition_keys[] = {
     {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
     {.name = NULL},
 };
-static const struct rule_form condition_form = {.name = "condition",
-                                                .what = "a criterion with a condition",
-                                                .keys = condition_keys};
+const struct rule_form rule_form_condition = {.name = "condition",
+                                              .what = "a criterion with a condition",
+                                              .keys = condition_keys};
 
 static const struct rule_key sequence_keys[] = {
     {.name = "sequence",
@@ -128,15 +129,13 @@ static const struct rule_key sequence_keys[] = {
     WINDOW_KEYS,
     {.name = NULL},
 };
-static const struct rule_form sequence_form = {.name = "sequence",
-                                               .what = "a sequence criterion",
-                                               .keys = sequence_keys};
+const struct rule_form rule_form_sequence = {.name = "sequence", .what = "a sequence criterion", .keys = sequence_keys};
 
 static const struct rule_key compare_keys[] = {
     {.name = "compare", .help = "Two measures and how they compare.", .read = read_compare, .required = true},
     {.name = NULL},
 };
-static const struct rule_form compare_form = {.name = "compare", .what = "a compare criterion", .keys = compare_keys};
+const struct rule_form rule_form_compare = {.name = "compare", .what = "a compare criterion", .keys = compare_keys};
 
 static const struct rule_key comparison_keys[] = {
     {.name = "left",
@@ -169,7 +168,7 @@ static const struct rule_form comparison_form = {.name = "comparison",
     }
 
 static const struct rule_key trait_keys[] = {TRAIT_KEY, {.name = NULL}};
-static const struct rule_form trait_form = {
+const struct rule_form rule_form_trait = {
     .name = "trait",
     .what = "a trait criterion",
     .keys = trait_keys,
@@ -183,14 +182,14 @@ static const struct rule_key age_keys[] = {
      .read = read_trait_span,
      .required = true},
     {.name = NULL}};
-static const struct rule_form age_form = {.name = "age", .what = "a trait's age criterion", .keys = age_keys};
+const struct rule_form rule_form_age = {.name = "age", .what = "a trait's age criterion", .keys = age_keys};
 static const struct rule_key until_keys[] = {TRAIT_KEY,
                                              {.name = "until",
                                               .help = "How far ahead the instant is that the trait holds.",
                                               .read = read_trait_span,
                                               .required = true},
                                              {.name = NULL}};
-static const struct rule_form until_form = {.name = "until", .what = "a trait's until criterion", .keys = until_keys};
+const struct rule_form rule_form_until = {.name = "until", .what = "a trait's until criterion", .keys = until_keys};
 
 static const struct rule_key no_keys[] = {{.name = NULL}};
 static const struct rule_form age_spans_form = {.name = "ages",
@@ -207,17 +206,17 @@ static const struct rule_key segment_keys[] = {{.name = "segment",
                                                 .read = read_segment,
                                                 .required = true},
                                                {.name = NULL}};
-static const struct rule_form segment_form = {.name = "segment", .what = "a segment criterion", .keys = segment_keys};
+const struct rule_form rule_form_segment = {.name = "segment", .what = "a segment criterion", .keys = segment_keys};
 static const struct rule_key all_keys[] = {
     {.name = "all", .help = "Criteria that must all hold.", .read = read_children, .required = true}, {.name = NULL}};
-static const struct rule_form all_form = {.name = "all", .what = "an all criterion", .keys = all_keys};
+const struct rule_form rule_form_all = {.name = "all", .what = "an all criterion", .keys = all_keys};
 static const struct rule_key any_keys[] = {
     {.name = "any", .help = "Criteria of which one must hold.", .read = read_children, .required = true},
     {.name = NULL}};
-static const struct rule_form any_form = {.name = "any", .what = "an any criterion", .keys = any_keys};
+const struct rule_form rule_form_any = {.name = "any", .what = "an any criterion", .keys = any_keys};
 static const struct rule_key not_keys[] = {
     {.name = "not", .help = "A criterion that must not hold.", .read = read_child, .required = true}, {.name = NULL}};
-static const struct rule_form not_form = {.name = "not", .what = "a not criterion", .keys = not_keys};
+const struct rule_form rule_form_not = {.name = "not", .what = "a not criterion", .keys = not_keys};
 
 static const struct rule_key percentile_keys[] = {
     {.name = "percentile",
@@ -234,119 +233,18 @@ static const struct rule_key percentile_keys[] = {
      .offset = offsetof(struct criterion, trait)},
     {.name = NULL},
 };
-static const struct rule_form percentile_form = {.name = "percentile",
-                                                 .what = "a percentile criterion",
-                                                 .keys = percentile_keys};
+const struct rule_form rule_form_percentile = {.name = "percentile",
+                                               .what = "a percentile criterion",
+                                               .keys = percentile_keys};
 
 const struct rule_form *const rule_forms_criterion[] = {
-    &event_form,      &operand_form, &absence_form, &condition_form, &sequence_form,   &compare_form,
-    &comparison_form, &trait_form,   &age_form,     &until_form,     &age_spans_form,  &until_spans_form,
-    &segment_form,    &all_form,     &any_form,     &not_form,       &percentile_form, NULL,
+    &rule_form_event,     &operand_form,         &rule_form_absence,
+    &rule_form_condition, &rule_form_sequence,   &rule_form_compare,
+    &comparison_form,     &rule_form_trait,      &rule_form_age,
+    &rule_form_until,     &age_spans_form,       &until_spans_form,
+    &rule_form_segment,   &rule_form_all,        &rule_form_any,
+    &rule_form_not,       &rule_form_percentile, NULL,
 };
-
-/* The first row whose keys are all there is the form; a criterion has one of the heads only. */
-struct form_row {
-    const char *head;
-    const char *mark; /* a second key that tells forms of one head apart; NULL: none */
-    const struct rule_form *form;
-    enum criterion_kind kind;
-    struct rule_help row;
-};
-
-static const struct form_row form_rows[] = {
-    {"event",
-     "notFollowedBy",
-     &absence_form,
-     CRITERION_ABSENCE,
-     {"An event that another has not followed within a time.",
-      "{\"event\": \"trial_started\", \"notFollowedBy\": {\"event\": \"subscribed\"}, \"within\": \"14d\", \"same\": "
-      "[\"product\"]}"}},
-    {"event",
-     "condition",
-     &condition_form,
-     CRITERION_ABSENCE,
-     {"The short form of the same: no such event since, however late.",
-      "{\"event\": \"add_to_cart\", \"window\": \"30m\", \"condition\": \"no_purchase_after\"}"}},
-    {"event",
-     NULL,
-     &event_form,
-     CRITERION_EVENT,
-     {"Events of these names that count now: at least one, or as their measure says.",
-      "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"=\": \"shoes\"}], \"window\": \"30d\", "
-      "\"count\": {\">=\": 3}}"}},
-    {"compare",
-     NULL,
-     &compare_form,
-     CRITERION_COMPARE,
-     {"One measure against a multiple of another.",
-      "{\"compare\": {\"left\": {\"event\": \"purchase\", \"window\": \"30d\", \"sum\": {\"property\": \"amount\"}}, "
-      "\"op\": \">\", \"right\": {\"event\": \"purchase\", \"window\": \"30d\", \"offset\": \"30d\", \"sum\": "
-      "{\"property\": \"amount\"}}, \"times\": 2}}"}},
-    {"sequence",
-     NULL,
-     &sequence_form,
-     CRITERION_SEQUENCE,
-     {"Events one after the other within a time.",
-      "{\"sequence\": [{\"event\": \"search\"}, {\"event\": \"add_to_cart\"}, {\"event\": \"purchase\"}], \"within\": "
-      "\"1h\", \"window\": \"7d\"}"}},
-    {"trait",
-     "age",
-     &age_form,
-     CRITERION_TRAIT_AGE,
-     {"How long ago a trait's instant is; false where it lies ahead.",
-      "{\"trait\": \"born\", \"age\": {\">=\": \"18y\"}}"}},
-    {"trait",
-     "until",
-     &until_form,
-     CRITERION_TRAIT_UNTIL,
-     {"How far ahead a trait's instant is; false once it is past.",
-      "{\"trait\": \"contract_ends\", \"until\": {\"<=\": \"30d\"}}"}},
-    {"trait",
-     NULL,
-     &trait_form,
-     CRITERION_TRAIT,
-     {"The value that a trait has now.", "{\"trait\": \"tier\", \"in\": [\"gold\", \"platinum\"]}"}},
-    {"segment",
-     NULL,
-     &segment_form,
-     CRITERION_SEGMENT,
-     {"Membership of another segment, before consent.", "{\"segment\": \"high_value\"}"}},
-    {"all",
-     NULL,
-     &all_form,
-     CRITERION_ALL,
-     {"All of them hold.", "{\"all\": [{\"event\": \"visit\"}, {\"event\": \"purchase\"}]}"}},
-    {"any",
-     NULL,
-     &any_form,
-     CRITERION_ANY,
-     {"One of them holds, or several.",
-      "{\"any\": [{\"event\": \"visit\", \"window\": \"7d\"}, {\"event\": \"purchase\", \"window\": \"30d\"}]}"}},
-    {"not",
-     NULL,
-     &not_form,
-     CRITERION_NOT,
-     {"It does not hold.", "{\"not\": {\"event\": \"login\", \"window\": \"30d\"}}"}},
-    {"percentile",
-     NULL,
-     &percentile_form,
-     CRITERION_PERCENTILE,
-     {"Among the users with the greatest values. Needs \"evaluation\": \"batch\".",
-      "{\"percentile\": 90, \"of\": {\"event\": \"purchase\", \"window\": \"90d\", \"sum\": {\"property\": "
-      "\"amount\"}}, \"by\": \"country\"}"}},
-};
-
-const struct rule_help *rule_criterion_help(size_t index, const char **name, const struct rule_form **form)
-{
-    const struct form_row *row = &form_rows[index];
-
-    if (index >= sizeof(form_rows) / sizeof(form_rows[0])) {
-        return NULL;
-    }
-    *name = row->mark != NULL ? row->mark : row->head;
-    *form = row->form;
-    return &row->row;
-}
 
 static bool has(const struct rule_reader *reader, int32_t token, const char *key)
 {
@@ -363,8 +261,8 @@ static void suggest_head(struct rule_reader *reader, int32_t token)
         struct nearest nearest;
 
         nearest_begin(&nearest, json_raw(document, member));
-        for (size_t k = 0; k < sizeof(form_rows) / sizeof(form_rows[0]); k++) {
-            nearest_offer(&nearest, form_rows[k].head);
+        for (size_t kind = 1; kind < CRITERION_OPERATOR_COUNT; kind++) {
+            nearest_offer(&nearest, criterion_operators[kind].form.head);
         }
         if (nearest.name != NULL) {
             reader->culprit = member;
@@ -375,26 +273,40 @@ static void suggest_head(struct rule_reader *reader, int32_t token)
     }
 }
 
-static bool choose_form(struct rule_reader *reader, int32_t token, const struct rule_place *place,
-                        const struct form_row **out)
+/* Takes the form where its keys are there: one with a second key before one without. False where an object of another
+ * head was taken already. */
+static bool take_form(struct rule_reader *reader, int32_t token, const struct criterion_form *form,
+                      const struct criterion_form **chosen)
 {
-    const struct form_row *chosen = NULL;
+    if (form->form == NULL || !has(reader, token, form->head)) {
+        return true;
+    }
+    if (*chosen != NULL && strcmp((*chosen)->head, form->head) != 0) {
+        return false;
+    }
+    if (has(reader, token, form->mark) && (*chosen == NULL || ((*chosen)->mark == NULL && form->mark != NULL))) {
+        *chosen = form;
+    }
+    return true;
+}
+
+static bool choose_form(struct rule_reader *reader, int32_t token, const struct rule_place *place,
+                        enum criterion_kind *kind, const struct criterion_form **out)
+{
+    const struct criterion_form *chosen = NULL;
 
     if (rule_type(reader, token) != JSON_OBJECT) {
         return rule_expected(reader, place, token, "a criterion (an object)");
     }
-    for (size_t i = 0; i < sizeof(form_rows) / sizeof(form_rows[0]); i++) {
-        const struct form_row *row = &form_rows[i];
+    for (size_t i = 1; i < CRITERION_OPERATOR_COUNT; i++) {
+        const struct criterion_operator *row = &criterion_operators[i];
+        const struct criterion_form *before = chosen;
 
-        if (!has(reader, token, row->head)) {
-            continue;
+        if (!take_form(reader, token, &row->form, &chosen) || !take_form(reader, token, &row->shorthand, &chosen)) {
+            return rule_fail(reader, place, "a criterion cannot have both \"%s\" and \"%s\"", chosen->head,
+                             row->form.head);
         }
-        if (chosen != NULL && strcmp(chosen->head, row->head) != 0) {
-            return rule_fail(reader, place, "a criterion cannot have both \"%s\" and \"%s\"", chosen->head, row->head);
-        }
-        if (chosen == NULL && has(reader, token, row->mark)) {
-            chosen = row;
-        }
+        *kind = chosen == before ? *kind : (enum criterion_kind)i;
     }
     if (chosen == NULL) {
         suggest_head(reader, token);
@@ -409,16 +321,15 @@ static bool choose_form(struct rule_reader *reader, int32_t token, const struct 
 static bool read_criterion(struct rule_reader *reader, int32_t token, const struct rule_place *place, void *element)
 {
     struct criterion *criterion = element;
-    const struct form_row *row = NULL;
+    const struct criterion_form *form = NULL;
     struct slice json_path;
 
     if (!rule_place_text(reader, place, true, &json_path)) {
         return false;
     }
     criterion->json_path = json_path;
-    if (choose_form(reader, token, place, &row)) {
-        criterion->kind = row->kind;
-        if (rule_read_object(reader, token, place, row->form, criterion) &&
+    if (choose_form(reader, token, place, &criterion->kind, &form)) {
+        if (rule_read_object(reader, token, place, form->form, criterion) &&
             rule_finish_window(reader, place, &criterion->window)) {
             return true;
         }

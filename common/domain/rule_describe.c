@@ -1,6 +1,7 @@
 #include "common/domain/rule_describe.h"
 
 #include "common/base/duration.h"
+#include "common/domain/criterion_parts.h"
 #include "common/domain/decimal.h"
 
 static void append_value(struct buffer *out, const struct value *value)
@@ -134,7 +135,7 @@ static void append_measured_events(struct buffer *out, const struct criterion *c
     append_window(out, &criterion->window);
 }
 
-static void append_event(struct buffer *out, const struct criterion *criterion)
+void describe_event(struct buffer *out, const struct criterion *criterion)
 {
     append_measured_events(out, criterion);
     if (criterion->measure.comparison.term_count > 0) {
@@ -159,7 +160,7 @@ static void append_within(struct buffer *out, const struct criterion *criterion)
     append_window(out, &criterion->window);
 }
 
-static void append_compare(struct buffer *out, const struct criterion *criterion)
+void describe_compare(struct buffer *out, const struct criterion *criterion)
 {
     if (criterion->left != NULL) {
         append_measured_events(out, criterion->left);
@@ -189,70 +190,82 @@ static void append_trait(struct buffer *out, const char *head, const struct crit
     buffer_append_text(out, head);
     buffer_append_slice(out, criterion->trait.text);
     buffer_append_char(out, ' ');
-    if (criterion->kind == CRITERION_TRAIT) {
-        rule_describe_comparison(out, &criterion->comparison);
-    } else {
-        rule_describe_spans(out, &criterion->durations);
+    rule_describe_comparison(out, &criterion->comparison);
+    rule_describe_spans(out, &criterion->durations);
+}
+
+void describe_absence(struct buffer *out, const struct criterion *criterion)
+{
+    rule_describe_selector(out, &criterion->selector);
+    buffer_append_text(out, " not followed by ");
+    rule_describe_selector(out, &criterion->followed_by);
+    append_within(out, criterion);
+}
+
+void describe_sequence(struct buffer *out, const struct criterion *criterion)
+{
+    for (size_t i = 0; i < criterion->step_count; i++) {
+        buffer_append_text(out, i > 0 ? ", then " : "");
+        rule_describe_selector(out, &criterion->steps[i]);
     }
+    append_within(out, criterion);
+}
+
+void describe_trait(struct buffer *out, const struct criterion *criterion)
+{
+    append_trait(out, "trait ", criterion);
+}
+
+void describe_age(struct buffer *out, const struct criterion *criterion)
+{
+    append_trait(out, "age of trait ", criterion);
+}
+
+void describe_until(struct buffer *out, const struct criterion *criterion)
+{
+    append_trait(out, "time until trait ", criterion);
+}
+
+void describe_reference(struct buffer *out, const struct criterion *criterion)
+{
+    buffer_append_text(out, "member of ");
+    buffer_append_slice(out, criterion->segment_id);
+}
+
+void describe_all(struct buffer *out, const struct criterion *criterion)
+{
+    append_children(out, "all of (", criterion);
+}
+
+void describe_any(struct buffer *out, const struct criterion *criterion)
+{
+    append_children(out, "any of (", criterion);
+}
+
+void describe_not(struct buffer *out, const struct criterion *criterion)
+{
+    append_children(out, "not (", criterion);
+}
+
+void describe_percentile(struct buffer *out, const struct criterion *criterion)
+{
+    buffer_append_text(out, "at or above percentile ");
+    decimal_append(out, criterion->percentile_micros);
+    buffer_append_text(out, " of ");
+    append_measured_events(out, criterion);
+    if (criterion->trait.key_count > 0) {
+        buffer_append_text(out, " by ");
+        buffer_append_slice(out, criterion->trait.text);
+    }
+}
+
+void describe_nothing(struct buffer *out, const struct criterion *criterion)
+{
+    (void)criterion;
+    buffer_append_text(out, "none");
 }
 
 void rule_describe_criterion(struct buffer *out, const struct criterion *criterion)
 {
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        append_event(out, criterion);
-        break;
-    case CRITERION_COMPARE:
-        append_compare(out, criterion);
-        break;
-    case CRITERION_ABSENCE:
-        rule_describe_selector(out, &criterion->selector);
-        buffer_append_text(out, " not followed by ");
-        rule_describe_selector(out, &criterion->followed_by);
-        append_within(out, criterion);
-        break;
-    case CRITERION_SEQUENCE:
-        for (size_t i = 0; i < criterion->step_count; i++) {
-            buffer_append_text(out, i > 0 ? ", then " : "");
-            rule_describe_selector(out, &criterion->steps[i]);
-        }
-        append_within(out, criterion);
-        break;
-    case CRITERION_TRAIT:
-        append_trait(out, "trait ", criterion);
-        break;
-    case CRITERION_TRAIT_AGE:
-        append_trait(out, "age of trait ", criterion);
-        break;
-    case CRITERION_TRAIT_UNTIL:
-        append_trait(out, "time until trait ", criterion);
-        break;
-    case CRITERION_SEGMENT:
-        buffer_append_text(out, "member of ");
-        buffer_append_slice(out, criterion->segment_id);
-        break;
-    case CRITERION_ALL:
-        append_children(out, "all of (", criterion);
-        break;
-    case CRITERION_ANY:
-        append_children(out, "any of (", criterion);
-        break;
-    case CRITERION_NOT:
-        append_children(out, "not (", criterion);
-        break;
-    case CRITERION_PERCENTILE:
-        buffer_append_text(out, "at or above percentile ");
-        decimal_append(out, criterion->percentile_micros);
-        buffer_append_text(out, " of ");
-        append_measured_events(out, criterion);
-        if (criterion->trait.key_count > 0) {
-            buffer_append_text(out, " by ");
-            buffer_append_slice(out, criterion->trait.text);
-        }
-        break;
-    case CRITERION_NONE:
-    default:
-        buffer_append_text(out, "none");
-        break;
-    }
+    criterion_operator(criterion)->describe(out, criterion);
 }

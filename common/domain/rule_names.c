@@ -13,22 +13,6 @@ static const char *const period_names[] = {
     [RULE_MONTH] = "month",      [RULE_QUARTER] = "quarter", [RULE_YEAR] = "year",
 };
 
-static const char *const criterion_names[] = {
-    [CRITERION_NONE] = "none",
-    [CRITERION_EVENT] = "event",
-    [CRITERION_COMPARE] = "compare",
-    [CRITERION_ABSENCE] = "notFollowedBy",
-    [CRITERION_SEQUENCE] = "sequence",
-    [CRITERION_TRAIT] = "trait",
-    [CRITERION_TRAIT_AGE] = "age",
-    [CRITERION_TRAIT_UNTIL] = "until",
-    [CRITERION_SEGMENT] = "segment",
-    [CRITERION_ALL] = "all",
-    [CRITERION_ANY] = "any",
-    [CRITERION_NOT] = "not",
-    [CRITERION_PERCENTILE] = "percentile",
-};
-
 static const char *const basis_names[] = {
     [BASIS_NONE] = "none",
     [BASIS_CONSENT] = "consent",
@@ -92,7 +76,7 @@ const char *rule_period_name(enum rule_period period)
 
 const char *criterion_kind_name(enum criterion_kind kind)
 {
-    return name_at(criterion_names, COUNT_OF(criterion_names), (size_t)kind);
+    return criterion_operators[(size_t)kind < CRITERION_OPERATOR_COUNT ? kind : CRITERION_NONE].form.text.name;
 }
 
 const char *lawful_basis_name(enum lawful_basis basis)

@@ -11,12 +11,22 @@
 
 struct base_summary;
 struct buffer;
+struct compiler;
+struct evaluation;
+struct explaining;
+struct explanation_node;
 struct keeper;
 struct measure_plan;
+struct needs_list;
+struct node;
 struct rule_form;
 struct rule_sql;
+struct ruleset;
+struct sense;
+struct sql_name;
 struct summary;
 struct sweep;
+struct timeline;
 
 /* What every row has. All text is static. */
 struct operator_text {
@@ -136,6 +146,59 @@ extern const struct measure_operator measure_operators[MEASURE_OPERATOR_COUNT];
 static inline const struct measure_operator *measure_operator(const struct rule_measure *measure)
 {
     return &measure_operators[measure->kind];
+}
+
+/* ---- criteria ---- */
+
+/* How a form is told from the others: by its first key, and a second one where forms share the first. */
+struct criterion_form {
+    struct operator_text text;
+    const char *head;
+    const char *mark; /* NULL: none */
+    const struct rule_form *form;
+};
+
+typedef bool criterion_compile(struct compiler *compiler, const struct criterion *criterion, struct node *node);
+/* Its truth from F on; `marked`: qualifying marks are wanted. */
+typedef void criterion_evaluate(struct evaluation *evaluation, const struct node *node, bool marked,
+                                struct timeline *out);
+/* Marks the entries of a final past that can still decide it. */
+typedef void criterion_keep(struct keeper *keeper, const struct node *node);
+/* Adds what must have happened for it to hold; false where nothing must. */
+typedef bool criterion_needs(struct needs_list *list, const struct node *node);
+typedef bool criterion_sql(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out);
+typedef void criterion_describe(struct buffer *out, const struct criterion *criterion);
+typedef void criterion_explain(struct explaining *explaining, const struct node *node, struct explanation_node *out);
+typedef bool criterion_test(const struct criterion *criterion);
+/* Whether it may be `wanted` for a user without any event in reach. */
+typedef bool criterion_empty(const struct criterion *criterion, bool wanted);
+typedef int64_t criterion_reach(const struct ruleset *ruleset, const struct criterion *criterion);
+
+struct criterion_operator {
+    struct criterion_form form;
+    struct criterion_form shorthand; /* form NULL: none */
+    bool combines;                   /* other criteria: marks are theirs */
+    criterion_describe *describe;
+    /* Whether it can hold at all, whether always: rule_sense.h. NULL: that depends. */
+    enum rule_truth (*judge)(struct sense *sense, const struct criterion *criterion);
+    criterion_compile *compile;
+    criterion_test *sums_up; /* its past can be summed up; NULL: never */
+    criterion_evaluate *evaluate;
+    criterion_empty *empty; /* NULL: always may */
+    criterion_reach *reach; /* ruleset_reach.h; NULL: unlimited */
+    criterion_needs *needs; /* NULL: nothing */
+    criterion_keep *keep;   /* NULL: what the criteria below need */
+    criterion_explain *explain;
+    criterion_sql *write_sql;
+};
+
+enum { CRITERION_OPERATOR_COUNT = CRITERION_PERCENTILE + 1 };
+/* By enum criterion_kind; the first row is a criterion that could not be read. */
+extern const struct criterion_operator criterion_operators[CRITERION_OPERATOR_COUNT];
+
+static inline const struct criterion_operator *criterion_operator(const struct criterion *criterion)
+{
+    return &criterion_operators[criterion->kind];
 }
 
 #endif

@@ -63,7 +63,20 @@ struct rule_form {
     size_t comparison_offset; /* of struct rule_comparison or rule_span_comparison in the target */
 };
 
-/* The forms that the tables of operators name (rule_event.c). */
+/* The forms that the tables of operators name (rule_criterion.c, rule_event.c). */
+extern const struct rule_form rule_form_event;
+extern const struct rule_form rule_form_absence;
+extern const struct rule_form rule_form_condition;
+extern const struct rule_form rule_form_sequence;
+extern const struct rule_form rule_form_compare;
+extern const struct rule_form rule_form_trait;
+extern const struct rule_form rule_form_age;
+extern const struct rule_form rule_form_until;
+extern const struct rule_form rule_form_segment;
+extern const struct rule_form rule_form_all;
+extern const struct rule_form rule_form_any;
+extern const struct rule_form rule_form_not;
+extern const struct rule_form rule_form_percentile;
 extern const struct rule_form rule_form_count;
 extern const struct rule_form rule_form_number;
 extern const struct rule_form rule_form_distinct;
@@ -80,17 +93,8 @@ extern const struct rule_form *const rule_forms_definition[];
 /* Whether the operator may stand in a comparison of that kind. */
 bool rule_operands_take(enum rule_operands operands, enum rule_operator op);
 
-/* ---- what the reference says: the rows that the parser reads by ---- */
-
-struct rule_help {
-    const char *help;    /* one sentence */
-    const char *example; /* a whole criterion */
-};
-
 /* What a comparison of values takes behind the operator. */
 const char *rule_operand_text(enum rule_operator op);
-/* The criterion forms one by one, NULL behind the last; `name` is the key that tells the form. */
-const struct rule_help *rule_criterion_help(size_t index, const char **name, const struct rule_form **form);
 
 /* ---- errors: each sets reader->err and returns false ---- */
 

@@ -40,17 +40,32 @@ static void append_once(struct buffer *out, const char *text)
     buffer_append_text(out, text);
 }
 
-static bool visit_criteria(rule_entry_visit *visit, void *context)
+static void take_text(struct rule_entry *entry, const struct operator_text *text)
+{
+    entry->name = text->name;
+    entry->help = text->help;
+    entry->example = text->example;
+    entry->state = text->state;
+    entry->sql = text->sql;
+}
+
+static bool visit_form(rule_entry_visit *visit, void *context, const struct criterion_form *form)
 {
     struct rule_entry entry = {.kind = RULE_ENTRY_CRITERION, .place = "criteria, exclude, all, any, not"};
-    const struct rule_form *form = NULL;
-    const struct rule_help *help;
 
-    for (size_t i = 0; (help = rule_criterion_help(i, &entry.name, &form)) != NULL; i++) {
-        entry.operand = form->what;
-        entry.help = help->help;
-        entry.example = help->example;
-        if (!visit(context, &entry)) {
+    if (form->form == NULL) {
+        return true;
+    }
+    take_text(&entry, &form->text);
+    entry.operand = form->form->what;
+    return visit(context, &entry);
+}
+
+static bool visit_criteria(rule_entry_visit *visit, void *context)
+{
+    for (size_t kind = 1; kind < CRITERION_OPERATOR_COUNT; kind++) {
+        if (!visit_form(visit, context, &criterion_operators[kind].form) ||
+            !visit_form(visit, context, &criterion_operators[kind].shorthand)) {
             return false;
         }
     }
@@ -64,11 +79,9 @@ static bool visit_measures(rule_entry_visit *visit, void *context)
     for (size_t kind = 1; kind < MEASURE_OPERATOR_COUNT; kind++) {
         const struct measure_operator *row = &measure_operators[kind];
 
-        entry.name = row->text.name;
+        take_text(&entry, &row->text);
         entry.place = row->operand != NULL ? "event criteria, compare, percentile" : "event criteria";
         entry.operand = operands_text(row->form->operands);
-        entry.help = row->text.help;
-        entry.example = row->text.example;
         if (!visit(context, &entry)) {
             return false;
         }
@@ -92,11 +105,9 @@ static bool visit_comparisons(rule_entry_visit *visit, void *context)
         if (rule_operands_take(RULE_OPERANDS_SPANS, (enum rule_operator)op)) {
             append_once(&place, "durations (first, last, age, until)");
         }
-        entry.name = comparison_operators[op].text.name;
+        take_text(&entry, &comparison_operators[op].text);
         entry.operand = rule_operand_text((enum rule_operator)op);
         entry.place = buffer_text(&place);
-        entry.help = comparison_operators[op].text.help;
-        entry.example = comparison_operators[op].text.example;
         go_on = visit(context, &entry);
     }
     buffer_clear(&place);
@@ -146,6 +157,29 @@ static bool visit_row(void *context, const struct rule_entry *entry)
     append_cell(out, entry->example);
     buffer_append_text(out, "` |\n");
     return true;
+}
+
+/* What it costs and becomes: comparisons keep nothing of their own. */
+static bool visit_cost(void *context, const struct rule_entry *entry)
+{
+    struct markdown *markdown = context;
+
+    if (entry->kind == markdown->kind) {
+        buffer_append_format(markdown->out, "| `%s` | ", entry->name);
+        append_cell(markdown->out, entry->state);
+        buffer_append_text(markdown->out, " | ");
+        append_cell(markdown->out, entry->sql);
+        buffer_append_text(markdown->out, " |\n");
+    }
+    return true;
+}
+
+static void append_costs(struct buffer *out, enum rule_entry_kind kind)
+{
+    struct markdown markdown = {.out = out, .kind = kind};
+
+    buffer_append_format(out, "\n| %s | keeps per user | in SQL |\n|---|---|---|\n", rule_entry_kind_name(kind));
+    (void)rule_reference_each(visit_cost, &markdown);
 }
 
 static void append_section(struct buffer *out, enum rule_entry_kind kind, const char *head)
@@ -244,6 +278,14 @@ void rule_reference_markdown(struct buffer *out)
         "\n## Comparisons\n\nAll operators of a comparison must hold. Between types, and for a missing value, "
         "all are false but `exists`,\nand `!=` and `notIn` for an existing value of another type.\n\n"
         "| operator | meaning | operand for values | compares | example |\n|---|---|---|---|---|\n");
+    buffer_append_text(
+        out, "\n## State and SQL\n\n"
+             "What a user's state keeps for each once everything up to a final instant is taken in, beside the\n"
+             "message ids that copies are known by (`muster segments cost` adds it up), and how\n"
+             "`muster segments sql` says it.\n");
+    append_costs(out, RULE_ENTRY_CRITERION);
+    append_costs(out, RULE_ENTRY_MEASURE);
+    append_costs(out, RULE_ENTRY_COMPARISON);
     append_forms(out, "\n## The document\n", rule_forms_definition);
     append_forms(out, "\n## Objects of criteria\n", rule_forms_criterion);
     append_forms(out, "\n## Objects of events, windows and measures\n", rule_forms_event);

@@ -16,6 +16,8 @@ struct rule_entry {
     const char *operand; /* what it takes */
     const char *help;
     const char *example; /* a whole criterion */
+    const char *state;   /* what a user's state keeps for it */
+    const char *sql;     /* how a query says it, and where it is refused */
 };
 
 /* "criterion", "measure", "comparison"; "none" for 0. */

@@ -2,6 +2,7 @@
  * it stands; what follows from it further up is not said again, but for segments that can have no member. */
 #include "common/domain/rule_sense.h"
 
+#include "common/domain/criterion_parts.h"
 #include "common/domain/rule_equal.h"
 #include "common/domain/rule_operators.h"
 #include "common/domain/rule_range.h"
@@ -191,10 +192,9 @@ static enum rule_truth judge_measured(struct sense *sense, const struct criterio
 {
     const struct rule_measure *measure = &criterion->measure;
     const struct rule_selector *selector = &criterion->selector;
-    enum rule_measure_kind kind = measure->kind;
-    bool extreme = kind == RULE_MIN || kind == RULE_MAX;
-    bool chosen = kind == RULE_LATEST || kind == RULE_EARLIEST;
-    bool number = measure->product || extreme || kind == RULE_SUM || kind == RULE_AVG;
+    bool extreme = measure_operator(measure)->extreme != MEASURE_EXTREME_NONE;
+    bool chosen = measure_operator(measure)->result == MEASURE_VALUE;
+    bool number = measure->product || measure_operator(measure)->numeric;
     struct terms terms;
 
     if (measure->property.key_count == 0) {
@@ -211,7 +211,7 @@ static enum rule_truth judge_measured(struct sense *sense, const struct criterio
     return RULE_DEPENDS;
 }
 
-static enum rule_truth judge_event(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_event(struct sense *sense, const struct criterion *criterion)
 {
     enum rule_measure_kind kind = criterion->measure.kind;
     enum rule_truth selected = judge_selector(sense, criterion, &criterion->selector, "");
@@ -248,7 +248,7 @@ static bool never_negative(const struct criterion *side)
     return measure_operator(&side->measure)->numbers == RULE_NUMBERS_WHOLE;
 }
 
-static enum rule_truth judge_compare(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_compare(struct sense *sense, const struct criterion *criterion)
 {
     const struct criterion *left = criterion->left;
     const struct criterion *right = criterion->right;
@@ -294,7 +294,7 @@ static enum rule_truth judge_compare(struct sense *sense, const struct criterion
 
 /* ---- absences, sequences ---- */
 
-static enum rule_truth judge_absence(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_absence(struct sense *sense, const struct criterion *criterion)
 {
     enum rule_truth truth = judge_selector(sense, criterion, &criterion->selector, "");
     int64_t longest_ms = rule_range_window_ms(&criterion->window);
@@ -309,7 +309,7 @@ static enum rule_truth judge_absence(struct sense *sense, const struct criterion
     return judge_same(sense, criterion, &criterion->selector) == RULE_NEVER ? RULE_NEVER : truth;
 }
 
-static enum rule_truth judge_sequence(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_sequence(struct sense *sense, const struct criterion *criterion)
 {
     enum rule_truth truth = RULE_DEPENDS;
 
@@ -327,7 +327,7 @@ static enum rule_truth judge_sequence(struct sense *sense, const struct criterio
 
 /* ---- traits, references ---- */
 
-static enum rule_truth judge_trait(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_trait(struct sense *sense, const struct criterion *criterion)
 {
     struct terms terms = {.count = 0};
     enum rule_truth truth;
@@ -338,7 +338,7 @@ static enum rule_truth judge_trait(struct sense *sense, const struct criterion *
     return truth;
 }
 
-static enum rule_truth judge_trait_span(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_trait_span(struct sense *sense, const struct criterion *criterion)
 {
     enum rule_truth truth = rule_range_spans(&criterion->durations, 0, RULE_UNBOUNDED);
 
@@ -350,7 +350,7 @@ static enum rule_truth judge_trait_span(struct sense *sense, const struct criter
     return truth;
 }
 
-static enum rule_truth judge_reference(struct sense *sense, const struct criterion *criterion)
+enum rule_truth judge_reference(struct sense *sense, const struct criterion *criterion)
 {
     if (criterion->segment_index == SIZE_MAX || sense->members[criterion->segment_index] != RULE_NEVER) {
         return RULE_DEPENDS;
@@ -458,7 +458,7 @@ static bool contradict(struct sense *sense, const struct criterion *criteria, si
     return false;
 }
 
-static enum rule_truth judge_all(struct sense *sense, const struct criterion *criteria, size_t count)
+static enum rule_truth judge_all_of(struct sense *sense, const struct criterion *criteria, size_t count)
 {
     enum rule_truth truth = RULE_ALWAYS;
 
@@ -475,7 +475,7 @@ static enum rule_truth judge_all(struct sense *sense, const struct criterion *cr
     return truth;
 }
 
-static enum rule_truth judge_any(struct sense *sense, const struct criterion *criteria, size_t count)
+static enum rule_truth judge_any_of(struct sense *sense, const struct criterion *criteria, size_t count)
 {
     enum rule_truth truth = RULE_NEVER;
 
@@ -494,36 +494,31 @@ static enum rule_truth opposite(enum rule_truth truth)
     return truth == RULE_NEVER ? RULE_ALWAYS : truth == RULE_ALWAYS ? RULE_NEVER : RULE_DEPENDS;
 }
 
+enum rule_truth judge_all(struct sense *sense, const struct criterion *criterion)
+{
+    return judge_all_of(sense, criterion->children, criterion->child_count);
+}
+
+enum rule_truth judge_any(struct sense *sense, const struct criterion *criterion)
+{
+    return judge_any_of(sense, criterion->children, criterion->child_count);
+}
+
+enum rule_truth judge_not(struct sense *sense, const struct criterion *criterion)
+{
+    return opposite(judge(sense, &criterion->children[0]));
+}
+
+enum rule_truth judge_percentile(struct sense *sense, const struct criterion *criterion)
+{
+    return judge_selector(sense, criterion, &criterion->selector, ".of");
+}
+
 static enum rule_truth judge(struct sense *sense, const struct criterion *criterion)
 {
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        return judge_event(sense, criterion);
-    case CRITERION_COMPARE:
-        return judge_compare(sense, criterion);
-    case CRITERION_ABSENCE:
-        return judge_absence(sense, criterion);
-    case CRITERION_SEQUENCE:
-        return judge_sequence(sense, criterion);
-    case CRITERION_TRAIT:
-        return judge_trait(sense, criterion);
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        return judge_trait_span(sense, criterion);
-    case CRITERION_SEGMENT:
-        return judge_reference(sense, criterion);
-    case CRITERION_ALL:
-        return judge_all(sense, criterion->children, criterion->child_count);
-    case CRITERION_ANY:
-        return judge_any(sense, criterion->children, criterion->child_count);
-    case CRITERION_NOT:
-        return opposite(judge(sense, &criterion->children[0]));
-    case CRITERION_PERCENTILE:
-        return judge_selector(sense, criterion, &criterion->selector, ".of");
-    case CRITERION_NONE: /* it could not be read */
-    default:
-        return RULE_DEPENDS;
-    }
+    const struct criterion_operator *row = criterion_operator(criterion);
+
+    return row->judge == NULL ? RULE_DEPENDS : row->judge(sense, criterion);
 }
 
 /* ---- definitions ---- */
@@ -575,7 +570,7 @@ static void judge_stream(struct sense *sense)
 static enum rule_truth judge_definition(struct sense *sense)
 {
     const struct definition *definition = sense->definition;
-    enum rule_truth truth = judge_all(sense, definition->criteria, definition->criterion_count);
+    enum rule_truth truth = judge_all_of(sense, definition->criteria, definition->criterion_count);
 
     if (definition->criterion_count == 0) {
         return RULE_DEPENDS;

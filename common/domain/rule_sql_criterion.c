@@ -15,7 +15,7 @@ static void begin(struct rule_sql *sql, const struct criterion *criterion, const
 
 /* ---- compare ---- */
 
-static bool write_compare(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+bool rule_sql_compare(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     struct buffer *truth = &sql->truth;
     bool exact = sql->dialect == SQL_POSTGRES; /* numeric has no bounds; else millionths in whole numbers */
@@ -66,7 +66,7 @@ static void append_no_b(const struct criterion *criterion, struct buffer *out, c
                          until);
 }
 
-static bool write_absence(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+bool rule_sql_absence(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     unsigned number = ++sql->number;
     const struct rule_selector *selector = &criterion->selector;
@@ -148,7 +148,7 @@ static void append_occurrences(struct rule_sql *sql, const struct criterion *cri
     buffer_append_text(out, "\n)");
 }
 
-static bool write_sequence(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+bool rule_sql_sequence(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     enum { STEPS_MAX = 8 };
     unsigned number = ++sql->number;
@@ -271,13 +271,14 @@ static void append_trait_at(struct rule_sql *sql, struct buffer *out, const stru
                          sql->instants.text, values->text);
 }
 
-static bool write_trait(struct rule_sql *sql, const struct criterion *criterion, struct sql_name *out)
+bool rule_sql_trait(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     unsigned number = ++sql->number;
     bool instant = criterion->kind != CRITERION_TRAIT;
     struct sql_name values = rule_sql_name("c", number, criterion->trait.text, "_values");
     struct buffer *truth = &sql->truth;
 
+    (void)marked;
     *out = rule_sql_name("c", number, criterion->trait.text,
                          criterion->kind == CRITERION_TRAIT       ? "_trait"
                          : criterion->kind == CRITERION_TRAIT_AGE ? "_age"
@@ -303,7 +304,7 @@ static bool write_trait(struct rule_sql *sql, const struct criterion *criterion,
 
 /* At as_of alone; values are ordered exactly: two different quotients of counts below a million differ at the 24th
  * digit. */
-static bool write_percentile(struct rule_sql *sql, const struct criterion *criterion, struct sql_name *out)
+bool rule_sql_percentile(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     struct buffer *truth = &sql->truth;
     bool by = criterion->trait.key_count > 0;
@@ -311,6 +312,7 @@ static bool write_percentile(struct rule_sql *sql, const struct criterion *crite
     struct sql_name groups;
     unsigned number;
 
+    (void)marked;
     if (!rule_sql_measure(sql, criterion, false, &measure)) {
         return false;
     }
@@ -356,10 +358,11 @@ static bool write_percentile(struct rule_sql *sql, const struct criterion *crite
 
 /* ---- references ---- */
 
-static bool write_reference(struct rule_sql *sql, const struct criterion *criterion, struct sql_name *out)
+bool rule_sql_reference(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
     const struct sql_segment *segment = &sql->segments[criterion->segment_index];
 
+    (void)marked;
     if (!segment->history) {
         *out = segment->members;
         return true;
@@ -417,43 +420,39 @@ static bool write_not(struct rule_sql *sql, const struct criterion *criterion, b
     return true;
 }
 
+bool rule_sql_all(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+{
+    *out = rule_sql_name("c", ++sql->number, SLICE_LITERAL("all"), "");
+    return rule_sql_criteria(sql, criterion->children, criterion->child_count, "INTERSECT", marked, *out);
+}
+
+bool rule_sql_any(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+{
+    *out = rule_sql_name("c", ++sql->number, SLICE_LITERAL("any"), "");
+    return rule_sql_criteria(sql, criterion->children, criterion->child_count, "UNION", marked, *out);
+}
+
+bool rule_sql_not(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+{
+    bool turned = sql->turned;
+    bool done;
+
+    sql->turned = !turned;
+    done = write_not(sql, criterion, marked, out);
+    sql->turned = turned;
+    return done;
+}
+
+bool rule_sql_nothing(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
+{
+    (void)marked;
+    (void)out;
+    return rule_sql_refuse(sql, criterion, "a form that has no SQL");
+}
+
 bool rule_sql_criterion(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out)
 {
-    bool leaf = marked && !sql->turned;
+    const struct criterion_operator *row = criterion_operator(criterion);
 
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        return rule_sql_event(sql, criterion, leaf, out);
-    case CRITERION_COMPARE:
-        return write_compare(sql, criterion, leaf, out);
-    case CRITERION_ABSENCE:
-        return write_absence(sql, criterion, leaf, out);
-    case CRITERION_SEQUENCE:
-        return write_sequence(sql, criterion, leaf, out);
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        return write_trait(sql, criterion, out);
-    case CRITERION_SEGMENT:
-        return write_reference(sql, criterion, out);
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-        *out = rule_sql_name("c", ++sql->number, slice_from(criterion_kind_name(criterion->kind)), "");
-        return rule_sql_criteria(sql, criterion->children, criterion->child_count,
-                                 criterion->kind == CRITERION_ALL ? "INTERSECT" : "UNION", marked, *out);
-    case CRITERION_NOT: {
-        bool turned = sql->turned;
-        bool done;
-
-        sql->turned = !turned;
-        done = write_not(sql, criterion, marked, out);
-        sql->turned = turned;
-        return done;
-    }
-    case CRITERION_PERCENTILE:
-        return write_percentile(sql, criterion, out);
-    case CRITERION_NONE:
-    default:
-        return rule_sql_refuse(sql, criterion, "a form that has no SQL");
-    }
+    return row->write_sql(sql, criterion, marked && (row->combines || !sql->turned), out);
 }

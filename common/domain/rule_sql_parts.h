@@ -141,6 +141,17 @@ void rule_sql_during(struct buffer *out, const struct sql_segment *segment, cons
 
 /* Writes the CTEs of the criterion; *out is the one of (user_id, t) at which it holds. `marked`: it requalifies. */
 bool rule_sql_criterion(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out);
+/* The same by form. */
+criterion_sql rule_sql_compare;
+criterion_sql rule_sql_absence;
+criterion_sql rule_sql_sequence;
+criterion_sql rule_sql_trait;
+criterion_sql rule_sql_reference;
+criterion_sql rule_sql_all;
+criterion_sql rule_sql_any;
+criterion_sql rule_sql_not;
+criterion_sql rule_sql_percentile;
+criterion_sql rule_sql_nothing;
 /* Writes a CTE that combines those of `count` criteria by INTERSECT or UNION. */
 bool rule_sql_criteria(struct rule_sql *sql, const struct criterion *criteria, size_t count, const char *join,
                        bool marked, struct sql_name name);
@@ -155,7 +166,7 @@ bool rule_sql_events(struct rule_sql *sql, const struct criterion *criterion, co
 void rule_sql_counting(struct buffer *out, const struct rule_window *window, const char *events, const char *instants);
 /* ", f.p1 AS same_1 ..." and its conditions. */
 void rule_sql_same(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion);
-bool rule_sql_event(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out);
+criterion_sql rule_sql_event;
 /* A CTE with user_id, t, total, parts (value = total / parts) and events (how many count). */
 bool rule_sql_measure(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out);
 /* The SELECTs at which the events' windows begin and end go to `changes`, the begins to `marks` as well. */

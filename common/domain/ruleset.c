@@ -2,6 +2,7 @@
 #include "common/domain/ruleset.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/criterion_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/ruleset_keep.h"
 #include "common/domain/ruleset_lookup.h"
@@ -339,7 +340,7 @@ static bool read_same(struct compiler *compiler, const struct criterion *criteri
     return true;
 }
 
-static bool compile_absence(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+bool compile_absence(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     return compile_window(compiler, criterion, &node->plan) &&
            intern_selector(compiler, &criterion->selector, &node->plan.selector) &&
@@ -348,7 +349,7 @@ static bool compile_absence(struct compiler *compiler, const struct criterion *c
            read_same(compiler, criterion, node, node->followed_by);
 }
 
-static bool compile_sequence(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+bool compile_sequence(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     node->steps = allocate(compiler, criterion->step_count, sizeof *node->steps);
     if (node->steps == NULL || !compile_window(compiler, criterion, &node->plan) ||
@@ -364,7 +365,7 @@ static bool compile_sequence(struct compiler *compiler, const struct criterion *
     return true;
 }
 
-static bool compile_percentile(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+bool compile_percentile(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     const struct node *self = node;
 
@@ -392,14 +393,6 @@ static bool compile_children(struct compiler *compiler, const struct criterion *
     return true;
 }
 
-static bool compile_compare(struct compiler *compiler, const struct criterion *criterion, struct node *node)
-{
-    node->child_count = 2;
-    node->children = allocate(compiler, 2, sizeof *node->children);
-    return node->children != NULL && compile_criterion(compiler, criterion->left, &node->children[0]) &&
-           compile_criterion(compiler, criterion->right, &node->children[1]);
-}
-
 /* Two measures are compared instant by instant: with a window there is nothing to be summed up. */
 static void sweep_children(struct node *node)
 {
@@ -413,22 +406,23 @@ static void sweep_children(struct node *node)
 
 /* Whether the past of the criterion can be summed up: it has no window to be looked through, or its window can be
  * tallied. Absences with orLater and `same` cannot: each value would need its own sum. */
-static bool sums_up(const struct criterion *criterion)
+bool sums_up_event(const struct criterion *criterion)
 {
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        return criterion->window.kind == RULE_WINDOW_NONE ||
-               (optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure));
-    case CRITERION_SEQUENCE:
-        return criterion->window.kind == RULE_WINDOW_NONE;
-    case CRITERION_ABSENCE:
-        return criterion->window.kind == RULE_WINDOW_NONE && !(criterion->or_later && criterion->same_count > 0);
-    default:
-        return false;
-    }
+    return criterion->window.kind == RULE_WINDOW_NONE ||
+           (optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure));
 }
 
-static bool compile_event(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+bool sums_up_sequence(const struct criterion *criterion)
+{
+    return criterion->window.kind == RULE_WINDOW_NONE;
+}
+
+bool sums_up_absence(const struct criterion *criterion)
+{
+    return criterion->window.kind == RULE_WINDOW_NONE && !(criterion->or_later && criterion->same_count > 0);
+}
+
+bool compile_event(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     if (!compile_measure(compiler, criterion, &node->plan)) {
         return false;
@@ -439,44 +433,52 @@ static bool compile_event(struct compiler *compiler, const struct criterion *cri
     return true;
 }
 
+bool compile_compare(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    node->child_count = 2;
+    node->children = allocate(compiler, 2, sizeof *node->children);
+    if (node->children == NULL || !compile_criterion(compiler, criterion->left, &node->children[0]) ||
+        !compile_criterion(compiler, criterion->right, &node->children[1])) {
+        return false;
+    }
+    sweep_children(node);
+    return true;
+}
+
+bool compile_trait_criterion(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    return compile_trait(compiler, &criterion->trait, node);
+}
+
+bool compile_reference(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    (void)node;
+    return add_pair(compiler, &compiler->refers, compiler->segment, (uint32_t)criterion->segment_index);
+}
+
+bool compile_combination(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    node->child_count = criterion->child_count;
+    return compile_children(compiler, criterion->children, criterion->child_count, &node->children);
+}
+
+bool compile_nothing(struct compiler *compiler, const struct criterion *criterion, struct node *node)
+{
+    (void)node;
+    return refuse(compiler, criterion,
+                  "not supported in this version: ", slice_from(criterion_kind_name(criterion->kind)));
+}
+
 /* The depth of criteria is bounded by the parser. */
 static bool compile_criterion(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     struct segment_plan *segment = &compiler->ruleset->segments[compiler->segment];
+    const struct criterion_operator *row = criterion_operator(criterion);
+    bool summed = row->sums_up != NULL && row->sums_up(criterion);
 
     node->criterion = criterion;
-    node->carry = sums_up(criterion) ? segment->summary_count++ : RULESET_NONE;
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        return compile_event(compiler, criterion, node);
-    case CRITERION_COMPARE:
-        if (!compile_compare(compiler, criterion, node)) {
-            return false;
-        }
-        sweep_children(node);
-        return true;
-    case CRITERION_ABSENCE:
-        return compile_absence(compiler, criterion, node);
-    case CRITERION_SEQUENCE:
-        return compile_sequence(compiler, criterion, node);
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        return compile_trait(compiler, &criterion->trait, node);
-    case CRITERION_SEGMENT:
-        return add_pair(compiler, &compiler->refers, compiler->segment, (uint32_t)criterion->segment_index);
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-    case CRITERION_NOT:
-        node->child_count = criterion->child_count;
-        return compile_children(compiler, criterion->children, criterion->child_count, &node->children);
-    case CRITERION_PERCENTILE:
-        return compile_percentile(compiler, criterion, node);
-    case CRITERION_NONE:
-    default:
-        return refuse(compiler, criterion,
-                      "not supported in this version: ", slice_from(criterion_kind_name(criterion->kind)));
-    }
+    node->carry = summed ? segment->summary_count++ : RULESET_NONE;
+    return row->compile(compiler, criterion, node);
 }
 
 /* ---- references, and which segments a selector touches ---- */

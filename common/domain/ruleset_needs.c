@@ -1,12 +1,12 @@
 #include "common/domain/ruleset_needs.h"
 
+#include "common/domain/criterion_parts.h"
 #include "common/domain/decimal.h"
 #include "common/domain/evaluation_parts.h"
-#include "common/domain/rule_operators.h"
 #include "common/domain/ruleset_reach.h"
 
 /* The needs of one segment. Without room they are only counted. */
-struct list {
+struct needs_list {
     struct need *items;
     uint32_t count;
     uint32_t count_max; /* what was added at most, before alternatives that need nothing took theirs back */
@@ -14,7 +14,7 @@ struct list {
     int64_t more_ms;    /* added to every reach */
 };
 
-static void add(struct list *list, uint32_t selector, int64_t reach_ms, size_t count_min)
+static void add(struct needs_list *list, uint32_t selector, int64_t reach_ms, size_t count_min)
 {
     if (list->items != NULL) {
         reach_ms = reach_ms < list->most_ms ? reach_ms : list->most_ms;
@@ -83,13 +83,13 @@ static bool is_number_of(const struct rule_measure *measure)
     return measure_operator(measure)->numbers == RULE_NUMBERS_WHOLE;
 }
 
-static void add_measured(struct list *list, const struct node *node, size_t count_min)
+static void add_measured(struct needs_list *list, const struct node *node, size_t count_min)
 {
     add(list, node->plan.selector, window_reach_ms(node->plan.window), count_min);
 }
 
 /* A side whose value may not exist must have events; so must the greater of two numbers of things. */
-static bool add_compared(struct list *list, const struct node *node)
+bool needs_compare(struct needs_list *list, const struct node *node)
 {
     const struct criterion *criterion = node->criterion;
     const struct rule_measure *left = &criterion->left->measure;
@@ -108,56 +108,70 @@ static bool add_compared(struct list *list, const struct node *node)
 }
 
 /* Adds what must have happened for the criterion to hold: one need, or alternatives; false where nothing must. */
-static bool add_needs(struct list *list, const struct node *node)
+static bool add_needs(struct needs_list *list, const struct node *node)
 {
-    const struct criterion *criterion = node->criterion;
-    uint32_t begin = list->count;
+    criterion_needs *needs = criterion_operator(node->criterion)->needs;
 
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-    case CRITERION_ABSENCE:
-        if (criterion_may_hold_empty(criterion)) {
-            return false;
-        }
-        add_measured(list, node, criterion->kind == CRITERION_EVENT ? least_count(&criterion->measure) : 1);
-        return true;
-    case CRITERION_COMPARE:
-        return add_compared(list, node);
-    case CRITERION_SEQUENCE:
-        add(list, node->steps[criterion->step_count - 1], window_reach_ms(node->plan.window), 1);
-        return true;
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        if (!trait_needed(criterion)) {
-            return false;
-        }
-        add(list, node->trait, INT64_MAX, 1);
-        return true;
-    case CRITERION_ALL:
-        for (size_t i = 0; i < node->child_count; i++) {
-            if (add_needs(list, &node->children[i])) {
-                return true; /* one of those that all must hold is enough */
-            }
-        }
-        return false;
-    case CRITERION_ANY:
-        for (size_t i = 0; i < node->child_count; i++) {
-            if (!add_needs(list, &node->children[i])) {
-                list->count = begin;
-                return false;
-            }
-        }
-        for (uint32_t i = begin; list->items != NULL && i < list->count; i++) {
-            list->items[i].next = list->count;
-        }
-        return true;
-    default:
-        return false;
-    }
+    return needs != NULL && needs(list, node);
 }
 
-static void add_all(struct list *list, const struct segment_plan *plan)
+bool needs_event(struct needs_list *list, const struct node *node)
+{
+    if (criterion_may_hold_empty(node->criterion)) {
+        return false;
+    }
+    add_measured(list, node, least_count(&node->criterion->measure));
+    return true;
+}
+
+bool needs_absence(struct needs_list *list, const struct node *node)
+{
+    add_measured(list, node, 1);
+    return true;
+}
+
+bool needs_sequence(struct needs_list *list, const struct node *node)
+{
+    add(list, node->steps[node->criterion->step_count - 1], window_reach_ms(node->plan.window), 1);
+    return true;
+}
+
+bool needs_trait(struct needs_list *list, const struct node *node)
+{
+    if (!trait_needed(node->criterion)) {
+        return false;
+    }
+    add(list, node->trait, INT64_MAX, 1);
+    return true;
+}
+
+bool needs_all(struct needs_list *list, const struct node *node)
+{
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (add_needs(list, &node->children[i])) {
+            return true; /* one of those that all must hold is enough */
+        }
+    }
+    return false;
+}
+
+bool needs_any(struct needs_list *list, const struct node *node)
+{
+    uint32_t begin = list->count;
+
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (!add_needs(list, &node->children[i])) {
+            list->count = begin;
+            return false;
+        }
+    }
+    for (uint32_t i = begin; list->items != NULL && i < list->count; i++) {
+        list->items[i].next = list->count;
+    }
+    return true;
+}
+
+static void add_all(struct needs_list *list, const struct segment_plan *plan)
 {
     const struct definition *definition = plan->definition;
 
@@ -175,7 +189,7 @@ static void add_all(struct list *list, const struct segment_plan *plan)
 static bool compile_needs(struct ruleset *ruleset, struct segment_plan *plan, struct error *err)
 {
     const struct definition *definition = plan->definition;
-    struct list list = {
+    struct needs_list list = {
         .most_ms = plan->reach_ms,
         /* A sticky membership lasts that much longer than what it rests on. */
         .more_ms = definition->mode == MODE_STICKY ? definition->duration_ms : 0,

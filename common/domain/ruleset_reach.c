@@ -3,7 +3,7 @@
 #include "common/domain/ruleset_reach.h"
 
 #include "common/base/timestamp.h"
-#include "common/domain/rule_operators.h"
+#include "common/domain/criterion_parts.h"
 
 static int64_t add(int64_t a, int64_t b)
 {
@@ -43,33 +43,51 @@ static int64_t window_reach(const struct rule_window *window)
 /* Whether the criterion may be `wanted` for a user without any event in reach; "yes" where that is not clear. */
 static bool empty_may_be(const struct criterion *criterion, bool wanted)
 {
+    criterion_empty *empty = criterion_operator(criterion)->empty;
+
+    return empty == NULL || empty(criterion, wanted);
+}
+
+bool empty_event(const struct criterion *criterion, bool wanted)
+{
     const struct quotient nothing = {.exists = true, .sum = 0, .count = 1};
 
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        if (measure_operator(&criterion->measure)->always_exists) {
-            return comparison_quotient(&criterion->measure.comparison, &nothing) == wanted;
-        }
-        return !wanted;
-    case CRITERION_ABSENCE:
-    case CRITERION_SEQUENCE:
-        return !wanted;
-    case CRITERION_NOT:
-        return empty_may_be(&criterion->children[0], !wanted);
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-        /* One child decides "all" being false and "any" being true; every child must agree otherwise. */
-        for (size_t i = 0; i < criterion->child_count; i++) {
-            bool may = empty_may_be(&criterion->children[i], wanted);
-
-            if (may == (wanted == (criterion->kind == CRITERION_ANY))) {
-                return may;
-            }
-        }
-        return wanted == (criterion->kind == CRITERION_ALL);
-    default:
-        return true;
+    if (measure_operator(&criterion->measure)->always_exists) {
+        return comparison_quotient(&criterion->measure.comparison, &nothing) == wanted;
     }
+    return !wanted;
+}
+
+bool empty_never(const struct criterion *criterion, bool wanted)
+{
+    (void)criterion;
+    return !wanted;
+}
+
+bool empty_not(const struct criterion *criterion, bool wanted)
+{
+    return empty_may_be(&criterion->children[0], !wanted);
+}
+
+/* One child decides "all" being false and "any" being true; every child must agree otherwise. */
+static bool empty_combination(const struct criterion *criterion, bool wanted, bool one_decides)
+{
+    for (size_t i = 0; i < criterion->child_count; i++) {
+        if (empty_may_be(&criterion->children[i], wanted) == one_decides) {
+            return one_decides;
+        }
+    }
+    return !one_decides;
+}
+
+bool empty_all(const struct criterion *criterion, bool wanted)
+{
+    return empty_combination(criterion, wanted, !wanted);
+}
+
+bool empty_any(const struct criterion *criterion, bool wanted)
+{
+    return empty_combination(criterion, wanted, wanted);
 }
 
 bool criterion_may_hold_empty(const struct criterion *criterion)
@@ -77,30 +95,44 @@ bool criterion_may_hold_empty(const struct criterion *criterion)
     return empty_may_be(criterion, true);
 }
 
-static int64_t criterion_reach(const struct ruleset *ruleset, const struct criterion *criterion)
+static int64_t reach_of(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    const struct criterion_operator *row = criterion_operator(criterion);
+
+    return row->reach == NULL ? TIMESTAMP_NEVER : row->reach(ruleset, criterion);
+}
+
+int64_t reach_event(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    (void)ruleset;
+    return window_reach(&criterion->window);
+}
+
+int64_t reach_compare(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    (void)ruleset;
+    return larger(window_reach(&criterion->left->window), window_reach(&criterion->right->window));
+}
+
+int64_t reach_occurrence(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    (void)ruleset;
+    return add(window_reach(&criterion->window), criterion->within_ms);
+}
+
+int64_t reach_reference(const struct ruleset *ruleset, const struct criterion *criterion)
+{
+    return ruleset->segments[criterion->segment_index].reach_ms;
+}
+
+int64_t reach_combination(const struct ruleset *ruleset, const struct criterion *criterion)
 {
     int64_t reach = 0;
 
-    switch (criterion->kind) {
-    case CRITERION_EVENT:
-        return window_reach(&criterion->window);
-    case CRITERION_COMPARE:
-        return larger(window_reach(&criterion->left->window), window_reach(&criterion->right->window));
-    case CRITERION_ABSENCE:
-    case CRITERION_SEQUENCE:
-        return add(window_reach(&criterion->window), criterion->within_ms);
-    case CRITERION_SEGMENT:
-        return ruleset->segments[criterion->segment_index].reach_ms;
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-    case CRITERION_NOT:
-        for (size_t i = 0; i < criterion->child_count; i++) {
-            reach = larger(reach, criterion_reach(ruleset, &criterion->children[i]));
-        }
-        return reach;
-    default:
-        return TIMESTAMP_NEVER;
+    for (size_t i = 0; i < criterion->child_count; i++) {
+        reach = larger(reach, reach_of(ruleset, &criterion->children[i]));
     }
+    return reach;
 }
 
 /* A definition whose only criterion says that something has happened (an absence, a sequence, or an event at all), with
@@ -139,7 +171,7 @@ int64_t reach_of_segment(const struct ruleset *ruleset, const struct segment_pla
     }
     for (size_t i = 0; i < definition->criterion_count; i++) {
         if (!newest_decides(definition, &reach)) {
-            reach = larger(reach, criterion_reach(ruleset, &definition->criteria[i]));
+            reach = larger(reach, reach_of(ruleset, &definition->criteria[i]));
         }
         /* A reference is judged with its own segment: unlimited there where nothing makes it true. */
         empty = empty && (definition->criteria[i].kind == CRITERION_SEGMENT
@@ -147,7 +179,7 @@ int64_t reach_of_segment(const struct ruleset *ruleset, const struct segment_pla
                               : empty_may_be(&definition->criteria[i], true));
     }
     for (size_t i = 0; i < definition->exclude_count; i++) {
-        reach = larger(reach, criterion_reach(ruleset, &definition->exclude[i]));
+        reach = larger(reach, reach_of(ruleset, &definition->exclude[i]));
     }
     return empty ? TIMESTAMP_NEVER : add(reach, definition->duration_ms);
 }

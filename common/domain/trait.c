@@ -92,12 +92,13 @@ struct value trait_value(const struct evaluation *evaluation, const struct node 
     return count == 0 ? (struct value){.type = VALUE_MISSING} : value_set(evaluation, node, count - 1);
 }
 
-void evaluate_trait(struct evaluation *evaluation, const struct node *node, struct timeline *out)
+void evaluate_trait(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     size_t first = evaluation_first_after(evaluation, evaluation->from, 0);
     struct value value = trait_value(evaluation, node, first);
     int64_t at = evaluation->from;
 
+    (void)marked;
     *out = (struct timeline){0};
     for (size_t i = first; i < evaluation->entry_count; i++) {
         int64_t time_ms = evaluation_entry(evaluation, i)->time_ms;

@@ -6,6 +6,7 @@
 #include "common/domain/user_keep.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/criterion_parts.h"
 #include "common/domain/measure_parts.h"
 
 #include <stdlib.h>
@@ -185,7 +186,7 @@ void keep_last(struct keeper *keeper, const struct measure_plan *plan, size_t fi
 
 /* What has begun to count is taken together in panes; or has been summed up, where it counts for ever, and then only
  * the values that were seen are needed, to know them again, unless there are enough. */
-static void need_event(struct keeper *keeper, const struct node *node)
+void keep_event(struct keeper *keeper, const struct node *node)
 {
     const struct measure_plan *plan = &node->plan;
     const struct rule_measure *measure = plan->measure;
@@ -239,7 +240,7 @@ static size_t first_in_reach(const struct keeper *keeper, const struct node *nod
 }
 
 /* What is not mature, or in the window: with everything that could follow it. */
-static void need_absence(struct keeper *keeper, const struct node *node)
+void keep_absence(struct keeper *keeper, const struct node *node)
 {
     size_t first = node->base == RULESET_NONE
                        ? first_in_reach(keeper, node, 0)
@@ -249,7 +250,7 @@ static void need_absence(struct keeper *keeper, const struct node *node)
     need_all(keeper, node->followed_by, first);
 }
 
-static void need_sequence(struct keeper *keeper, const struct node *node)
+void keep_sequence(struct keeper *keeper, const struct node *node)
 {
     int64_t within_ms = node->criterion->within_ms;
     size_t first = node->base == RULESET_NONE
@@ -266,29 +267,20 @@ static void need_sequence(struct keeper *keeper, const struct node *node)
     }
 }
 
+void keep_trait(struct keeper *keeper, const struct node *node)
+{
+    need_newest(keeper, node->trait, keeper->count);
+}
+
 static void need_nodes(struct keeper *keeper, const struct node *nodes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct node *node = &nodes[i];
+        criterion_keep *keep = criterion_operator(nodes[i].criterion)->keep;
 
-        switch (node->criterion->kind) {
-        case CRITERION_EVENT:
-            need_event(keeper, node);
-            break;
-        case CRITERION_ABSENCE:
-            need_absence(keeper, node);
-            break;
-        case CRITERION_SEQUENCE:
-            need_sequence(keeper, node);
-            break;
-        case CRITERION_TRAIT:
-        case CRITERION_TRAIT_AGE:
-        case CRITERION_TRAIT_UNTIL:
-            need_newest(keeper, node->trait, keeper->count);
-            break;
-        default:
-            need_nodes(keeper, node->children, node->child_count);
-            break;
+        if (keep != NULL) {
+            keep(keeper, &nodes[i]);
+        } else {
+            need_nodes(keeper, nodes[i].children, nodes[i].child_count);
         }
     }
 }
