@@ -101,8 +101,8 @@ static void evaluate_from(struct evaluation *evaluation, struct user_state *stat
     bool fresh = evaluation->fresh_state == state && evaluation->fresh_cleared_count == state->cleared_count &&
                  bit_is_set(evaluation->fresh, segment);
     bool anew = from == user_base_at(state);
-    bool moves =
-        carry_at > *carried_until && carry_at > user_base_at(state) && (fresh || *carried_until == TIMESTAMP_ALWAYS);
+    bool moves = !state->transient && carry_at > *carried_until && carry_at > user_base_at(state) &&
+                 (fresh || *carried_until == TIMESTAMP_ALWAYS);
     struct carry carry = state->base == NULL ? carry_none : state->base->carries[segment];
     struct carry carried;
 

@@ -238,6 +238,8 @@ static bool hand_over(struct lane *lane, struct error *err)
     if (!user_state_new(lane->ruleset, &spare, err)) {
         return false;
     }
+    user_state_transient(hand->spare, false);
+    user_state_transient(spare, true);
     hand->user->state = hand->spare;
     hand->spare = spare;
     return true;
@@ -399,7 +401,11 @@ bool lane_hand_init(struct lane *lane, struct error *err)
     for (size_t i = 0; i < lane->segment_count; i++) {
         hand->announced[i] = nothing;
     }
-    return user_state_new(lane->ruleset, &hand->spare, err);
+    if (!user_state_new(lane->ruleset, &hand->spare, err)) {
+        return false;
+    }
+    user_state_transient(hand->spare, true);
+    return true;
 }
 
 void lane_hand_clear(struct lane *lane)

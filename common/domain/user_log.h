@@ -19,7 +19,7 @@ struct slot {
 struct record {
     int64_t time_ms;
     uint32_t content; /* hash of what the event says, to tell copies that differ */
-    uint32_t id_hash;
+    uint32_t id_hash; /* 0: not known yet */
     uint16_t id_size;
     bool has_id;
 };
@@ -111,6 +111,7 @@ struct user_state {
     struct carry *carries;     /* by segment */
     int64_t *carried_until;    /* by segment; INT64_MIN: nothing is carried */
     struct user_base *base;    /* NULL: nothing was pruned */
+    bool transient;            /* soon packed or emptied: nothing is carried to the next event */
     uint64_t cleared_count;    /* tells the contents that the struct has had apart */
     size_t prune_count;        /* pruning is due with this many entries; 0: with PRUNE_COUNT_MIN */
 };

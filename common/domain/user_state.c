@@ -23,6 +23,11 @@ bool user_state_new(const struct ruleset *ruleset, struct user_state **out, stru
     return true;
 }
 
+void user_state_transient(struct user_state *state, bool transient)
+{
+    state->transient = transient;
+}
+
 void user_state_free(struct user_state *state)
 {
     if (state != NULL) {
@@ -49,7 +54,7 @@ void user_state_clear(const struct ruleset *ruleset, struct user_state *state)
     state->prune_count = 0;
     state->ids = NULL;
     state->id_capacity = 0;
-    for (size_t i = 0; state->carried_until != NULL && i < ruleset->segment_count; i++) {
+    for (size_t i = 0; state->carried_until != NULL && !state->transient && i < ruleset->segment_count; i++) {
         state->carried_until[i] = TIMESTAMP_ALWAYS;
     }
 }
@@ -107,7 +112,7 @@ static bool is_copy(const struct record *record, const struct fact *fact, int64_
 {
     int64_t apart = record->time_ms > fact->time_ms ? record->time_ms - fact->time_ms : fact->time_ms - record->time_ms;
 
-    return record->has_id && record->id_hash == fact->id_hash && apart <= dedup_ms &&
+    return record->has_id && (record->id_hash == fact->id_hash || record->id_hash == 0) && apart <= dedup_ms &&
            slice_equal(record_id(record), fact->id);
 }
 
@@ -142,9 +147,19 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
     return NULL;
 }
 
-static void ids_insert(struct user_state *state, uint32_t record)
+static uint32_t id_hash_of(const struct ruleset *ruleset, struct user_state *state, uint32_t index)
 {
-    uint32_t hash = record_at(state, record)->id_hash;
+    struct record *record = (struct record *)(void *)(state->heap + (size_t)index * 8);
+
+    if (record->id_hash == 0) {
+        record->id_hash = fact_id_hash(ruleset, record_id(record));
+    }
+    return record->id_hash;
+}
+
+static void ids_insert(const struct ruleset *ruleset, struct user_state *state, uint32_t record)
+{
+    uint32_t hash = id_hash_of(ruleset, state, record);
     size_t slot = hash & (state->id_capacity - 1);
 
     while (state->ids[slot] != 0) {
@@ -176,7 +191,7 @@ bool user_log_index(const struct ruleset *ruleset, struct user_state *state, str
         const struct entry *entry = entry_at(state, stride, i);
 
         if (entry_record(state, entry)->has_id) {
-            ids_insert(state, entry->record);
+            ids_insert(ruleset, state, entry->record);
         }
     }
     return true;
@@ -327,7 +342,7 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
     if (fact->has_id) {
         state->id_count++;
         if (state->ids != NULL) {
-            ids_insert(state, entry.record);
+            ids_insert(ruleset, state, entry.record);
         }
     }
     return true;
@@ -338,7 +353,7 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
 static void drop_carries(const struct ruleset *ruleset, struct user_state *state, const uint64_t *mask, int64_t time_ms,
                          bool all)
 {
-    if (state->carried_until == NULL) {
+    if (state->carried_until == NULL || state->transient) {
         return;
     }
     for (size_t i = 0; all && i < ruleset->segment_count; i++) {

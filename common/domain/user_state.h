@@ -43,6 +43,9 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
 void evaluation_free(struct evaluation *evaluation);
 
 bool user_state_new(const struct ruleset *ruleset, struct user_state **out, struct error *err) MUST_CHECK;
+/* Says that the state is soon packed or emptied (user_state_pack.h), so that evaluation spares itself what pays with
+ * the events to come only. */
+void user_state_transient(struct user_state *state, bool transient);
 void user_state_free(struct user_state *state);
 
 /* Absorbs one event of the user. Content is copied as far as the rules need it. `touched`, where not NULL, is an array

@@ -275,7 +275,6 @@ static bool take_record(struct unpacking *unpacking, enum entry_form form, const
             return true;
         }
         content = pack_take_bytes(reader, CONTENT_SIZE);
-        record.id_hash = fact_id_hash(unpacking->ruleset, slice_of(id, record.id_size));
         if (content != NULL) {
             memcpy(&record.content, content, CONTENT_SIZE);
         }
