@@ -28,6 +28,8 @@ event() { # USER EVENT DAY: on that day of the data
 produce() { "$build/muster" produce --topic "$MUSTER_TOPICS_EVENTS" "$1" >"$work/out" 2>"$work/err"; }
 delete() { "$build/delete_records" "$MUSTER_KAFKA_BOOTSTRAP_SERVERS" "$MUSTER_TOPICS_EVENTS" 0 "$1" >/dev/null; }
 scene=0
+other=
+cleanup_first() { [ -z "$other" ] || kill -KILL "$other" 2>/dev/null || true; }
 fresh() { # a store and topics of their own
     local database=${MUSTER_STORE_ADMIN_CONNINFO/ user=muster_owner/}
     scene=$((scene + 1))
@@ -144,8 +146,45 @@ MUSTER_STREAM_HISTORY=log check "a stream that leaves files out is refused" exit
 check "it says so" says "rests on files"
 check "and goes on with them" stream --until 2025-07-02
 
+# ---- two processes ------------------------------------------------------------------------------------------------
+
+within() { # SECONDS COMMAND...
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+export MUSTER_STREAM_HISTORY=log MUSTER_TOPICS_PARTITIONS=2
+fresh
+for i in 1 2 3 4 5 6 7 8; do event "user$i" purchase 0; done >"$work/eight.jsonl"
+produce "$work/eight.jsonl"
+check "two lanes are read" stream --until 2025-07-01
+pass
+"$build/muster-stream" run --lanes 1 >"$work/other" 2>&1 &
+other=$!
+check "one goes on by itself" within 10 grep -q "lanes caught up" "$work/other"
+delete 1
+check "the other has lost a message" stream --lanes 0 --until 2025-07-02
+check "and says so" says "buyer@1: build"
+check "the first begins the build as well" within 10 gives 2 "SELECT count(*) FROM build_lanes JOIN builds USING (build_no)
+    JOIN segments USING (segment_no) WHERE segment_id = 'buyer' AND life = 2 AND ready"
+check "of which its lane has lost nothing" gives "0,f
+1,t" "SELECT lane, complete_from IS NULL FROM build_lanes JOIN builds USING (build_no) JOIN segments USING (segment_no)
+    WHERE segment_id = 'buyer' AND life = 2 ORDER BY lane"
+kill -TERM "$other"
+wait "$other" || true
+other=
+pass
+check "and all stay members" test "$(members buyer | wc -w)" -eq 8
+unset MUSTER_STREAM_HISTORY MUSTER_TOPICS_PARTITIONS
+
 # ---- time zones ---------------------------------------------------------------------------------------------------
 
+fresh
+produce "$work/first.jsonl"
+check "a stream" stream --until 2025-07-01
 check "each lane says with which time zones its builds are evaluated" gives t "SELECT bool_and(tz_version <> '') FROM build_lanes"
 echo '{ "segmentId": "today", "criteria": [{ "event": "login", "window": { "calendar": "day", "zone": "Asia/Tokyo" } }] }' \
     >"$work/segments/today.json"
