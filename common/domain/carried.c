@@ -185,7 +185,7 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
     while (first < answer->count && answer->intervals[first].left_at <= from) {
         first++;
     }
-    *out = answer->intervals + first;
+    *out = answer->count == 0 ? NULL : answer->intervals + first;
     *out_count = answer->count - first;
     return true;
 }

@@ -29,7 +29,8 @@ static bool array_contains(struct slice text, const struct value *wanted, struct
         return false;
     }
     if (!json_parse(document, text, &limits, &ignored)) {
-        scratch->failed = true;
+        /* An event's text is JSON; one of a state that somebody has written may be anything. */
+        scratch->failed = ignored.code != ERROR_INPUT;
         return false;
     }
     for (uint32_t token = 1; token < document->token_count && !found; token = document->tokens[token].end_token) {
