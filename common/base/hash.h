@@ -73,7 +73,8 @@ static inline uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 
 static inline uint64_t hash_integer(uint64_t number, uint64_t seed)
 {
-    return hash_mix(number ^ HASH_SECRET_0, seed ^ HASH_SECRET_1 ^ (number << 32 | number >> 32));
+    /* Twice: one product leaves the low bits of numbers that follow one another uneven for some seeds. */
+    return hash_mix(hash_mix(number ^ HASH_SECRET_0, seed ^ HASH_SECRET_1) ^ HASH_SECRET_2, HASH_SECRET_1);
 }
 
 struct hash_slot {

@@ -123,17 +123,20 @@ END_TEST
 /* The low bits, which choose the slot, are spread: no bucket of 1024 gets more than three times its share. */
 START_TEST(low_bits_are_spread)
 {
-    static unsigned buckets[1024];
-    static unsigned integer_buckets[1024];
+    uint64_t seed = hash_seed();
     char text[32];
 
-    for (unsigned i = 0; i < 64 * 1024; i++) {
-        buckets[hash_bytes(key_of(text, i), hash_seed()) % 1024]++;
-        integer_buckets[hash_integer(i * UINT64_C(4096), hash_seed()) % 1024]++;
-    }
-    for (size_t i = 0; i < 1024; i++) {
-        ck_assert_uint_lt(buckets[i], 192);
-        ck_assert_uint_lt(integer_buckets[i], 192);
+    for (int round = 0; round < 20; round++, seed = hash_mix(seed, HASH_SECRET_0)) {
+        unsigned buckets[1024] = {0};
+        unsigned integer_buckets[1024] = {0};
+
+        for (unsigned i = 0; i < 64 * 1024; i++) {
+            buckets[hash_bytes(key_of(text, i), seed) % 1024]++;
+            integer_buckets[hash_integer(i * UINT64_C(4096), seed) % 1024]++;
+        }
+        for (size_t i = 0; i < 1024; i++) {
+            ck_assert_msg(buckets[i] < 192 && integer_buckets[i] < 192, "seed %llx", (unsigned long long)seed);
+        }
     }
 }
 END_TEST

@@ -88,7 +88,7 @@ START_TEST(the_usual_form_is_read_like_any_other)
 {
     static const char *const texts[] = {"2025-05-31T12:34:56.789Z", "2000-02-28T23:59:59.000Z", "0001-01-01T00:00:00Z"};
     static const char others[] = "0123456789:;-./TtZz \xff";
-    char text[32] = {0};
+    char text[64] = {0};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         for (size_t at = 0; at < strlen(texts[i]); at++) {
