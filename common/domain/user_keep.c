@@ -393,16 +393,12 @@ static bool is_tied(const struct keeper *keeper, size_t index)
 static enum keep_kind kind_of(const struct keeper *keeper, size_t index)
 {
     const struct entry *entry = at(keeper, index);
-    int64_t copies_after;
     bool id = entry_record(keeper->evaluation->state, entry)->has_id;
 
     if (entry->time_ms > keeper->final_ms) {
         return KEEP_ALL;
     }
-    if (__builtin_sub_overflow(keeper->final_ms, keeper->evaluation->ruleset->dedup_ms, &copies_after)) {
-        copies_after = INT64_MIN;
-    }
-    id = id && entry->time_ms > copies_after;
+    id = id && entry->time_ms > copies_after(keeper->evaluation->ruleset, keeper->final_ms);
     if (keeper->needed[index]) {
         return id || is_tied(keeper, index) ? KEEP_ALL : KEEP_VALUES;
     }

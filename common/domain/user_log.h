@@ -128,6 +128,14 @@ struct summary user_base_summed(const struct user_state *state, const struct nod
 /* A base as of `at_ms` in which nothing has happened, or NULL when there is no memory. Freed with memory_free. */
 struct user_base *user_base_new(const struct ruleset *ruleset, int64_t at_ms);
 
+/* A copy that comes behind `final_ms` can only be one of an event behind this instant. */
+static inline int64_t copies_after(const struct ruleset *ruleset, int64_t final_ms)
+{
+    int64_t after_ms;
+
+    return __builtin_sub_overflow(final_ms, ruleset->dedup_ms, &after_ms) ? INT64_MIN : after_ms;
+}
+
 /* What everything is found from where nothing is carried. */
 static inline int64_t user_base_at(const struct user_state *state)
 {

@@ -335,8 +335,9 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
         memmove(target + stride, target, (state->entry_count - place) * stride);
     }
     memcpy(target, &entry, sizeof entry);
-    if (ruleset->selector_words > 0) {
-        memcpy(target + sizeof entry, fact->mask, ruleset->selector_words * sizeof(uint64_t));
+    memset(target + sizeof entry, 0, stride - sizeof entry);
+    if (fact->matched) {
+        memcpy(target + sizeof entry, fact->mask, stride - sizeof entry);
     }
     state->entry_count++;
     if (fact->has_id) {
@@ -371,6 +372,22 @@ static void drop_carries(const struct ruleset *ruleset, struct user_state *state
     }
 }
 
+/* Of an event at or before the base only this is kept: that the user was known by then, which changes nothing behind
+ * the base, and the message id, as long as a copy may come that is not late. */
+static bool absorb_late(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact,
+                        struct error *err)
+{
+    struct fact id_alone = *fact;
+
+    id_alone.matched = false;
+    if (fact->has_id && fact->time_ms > copies_after(ruleset, user_base_at(state)) &&
+        !keep(ruleset, state, &id_alone, err)) {
+        return false;
+    }
+    state->known_since = fact->time_ms < state->known_since ? fact->time_ms : state->known_since;
+    return true;
+}
+
 bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact,
                        enum fold_result *result, struct error *err)
 {
@@ -385,9 +402,9 @@ bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, 
         }
     }
     if (fact->time_ms <= user_base_at(state)) {
-        /* What nobody looks at changes nothing, late or not; and its id would be of use to its copies only. */
+        /* What nobody looks at changes nothing, late or not. */
         *result = fact->matched || earlier ? FOLD_LATE : FOLD_APPLIED;
-        return true;
+        return absorb_late(ruleset, state, fact, err);
     }
     if ((fact->matched || fact->has_id) && !keep(ruleset, state, fact, err)) {
         return false;

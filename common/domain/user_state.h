@@ -94,10 +94,11 @@ bool user_state_history(const struct ruleset *ruleset, const struct user_state *
 
 /* Ends that events at or before `final_ms` are absorbed, sums up what they mean for later instants, and drops what
  * nothing can need any more: a state does not grow with the time it has been kept. From then on an event at or before
- * that instant is late (FOLD_LATE) unless it is a copy of one whose id is held, and what the state says of instants at
- * or before it is not to be asked: intervals are exact where they end after it. Does nothing where no event held lies
- * at or before it, or it is not later than that of the last time. Segments that depend on a percentile have no answer
- * afterwards. On an error (no memory) the state is as before. */
+ * that instant is late (FOLD_LATE) unless it is a copy of one whose id is held (as its own is then, while a copy may
+ * come that is not late), and what the state says of instants at or before it is not to be asked: intervals are exact
+ * where they end after it. Does nothing where no event held lies at or before it, or it is not later than that of the
+ * last time. Segments that depend on a percentile have no answer afterwards. On an error (no memory) the state is as
+ * before. */
 bool user_state_prune(const struct ruleset *ruleset, struct user_state *state, int64_t final_ms,
                       struct evaluation *evaluation, struct error *err) MUST_CHECK;
 /* Whether pruning is worth its cost: the log has doubled since, and half of it is final. Answers at once. */

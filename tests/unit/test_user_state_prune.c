@@ -277,7 +277,31 @@ START_TEST(an_event_for_state_that_is_gone_is_late)
     /* It would have made the user known earlier. */
     ck_assert_int_eq(fold(&world, "c", 6, START - DAY, 0), FOLD_LATE);
     ck_assert_uint_eq(world.touched, 7);
-    ck_assert_int_eq(user_state_known_since(world.state), START);
+    ck_assert_int_eq(user_state_known_since(world.state), START - DAY);
+    close_world(&world);
+}
+END_TEST
+
+/* The first of copies is the one that counts, although it came too late to be absorbed itself. */
+START_TEST(a_copy_of_an_event_that_came_too_late_is_one)
+{
+    struct world world;
+
+    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"}]}");
+    fold(&world, "b", 1, START, 0);
+    fold(&world, "a", 2, START + 5 * DAY, 0);
+    prune(&world, START + 5 * DAY);
+    ck_assert_int_eq(fold(&world, "a", 3, START + 5 * DAY - HOUR, 0), FOLD_LATE);
+    ck_assert_int_eq(fold(&world, "a", 3, START + 5 * DAY - HOUR, 0), FOLD_COPY);
+    ck_assert_int_eq(fold(&world, "a", 3, START + 5 * DAY + HOUR, 0), FOLD_COPY_DIFFERENT);
+    /* Whether or not anybody looked at it. */
+    ck_assert_int_eq(fold(&world, "c", 4, START + 5 * DAY, 0), FOLD_APPLIED);
+    ck_assert_int_eq(fold(&world, "a", 4, START + 6 * DAY, 0), FOLD_COPY_DIFFERENT);
+    /* No copy of this one comes that is not late as well. */
+    ck_assert_int_eq(fold(&world, "a", 5, START + 4 * DAY, 0), FOLD_LATE);
+    ck_assert_uint_eq(held_of(&world).ids, 3);
+    prune(&world, START + 7 * DAY);
+    ck_assert_uint_eq(held_of(&world).ids, 0);
     close_world(&world);
 }
 END_TEST
@@ -357,6 +381,7 @@ Suite *user_state_prune_suite(void)
     tcase_add_test(cases, without_a_window_only_sums_are_kept);
     tcase_add_test(cases, an_idle_state_does_not_grow);
     tcase_add_test(cases, an_event_for_state_that_is_gone_is_late);
+    tcase_add_test(cases, a_copy_of_an_event_that_came_too_late_is_one);
     tcase_add_test(cases, an_event_far_ahead_moves_its_own_window_only);
     tcase_add_test(cases, without_memory_nothing_is_pruned);
     suite_add_tcase(suite, cases);
