@@ -342,13 +342,13 @@ static int compare_instants(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The instants in (from, until] at which a membership begins or ends, by what batch says now, and the one before each.
- */
+/* The instants in (from, until] at which a membership begins or ends, by what batch says now, and the one before each;
+ * and those at which an announced one would lapse. */
 static bool find_changes(struct streaming *streaming, int64_t from, int64_t until, int64_t **out, size_t *out_count)
 {
     struct check *check = streaming->check;
     struct product *product = streaming->product;
-    size_t capacity = 0;
+    size_t capacity = product->user_count * product->set.definition_count;
 
     *out_count = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -370,6 +370,14 @@ static bool find_changes(struct streaming *streaming, int64_t from, int64_t unti
                     (*out)[(*out_count)++] = at;
                 }
             }
+        }
+    }
+    for (size_t i = 0; i < product->user_count * product->set.definition_count; i++) {
+        size_t segment = i % product->set.definition_count;
+        int64_t lapses = streaming->announced[i / product->set.definition_count][segment].valid_until;
+
+        if (lapses > from && lapses <= until) {
+            (*out)[(*out_count)++] = lapses;
         }
     }
     qsort(*out, *out_count, sizeof **out, compare_instants);

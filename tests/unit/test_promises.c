@@ -135,8 +135,8 @@ static void follow(struct world *world, int user, int64_t from)
     }
 }
 
-/* A lane without bound: the watermark is the greatest event time. */
-static void take_event(struct world *world, int user, const char *name, int64_t at)
+/* The watermark stays where it is. */
+static void take_event_ahead(struct world *world, int user, const char *name, int64_t at)
 {
     const struct lane_sink to = sink(world);
     enum quarantine_reason reason = QUARANTINE_NONE;
@@ -154,9 +154,18 @@ static void take_event(struct world *world, int user, const char *name, int64_t 
     ck_assert_int_eq(reason, QUARANTINE_NONE);
     ck_assert_ok(lane_add(world->lane, event.user, &found, &err));
     ck_assert_ok(lane_event(world->lane, found, &event, 0, world->offset++, world->watermark, &to, &err));
+    follow(world, user, at - 1);
+}
+
+/* A lane without bound: the watermark is the greatest event time. */
+static void take_event(struct world *world, int user, const char *name, int64_t at)
+{
+    const struct lane_sink to = sink(world);
+    struct error err = ERROR_INIT;
+
+    take_event_ahead(world, user, name, at);
     world->watermark = at > world->watermark ? at : world->watermark;
     ck_assert_ok(lane_advance(world->lane, world->watermark, &to, &err));
-    follow(world, user, at - 1);
 }
 
 /* The user's history by batch, which the kept intervals must equal. */
@@ -345,6 +354,25 @@ START_TEST(test_first_event_of_the_past_is_announced_where_it_still_holds)
 }
 END_TEST
 
+/* The watermark lies behind: an exit that the event brings about does not wait for it. */
+START_TEST(test_what_an_event_ends_is_announced_with_it)
+{
+    struct world world;
+
+    open_world(&world);
+    take_event(&world, 0, "a", BASE);
+    take_event(&world, 1, "other", BASE + 3 * DAY);
+    ck_assert(newest_record(&world, 0, SILENT)->member);
+    world.record_count = 0;
+    take_event_ahead(&world, 0, "b", BASE + 4 * DAY);
+    ck_assert_uint_eq(world.record_count, 1);
+    ck_assert_uint_eq(world.records[0].segment, SILENT);
+    ck_assert(!world.records[0].member);
+    ck_assert_int_eq(world.records[0].effective_at, BASE + 4 * DAY);
+    close_world(&world);
+}
+END_TEST
+
 Suite *promises_suite(void)
 {
     Suite *suite = suite_create("promises");
@@ -352,6 +380,7 @@ Suite *promises_suite(void)
 
     tcase_add_loop_test(tests, test_one_event_ahead_moves_its_own_window_only, 0, 7);
     tcase_add_loop_test(tests, test_one_event_ahead_is_announced_for_itself, 0, 7);
+    tcase_add_test(tests, test_what_an_event_ends_is_announced_with_it);
     tcase_add_test(tests, test_first_event_older_than_its_window_invents_nothing);
     tcase_add_test(tests, test_first_event_of_the_past_is_announced_where_it_still_holds);
     suite_add_tcase(suite, tests);
