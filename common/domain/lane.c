@@ -285,20 +285,24 @@ static int64_t final_at(const struct lane *lane, int64_t watermark)
                                                                                                      : final_ms;
 }
 
+static bool prune_now(struct lane *lane, int64_t final_ms, struct error *err)
+{
+    struct lane_hand *hand = &lane->hand;
+
+    hand->changed = true;
+    hand->reordered = true;
+    return user_state_prune(lane->ruleset, hand->state, final_ms, lane->evaluation, err);
+}
+
 /* Prunes the state of the user in hand, if it was looked at and it is worth it. What is due must have fired: it is
  * looked for where the state knows it. */
 static bool prune(struct lane *lane, int64_t watermark, struct error *err)
 {
-    struct lane_hand *hand = &lane->hand;
+    const struct lane_hand *hand = &lane->hand;
     int64_t final_ms = final_at(lane, watermark);
 
-    if (final_ms == TIMESTAMP_ALWAYS || hand->state == NULL || hand->user->due <= watermark ||
-        !user_state_prune_due(lane->ruleset, hand->state, final_ms)) {
-        return true;
-    }
-    hand->changed = true;
-    hand->reordered = true;
-    return user_state_prune(lane->ruleset, hand->state, final_ms, lane->evaluation, err);
+    return final_ms == TIMESTAMP_ALWAYS || hand->state == NULL || hand->user->due <= watermark ||
+           !user_state_prune_due(lane->ruleset, hand->state, final_ms) || prune_now(lane, final_ms, err);
 }
 
 bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
@@ -344,31 +348,60 @@ static void note_late(struct lane *lane, int64_t time_ms)
     }
 }
 
-/* Into the user in hand. Leaves in lane->touched what the event can have changed. */
-static bool absorb(struct lane *lane, const struct event *event, int16_t topic_no, int64_t offset, bool *capped_now,
-                   struct error *err)
+/* Whether the user in hand, whose state was looked at, has so many events. */
+static bool has_events(const struct lane *lane, size_t count)
 {
-    struct lane_hand *hand = &lane->hand;
-    struct lane_user *user = hand->user;
-    enum fold_result result = FOLD_NONE;
+    return lane->user_events_max > 0 && !lane->hand.user->capped && user_state_event_count(lane->hand.state) >= count;
+}
+
+static void set_capped(struct lane *lane)
+{
+    lane->hand.user->capped = true;
+    lane->counts.users_capped++;
+}
+
+/* Prunes a user with as many events as there may be, whose timers that are due have fired. Where that does not leave
+ * room for an eighth of them, the user is capped: each event would be pruned for otherwise. */
+static bool find_room(struct lane *lane, int64_t watermark, bool *capped_now, struct error *err)
+{
+    int64_t final_ms = final_at(lane, watermark);
 
     *capped_now = false;
-    memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
-    if (topic_no >= 0 && offset > hand->positions[topic_no]) {
-        hand->positions[topic_no] = offset;
-        hand->changed = true;
-    }
-    if (user->capped) {
+    if (lane->user_events_max == 0 || lane->hand.user->capped) {
         return true;
     }
     if (!lane_take_state(lane, err)) {
         return false;
     }
-    if (lane->user_events_max > 0 && user_state_event_count(hand->state) >= lane->user_events_max) {
-        user->capped = true;
-        *capped_now = true;
-        lane->counts.users_capped++;
+    if (!has_events(lane, lane->user_events_max)) {
         return true;
+    }
+    if (final_ms != TIMESTAMP_ALWAYS && !prune_now(lane, final_ms, err)) {
+        return false;
+    }
+    if (has_events(lane, lane->user_events_max - lane->user_events_max / 8)) {
+        set_capped(lane);
+        *capped_now = true;
+    }
+    return true;
+}
+
+/* Into the user in hand. Leaves in lane->touched what the event can have changed. */
+static bool absorb(struct lane *lane, const struct event *event, int16_t topic_no, int64_t offset, struct error *err)
+{
+    struct lane_hand *hand = &lane->hand;
+    enum fold_result result = FOLD_NONE;
+
+    memset(lane->touched, 0, lane->touched_words * sizeof *lane->touched);
+    if (topic_no >= 0 && offset > hand->positions[topic_no]) {
+        hand->positions[topic_no] = offset;
+        hand->changed = true;
+    }
+    if (hand->user->capped) {
+        return true;
+    }
+    if (!lane_take_state(lane, err)) {
+        return false;
     }
     hand->reordered = hand->reordered || event->time_ms <= user_state_newest(hand->state);
     hand->changed = true;
@@ -387,9 +420,14 @@ static bool absorb(struct lane *lane, const struct event *event, int16_t topic_n
 bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
                struct error *err)
 {
-    bool capped_now;
-
-    return lane_take(lane, user, err) && absorb(lane, event, topic_no, offset, &capped_now, err);
+    if (!lane_take(lane, user, err) || !absorb(lane, event, topic_no, offset, err)) {
+        return false;
+    }
+    /* Only when all events are there can it be pruned, and the user be found to have too many. */
+    if (!user->capped && has_events(lane, lane->user_events_max * LANE_CATCH_UP_TIMES)) {
+        set_capped(lane);
+    }
+    return true;
 }
 
 bool lane_announced_set(struct lane *lane, struct lane_user *user, const struct lane_record *record, struct error *err)
@@ -441,8 +479,10 @@ static bool judge_all(struct lane *lane, enum lane_occasion occasion, int64_t wa
 
     for (size_t k = 0; k < lane->user_count; k++) {
         struct lane_user *user = lane->users[k];
+        bool capped_now;
 
-        if (!lane_take(lane, user, err) || (user->capped && !cap(lane, &judgement, sink, err))) {
+        if (!lane_take(lane, user, err) || (occasion == LANE_START && !find_room(lane, watermark, &capped_now, err)) ||
+            (user->capped && !cap(lane, &judgement, sink, err))) {
             return false;
         }
         for (size_t i = 0; i < lane->segment_count; i++) {
@@ -480,7 +520,7 @@ bool lane_event(struct lane *lane, struct lane_user *user, const struct event *e
     if (!fire(lane, user, watermark, sink, err) || !lane_take(lane, user, err)) {
         return false;
     }
-    if (!absorb(lane, event, topic_no, offset, &capped_now, err)) {
+    if (!find_room(lane, watermark, &capped_now, err) || !absorb(lane, event, topic_no, offset, err)) {
         return false;
     }
     if (capped_now && !cap(lane, &judgement, sink, err)) {

@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANE_TOPICS_MAX = 3, LANE_PURPOSES_MAX = 64, LANE_NO_PURPOSE = -1 };
+enum { LANE_TOPICS_MAX = 3, LANE_PURPOSES_MAX = 64, LANE_NO_PURPOSE = -1, LANE_CATCH_UP_TIMES = 8 };
 
 struct lane;
 struct lane_user;
@@ -47,7 +47,9 @@ struct lane_options {
     const struct ruleset *ruleset;       /* borrowed */
     const struct lane_segment *segments; /* one per segment of the ruleset; copied */
     size_t purpose_count;
-    size_t user_events_max; /* cap on events kept per user: beyond it the user turns uncertain; 0: none */
+    /* Cap on events kept per user; 0: none. Who has so many, of which pruning does not drop an eighth, turns uncertain.
+     * While catching up, when nothing is final yet, LANE_CATCH_UP_TIMES as many are kept. */
+    size_t user_events_max;
     /* Events this far behind the watermark are final: states are pruned up to there, and an event that comes later
      * still for state that is gone makes its user uncertain. 0: no event is ever late, and nothing is pruned. */
     int64_t lateness_ms;

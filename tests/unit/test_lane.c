@@ -648,6 +648,46 @@ START_TEST(a_late_event_makes_uncertain_what_it_could_change)
 }
 END_TEST
 
+/* Neither an event that is still under way nor the history that a restart reads counts against the cap. */
+START_TEST(the_cap_is_for_what_pruning_leaves)
+{
+    enum { CAP = 100, CAP_TOO_LOW = 40 };
+    struct fixture fixture;
+    struct lane_options options;
+    struct error err = ERROR_INIT;
+
+    open_fixture(&fixture);
+    for (int i = 0; i < EVENTS_MAX; i++) {
+        fixture.messages[i].time_ms = (1000 + 3 * i) * MINUTE;
+        (void)snprintf(fixture.messages[i].text, TEXT_SIZE,
+                       "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"a\",\"properties\":{"
+                       "\"v\":1}}",
+                       (long long)fixture.messages[i].time_ms);
+    }
+    options =
+        (struct lane_options){.ruleset = fixture.ruleset, .segments = fixture.segments, .lateness_ms = 30 * MINUTE};
+    for (size_t i = 0; i < 2; i++) {
+        struct watermark watermark = begin_watermark();
+        struct lane *lane = NULL;
+
+        options.user_events_max = i == 0 ? CAP : CAP_TOO_LOW;
+        ck_assert(lane_new(&options, &lane, &err));
+        whole.count = 0;
+        feed(&fixture, lane, &watermark, 0, EVENTS_MAX, 1, &whole);
+        ck_assert_uint_eq(lane_counts(lane).users_capped, i);
+        lane_free(lane);
+
+        ck_assert(lane_new(&options, &lane, &err));
+        other.count = 0;
+        restart(&fixture, lane, EVENTS_MAX, &whole, watermark.value_ms, &other);
+        ck_assert_uint_eq(lane_counts(lane).users_capped, i);
+        ck_assert_uint_eq(other.count, 0);
+        lane_free(lane);
+    }
+    close_fixture(&fixture);
+}
+END_TEST
+
 START_TEST(a_first_event_of_the_past_writes_nothing)
 {
     struct fixture fixture;
@@ -754,6 +794,7 @@ Suite *lane_suite(void)
     tcase_add_test(tcase, a_user_beyond_the_cap_turns_uncertain_once);
     tcase_add_loop_test(tcase, pruning_changes_no_record, 0, 60);
     tcase_add_test(tcase, a_late_event_makes_uncertain_what_it_could_change);
+    tcase_add_test(tcase, the_cap_is_for_what_pruning_leaves);
     tcase_add_test(tcase, a_first_event_of_the_past_writes_nothing);
     tcase_add_test(tcase, records_turn_certain_when_the_build_is_complete);
     tcase_add_test(tcase, renewals_come_at_half_of_the_validity);
