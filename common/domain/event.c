@@ -455,6 +455,9 @@ bool event_decode_projected(struct slice text, const struct event_projection *pr
     if (!judge(&decoder, out, reason)) {
         return false;
     }
+    if (out->kind == EVENT_CONSENT || out->kind == EVENT_DELETE) {
+        return true; /* they have no properties, whatever stands under that name */
+    }
     out->projection = projection;
     out->found = decoder.fields + event_projection_begin(projection, place_of(out));
     return true;

@@ -30,7 +30,7 @@ struct event {
     struct slice name; /* "page" and "screen" for those; empty for identify, consent, delete */
     int64_t time_ms;
     const struct json_document *document;
-    /* Which properties and traits have tokens: NULL where all have. */
+    /* Which properties and traits have tokens: NULL where all have, or the message has none. */
     const struct event_projection *projection;
     const int32_t *found; /* the token of each of these, or JSON_ABSENT; NULL where all have */
     int32_t properties;   /* token of an object, or JSON_ABSENT */

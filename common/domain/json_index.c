@@ -56,8 +56,8 @@ static struct block look_portable(const char *bytes)
 
 #ifdef __x86_64__
 
-#define TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt,lzcnt")))
-#define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,avx2,bmi,popcnt,lzcnt")))
+#define TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,avx2,bmi,popcnt")))
 
 static uint64_t blanks_sse2(const char *bytes)
 {

@@ -1,6 +1,6 @@
 /* One message from a stranger: decoded twice with the same result, read by paths, written again from its tokens and
- * read back; and decoded by some of its paths, with the same verdict and values. All levels of the processor find the
- * same joints in it. */
+ * read back; and decoded by some of its paths, with the same verdict and values, also as lines that are messages of
+ * their own. All levels of the processor find the same joints in it. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/projected.h"
 
@@ -200,6 +200,37 @@ static void check_projected(struct slice input)
     projected_clear(&both);
 }
 
+/* Line by line with one document, so that one message is read by the form of another. */
+static void check_lines(struct slice input)
+{
+    static const struct projected_path paths[] = {
+        {.keys = {SLICE_LITERAL("a")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("b"), SLICE_LITERAL("a")}, .key_count = 2},
+        {.keys = {SLICE_LITERAL("name")}, .key_count = 1},
+        {.keys = {SLICE_LITERAL("price")}, .key_count = 1},
+    };
+    struct projected both;
+
+    projected_init(&both);
+    both.path_count = sizeof paths / sizeof paths[0];
+    memcpy(both.paths, paths, sizeof paths);
+    fuzz_check(projected_paths(&both), "no memory for a few paths");
+    while (input.size > 0) {
+        const char *end = memchr(input.data, '\n', input.size);
+        struct slice line = slice_of(input.data, end == NULL ? input.size : (size_t)(end - input.data));
+        const char *difference;
+
+        input = end == NULL ? slice_of(NULL, 0) : slice_of(end + 1, input.size - line.size - 1);
+        arena_reset(&both.whole.arena);
+        arena_reset(&both.part.arena);
+        difference = projected_compare(&both, line);
+        fuzz_check(difference == NULL, "decoded behind others: %s", difference);
+        difference = projected_compare(&both, line);
+        fuzz_check(difference == NULL, "decoded again: %s", difference);
+    }
+    projected_clear(&both);
+}
+
 static void check_levels(struct slice input)
 {
     enum json_index_result wanted;
@@ -251,5 +282,6 @@ void fuzz_event(struct slice input)
     decoder_clear(&decoders[0]);
     decoder_clear(&decoders[1]);
     check_projected(input);
+    check_lines(input);
     check_levels(input);
 }

@@ -105,7 +105,9 @@ static const char *const messages[] = {
     "\"price\":2},\"data\":{\"price\":3}}",
     "{\"type\":\"consent\"," REST ",\"purposes\":{\"marketing\":true,\"news\":false}}",
     "{\"type\":\"consent\"," REST ",\"purposes\":{\"marketing\":{\"a\":[true]}}}",
+    "{\"type\":\"consent\"," REST ",\"purposes\":{},\"properties\":{\"price\":1},\"name\":\"n\"}",
     "{\"type\":\"delete\"," REST "}",
+    "{\"type\":\"delete\"," REST ",\"properties\":{\"price\":1,\"name\":\"n\"}}",
     "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"u\",\"time\":"
     "\"2025-05-01T10:00:00Z\",\"data\":{\"price\":7,\"sku\":\"d\"},\"properties\":{\"price\":8}}",
 };
