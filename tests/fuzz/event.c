@@ -203,7 +203,7 @@ static void check_projected(struct slice input)
 /* Line by line with one document, so that one message is read by the form of another. */
 static void check_lines(struct slice input)
 {
-    static const struct projected_path paths[] = {
+    const struct projected_path paths[] = {
         {.keys = {SLICE_LITERAL("a")}, .key_count = 1},
         {.keys = {SLICE_LITERAL("b"), SLICE_LITERAL("a")}, .key_count = 2},
         {.keys = {SLICE_LITERAL("name")}, .key_count = 1},
