@@ -250,32 +250,6 @@ static void find_due(struct lane *lane)
     hand->user->due = due;
 }
 
-/* Fires what is due, each at its own instant, in order. */
-static bool fire(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,
-                 struct error *err)
-{
-    const struct lane_hand *hand = &lane->hand;
-
-    while (user->due <= watermark && user->due != TIMESTAMP_NEVER) {
-        const struct lane_judgement judgement = {.occasion = LANE_TIMER, .watermark = user->due};
-
-        if (!lane_take(lane, user, err)) {
-            return false;
-        }
-        for (size_t i = 0; i < hand->listed_count; i++) {
-            uint32_t segment = hand->listed[i];
-
-            if (hand->announced[segment].due == judgement.watermark &&
-                !lane_judge(lane, segment, &judgement, sink, err)) {
-                return false;
-            }
-        }
-        lane->counts.timers_fired++;
-        find_due(lane);
-    }
-    return true;
-}
-
 /* Up to which instant events are final at this watermark; TIMESTAMP_ALWAYS: none are. */
 static int64_t final_at(const struct lane *lane, int64_t watermark)
 {
@@ -305,6 +279,36 @@ static bool prune(struct lane *lane, int64_t watermark, struct error *err)
            !user_state_prune_due(lane->ruleset, hand->state, final_ms) || prune_now(lane, final_ms, err);
 }
 
+/* Fires what is due, each at its own instant, in order. What can be pruned is, as of that instant too: which events are
+ * late must not depend on how far the caller advances at once. */
+static bool fire(struct lane *lane, struct lane_user *user, int64_t watermark, const struct lane_sink *sink,
+                 struct error *err)
+{
+    const struct lane_hand *hand = &lane->hand;
+
+    while (user->due <= watermark && user->due != TIMESTAMP_NEVER) {
+        const struct lane_judgement judgement = {.occasion = LANE_TIMER, .watermark = user->due};
+
+        if (!lane_take(lane, user, err)) {
+            return false;
+        }
+        for (size_t i = 0; i < hand->listed_count; i++) {
+            uint32_t segment = hand->listed[i];
+
+            if (hand->announced[segment].due == judgement.watermark &&
+                !lane_judge(lane, segment, &judgement, sink, err)) {
+                return false;
+            }
+        }
+        lane->counts.timers_fired++;
+        find_due(lane);
+        if (!prune(lane, judgement.watermark, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *sink, struct error *err)
 {
     struct timer timer;
@@ -319,7 +323,7 @@ bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *
         if (user->held) {
             continue; /* lane_release arms it again */
         }
-        if (!fire(lane, user, watermark, sink, err) || !arm(lane, user, err) || !prune(lane, watermark, err)) {
+        if (!fire(lane, user, watermark, sink, err) || !arm(lane, user, err)) {
             return false;
         }
     }

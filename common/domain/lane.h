@@ -15,8 +15,11 @@
  * no longer matter: a record says so, and another when that is over.
  *
  * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded,
- * and at their own instant. So records do not depend on where the caller cuts steps, and a restart that restores A from
- * the journal and the events from the log goes on with the records that would have come. */
+ * and at their own instant; states are pruned as of a timer's instant or of W before an event, never of where a step
+ * ends. So records do not depend on where the caller cuts steps, and a restart that restores A from the journal and the
+ * events from the log goes on with the records that would have come; except for late events, which the rebuilt state
+ * holds: it says so, and what is true. Events of one millisecond are each judged by themselves: the second may take
+ * back at once what the first one brought. */
 #ifndef MUSTER_DOMAIN_LANE_H
 #define MUSTER_DOMAIN_LANE_H
 
