@@ -134,3 +134,31 @@ void authorship_find(const char *path, struct authorship *out)
         find_user(out->author);
     }
 }
+
+static bool choose(const struct command_line *line, const char *option, char text[AUTHORSHIP_TEXT_SIZE],
+                   struct error *err)
+{
+    const char *given = command_text(line, option);
+
+    if (given == NULL) {
+        return true;
+    }
+    if (strlen(given) >= AUTHORSHIP_TEXT_SIZE) {
+        return error_set(err, ERROR_USAGE, "--%s: expected at most %d bytes", option, AUTHORSHIP_TEXT_SIZE - 1);
+    }
+    (void)snprintf(text, AUTHORSHIP_TEXT_SIZE, "%s", given);
+    return true;
+}
+
+bool authorship_choose(const struct command_line *line, const char *path, struct authorship *out, struct error *err)
+{
+    authorship_find(path, out);
+    if (!choose(line, "author", out->author, err) || !choose(line, "commit", out->commit_id, err)) {
+        return false;
+    }
+    if (out->author[strspn(out->author, " \t")] == '\0') {
+        return error_set(err, ERROR_USAGE, "--author: expected the name of who makes the change, got \"%s\"",
+                         out->author);
+    }
+    return true;
+}

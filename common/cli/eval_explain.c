@@ -2,6 +2,7 @@
 
 #include "common/base/output.h"
 #include "common/cli/explain_format.h"
+#include "common/cli/segment_choice.h"
 #include "common/domain/percentile.h"
 #include "common/domain/rule_parse.h"
 
@@ -79,10 +80,8 @@ static bool choose_segments(struct printing *printing, const struct segment_set 
         return error_no_memory(err, "segments");
     }
     if (wanted != NULL) {
-        printing->segments[0] = segment_set_find(set, slice_from(wanted));
         printing->segment_count = 1;
-        return printing->segments[0] != SIZE_MAX ||
-               error_set(err, ERROR_INPUT, "--segment: there is no segment \"%s\" in --segments", wanted);
+        return segment_choice_find(set, wanted, &printing->segments[0], err);
     }
     for (size_t i = 0; i < set->definition_count; i++) {
         printing->segments[printing->segment_count++] = set->by_id[i];

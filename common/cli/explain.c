@@ -59,6 +59,7 @@ enum {
     COLUMN_BLOCK,
     COLUMN_RECORDED,
     COLUMN_NEWEST,
+    COLUMN_RETIRED,
 };
 
 static const struct {
@@ -264,6 +265,7 @@ static void explain_rule(struct buffer *out, const PGresult *row)
         append_cell(out, row, COLUMN_NEWEST);
         buffer_append_text(out, " is pending");
     }
+    append_instant(out, "\n  retired, which ends all its memberships, at ", row, COLUMN_RETIRED);
     buffer_append_text(out, "\n  ");
     for (size_t i = 0; i < document.size; i++) {
         buffer_append_char(out, document.data[i]);
@@ -347,7 +349,8 @@ const struct command command_explain = {
     .help =
         "Prints what batch and stream say, consent, the decision and the rule. With --at it reads the user's archived\n"
         "events (so the whole lane is searched) and prints the criteria one by one, with what they found, the events\n"
-        "that decided it and what would change it, by the version in force. Exit status 1 when not a member.\n",
+        "that decided it and what would change it, by the version in force. It does not look at consent, nor at what\n"
+        "Kafka holds and nobody has archived yet, of which it warns. Exit status 1 when not a member.\n",
     .options = explain_options,
     .run = explain_run,
 };

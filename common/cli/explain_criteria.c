@@ -1,5 +1,6 @@
 #include "common/cli/explain_criteria.h"
 
+#include "common/base/log.h"
 #include "common/base/output.h"
 #include "common/cli/explain_format.h"
 #include "common/domain/explanation.h"
@@ -24,6 +25,7 @@ struct archived {
     struct explanation_names names;
     struct explanation explanation;
     struct buffer text;
+    int64_t behind_count; /* messages of the user's lane that the stream has read, and the archive has not */
 };
 
 static void archived_init(struct archived *archived)
@@ -110,14 +112,27 @@ static bool visit_message(void *context, const PGresult *row, struct error *err)
            user_state_fold(archived->ruleset, archived->state, &event, archived->evaluation, &result, NULL, err);
 }
 
+static bool visit_behind(void *context, const PGresult *row, struct error *err)
+{
+    (void)err;
+    *(int64_t *)context = pg_integer_at(row, 0, 0, 0);
+    return true;
+}
+
 static bool print(struct archived *archived, enum explain_format format, struct slice user, struct error *err)
 {
     struct buffer *text = &archived->text;
 
     explain_format_append(text, format, user, &archived->explanation.segment, true, true);
     if (format == EXPLAIN_TEXT) {
-        buffer_append_format(text, "by version %d, from %zu archived messages of the user\n",
+        buffer_append_format(text, "by version %d, from %zu archived messages of the user, before consent\n",
                              (int)archived->explanation.segment.definition->version, archived->names.count);
+    }
+    if (archived->behind_count > 0) {
+        log_warning(
+            "the archive lacks %lld message%s of this user's lane that the stream has read: what they changed is "
+            "not seen here (muster-batch load --kafka archives them)",
+            (long long)archived->behind_count, archived->behind_count == 1 ? "" : "s");
     }
     return buffer_finish(text, "the explanation", err) && output_write(stdout, buffer_slice(text), err);
 }
@@ -138,6 +153,7 @@ bool explain_criteria(const struct command_line *line, struct pg *pg, int32_t se
     archived_init(&archived);
     pg_set_integer(&value, user_no);
     done = load_rules(&archived, line, pg, segment_no, &segment, err) &&
+           pg_each(pg, sql_archive_behind, &value, 1, visit_behind, &archived.behind_count, err) &&
            pg_each(pg, sql_archive_user, &value, 1, visit_message, &archived, err) &&
            explanation_make(archived.ruleset, archived.state, segment, at, &archived.names, archived.evaluation,
                             &archived.explanation, err) &&

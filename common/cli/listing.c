@@ -1,5 +1,7 @@
 #include "common/cli/listing.h"
 
+#include "common/cli/segment_choice.h"
+
 #include "common/base/output.h"
 #include "common/base/timestamp.h"
 #include "common/io/store.h"
@@ -85,8 +87,8 @@ bool listing_segment(struct pg *pg, const char *segment_id, int32_t *segment_no,
         return false;
     }
     if (*segment_no == 0) {
-        error_set(err, ERROR_INPUT, "no segment \"%s\" in the store", segment_id);
-        return error_hint(err, "muster segments list shows them");
+        segment_choice_unknown(segment_id, 0, err);
+        return false;
     }
     return true;
 }

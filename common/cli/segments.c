@@ -6,7 +6,7 @@
 #include "common/cli/commands.h"
 
 static const struct option retire_options[] = {
-    {"author", OPTION_TEXT, "NAME", "who retires it (default: as git knows it, or the user)", false},
+    {"author", OPTION_TEXT, "NAME", "who retires it (default: git's user, else $USER)", false},
     {.name = NULL},
 };
 
@@ -184,8 +184,8 @@ static const struct command segments_commands[] = {
      .summary = "what changed between two versions, in words",
      .help =
          "Of a stored segment (by default its newest version and the one before), or of files. Where it is certain, "
-         "it\nsays whether more or fewer users can be members, whatever the events are; consent and the segments "
-         "referred to\nare not looked at.",
+         "it\nsays whether more or fewer users can be members, whatever the events are; consent and what the segments "
+         "referred to\nsay is not looked at.",
      .options = diff_options,
      .argument_min = 1,
      .argument_max = 2,

@@ -16,11 +16,11 @@ bool segments_diff(const struct command_line *line, struct error *err) MUST_CHEC
 bool segments_cost(const struct command_line *line, struct error *err) MUST_CHECK;
 /* apply FILE_OR_DIR */
 bool segments_apply(const struct command_line *line, struct error *err) MUST_CHECK;
-/* retire SEGMENT; ERROR_USAGE where there is none, or others refer to it */
+/* retire SEGMENT; ERROR_INPUT where there is none, ERROR_USAGE where others refer to it */
 bool segments_retire(const struct command_line *line, struct error *err) MUST_CHECK;
 /* list */
 bool segments_list(const struct command_line *line, struct error *err) MUST_CHECK;
-/* show SEGMENT; ERROR_USAGE when there is no such segment or version */
+/* show SEGMENT; ERROR_INPUT when there is no such segment or version */
 bool segments_show(const struct command_line *line, struct error *err) MUST_CHECK;
 /* sql SEGMENT; ERROR_INPUT where a form of it has no SQL */
 bool segments_sql(const struct command_line *line, struct error *err) MUST_CHECK;

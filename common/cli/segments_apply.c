@@ -70,17 +70,6 @@ static void print_summary(const struct segment_set *set, const struct apply_resu
     }
 }
 
-static void find_authorship(const struct command_line *line, const char *path, struct authorship *out)
-{
-    authorship_find(path, out);
-    if (command_has(line, "author")) {
-        (void)snprintf(out->author, sizeof(out->author), "%s", command_text(line, "author"));
-    }
-    if (command_has(line, "commit")) {
-        (void)snprintf(out->commit_id, sizeof(out->commit_id), "%s", command_text(line, "commit"));
-    }
-}
-
 /* Reads all, says all that is wrong (standard error) and refuses it. What only the store's segments can tell, the store
  * tells afterwards. */
 static bool read_definitions(const char *path, bool allow_impossible, struct segment_set *set, struct error *err)
@@ -126,7 +115,9 @@ bool segments_apply(const struct command_line *line, struct error *err)
     if (!read_definitions(path, command_has(line, "allow-impossible"), &set, err)) {
         goto out;
     }
-    find_authorship(line, path, &authorship);
+    if (!authorship_choose(line, path, &authorship, err)) {
+        goto out;
+    }
     options.author = slice_from(authorship.author);
     options.commit_id = slice_from(authorship.commit_id);
     if (!store_open(config, STORE_ROLE_OPERATOR, &pg, err) || !store_apply(pg, &set, &options, &results, err) ||

@@ -78,6 +78,24 @@ failed:
     return false;
 }
 
+static bool check_limits(const struct command_line *line, struct error *err)
+{
+    static const struct {
+        const char *option;
+        int64_t max;
+    } limits[] = {{"id-bytes", 256}, {"lateness-days", 36525}, {"text-bytes", 1000000}, {"events-per-day", 1000000}};
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        int64_t value = command_integer(line, limits[i].option, 0);
+
+        if (value < 0 || value > limits[i].max) {
+            return error_set(err, ERROR_USAGE, "--%s: expected 0 to %lld, got %lld", limits[i].option,
+                             (long long)limits[i].max, (long long)value);
+        }
+    }
+    return true;
+}
+
 bool segments_cost(const struct command_line *line, struct error *err)
 {
     const int64_t lateness_days = command_integer(line, "lateness-days", 7);
@@ -87,22 +105,13 @@ bool segments_cost(const struct command_line *line, struct error *err)
         .events_per_day = command_integer(line, "events-per-day", 10),
         .lateness_ms = lateness_days * DAY_MS,
     };
-    enum { LIMIT = 1000000 };
     enum output_format format;
     struct ruleset *ruleset = NULL;
     struct zone_files zones;
     struct segment_set set;
     bool done = false;
 
-    if (assumptions.id_size < 0 || assumptions.id_size > 256 || assumptions.text_size < 0 ||
-        assumptions.text_size > LIMIT || assumptions.events_per_day < 0 || assumptions.events_per_day > LIMIT ||
-        lateness_days < 0 || lateness_days > 36525) {
-        return error_set(
-            err, ERROR_USAGE,
-            "--id-bytes is at most 256, --lateness-days at most 36525, --text-bytes and --events-per-day at most %d",
-            (int)LIMIT);
-    }
-    if (!output_format_parse(command_text(line, "format"), OUTPUT_TEXT, &format, err)) {
+    if (!check_limits(line, err) || !output_format_parse(command_text(line, "format"), OUTPUT_TEXT, &format, err)) {
         return false;
     }
     zone_files_init(&zones);

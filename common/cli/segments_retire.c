@@ -15,12 +15,8 @@ bool segments_retire(const struct command_line *line, struct error *err)
     int32_t version = 0;
     bool done = false;
 
-    if (!command_config(line, &config, err)) {
+    if (!command_config(line, &config, err) || !authorship_choose(line, ".", &authorship, err)) {
         return false;
-    }
-    authorship_find(".", &authorship);
-    if (command_has(line, "author")) {
-        (void)snprintf(authorship.author, sizeof(authorship.author), "%s", command_text(line, "author"));
     }
     done = store_open(config, STORE_ROLE_OPERATOR, &pg, err) &&
            store_retire(pg, segment_id, slice_from(authorship.author), &version, err);

@@ -1,5 +1,6 @@
 /* `muster segments list` and `show`: what the store holds. */
 #include "common/base/output.h"
+#include "common/cli/segment_choice.h"
 #include "common/cli/segments.h"
 #include "common/io/store.h"
 
@@ -115,6 +116,8 @@ enum {
     SHOW_SHA256,
     SHOW_DOCUMENT,
     SHOW_REFERS_TO,
+    SHOW_RETIRED_AT,
+    SHOW_RETIRED_BY,
 };
 
 /* Control characters, which could steer a terminal, become "?". */
@@ -150,14 +153,19 @@ static void print_text(const char *segment, const PGresult *result)
     print_field("applied at", pg_text_at(result, 0, SHOW_APPLIED_AT));
     print_field("author", pg_text_at(result, 0, SHOW_AUTHOR));
     print_field("commit", pg_text_at(result, 0, SHOW_COMMIT));
+    if (pg_boolean_at(result, 0, SHOW_RETIRED)) {
+        print_field("retired at", pg_text_at(result, 0, SHOW_RETIRED_AT));
+        print_field("retired by", pg_text_at(result, 0, SHOW_RETIRED_BY));
+    }
     print_field("sha256", pg_text_at(result, 0, SHOW_SHA256));
     (void)printf("\n%.*s\n", (int)document.size, document.data);
 }
 
 static bool print_row(const char *segment, const PGresult *result, enum output_format format, struct error *err)
 {
-    static const char *const columns[] = {"segment",   "version",    "in_force", "evaluation", "merge",  "purpose",
-                                          "refers_to", "applied_at", "author",   "commit",     "sha256", "document"};
+    static const char *const columns[] = {"segment",    "version",    "in_force",   "evaluation", "merge",
+                                          "purpose",    "refers_to",  "applied_at", "author",     "commit",
+                                          "retired_at", "retired_by", "sha256",     "document"};
     enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
     struct slice cells[COLUMN_COUNT] = {
         slice_from(segment),
@@ -170,6 +178,8 @@ static bool print_row(const char *segment, const PGresult *result, enum output_f
         pg_text_at(result, 0, SHOW_APPLIED_AT),
         pg_text_at(result, 0, SHOW_AUTHOR),
         or_none(pg_text_at(result, 0, SHOW_COMMIT)),
+        pg_text_at(result, 0, SHOW_RETIRED_AT),
+        pg_text_at(result, 0, SHOW_RETIRED_BY),
         pg_text_at(result, 0, SHOW_SHA256),
         pg_text_at(result, 0, SHOW_DOCUMENT),
     };
@@ -203,9 +213,7 @@ bool segments_show(const struct command_line *line, struct error *err)
         goto out;
     }
     if (PQntuples(result) == 0) {
-        (void)error_set(err, ERROR_USAGE, "no segment \"%s\"%s in the store", segment,
-                        command_has(line, "version") ? " of that version" : "");
-        (void)error_hint(err, "see muster segments list");
+        segment_choice_unknown(segment, command_integer(line, "version", 0), err);
         goto out;
     }
     if (format == OUTPUT_TEXT) {

@@ -1,5 +1,6 @@
 /* `muster segments sql`, `sql-tables` and `sql-events`: definitions as SQL, and the table that it reads. */
 #include "common/base/output.h"
+#include "common/cli/segment_choice.h"
 #include "common/cli/segments.h"
 #include "common/domain/event_row.h"
 #include "common/domain/rule_sql.h"
@@ -72,13 +73,8 @@ bool segments_sql(const struct command_line *line, struct error *err)
     if (!read_definitions(line, &set, err)) {
         goto out;
     }
-    index = segment_set_find(&set, slice_from(segment));
-    if (index == SIZE_MAX) {
-        (void)error_set(err, ERROR_USAGE, "no segment \"%s\"", segment);
-        (void)error_hint(err, "see muster segments list, or validate for files");
-        goto out;
-    }
-    done = rule_sql_append(&query, &set, index, &options, err) && output_write(stdout, buffer_slice(&query), err);
+    done = segment_choice_find(&set, segment, &index, err) && rule_sql_append(&query, &set, index, &options, err) &&
+           output_write(stdout, buffer_slice(&query), err);
 out:
     buffer_clear(&query);
     segment_set_clear(&set);

@@ -462,7 +462,7 @@ void explaining_percentile(struct explaining *explaining, const struct node *nod
         } else {
             buffer_append_text(words, " users");
         }
-        buffer_append_format(words, "; %zu have less", place.less_count);
+        buffer_append_format(words, "; %zu %s less", place.less_count, place.less_count == 1 ? "has" : "have");
     }
     out->text = explaining_words(explaining);
     buffer_append_text(words, "the values of all users decide it");

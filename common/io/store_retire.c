@@ -19,8 +19,8 @@ static bool find(struct pg *pg, struct slice segment_id, struct control_line *li
         return false;
     }
     if (PQntuples(result) != 1) {
-        error_set(err, ERROR_USAGE, "there is no segment \"%.*s\"", (int)segment_id.size, segment_id.data);
-        error_hint(err, "'muster segments list' shows what the store has");
+        error_set(err, ERROR_INPUT, "no segment \"%.*s\" in the store", (int)segment_id.size, segment_id.data);
+        error_hint(err, "muster segments list shows them");
         goto out;
     }
     referrers = pg_text_at(result, 0, FOUND_REFERRERS);

@@ -53,12 +53,14 @@ check "all are members" test "$(members)" = "active,ann active,bob both,ann both
 
 check "a segment that is referred to is not retired" exits 2 run muster segments retire buyer
 check "it says by whom" says "buyer is still referred to by both"
-check "nor is one that is not there" exits 2 run muster segments retire nobody
+check "nor is one that is not there" exits 4 run muster segments retire nobody
 check "nothing has changed" gives 0 "SELECT count(*) FROM definitions WHERE retired_at IS NOT NULL"
 check "one that nobody refers to is" run muster segments retire both --author Dana
 check "it says so" says "both@1 is retired"
 check "the control log has it" gives definition_retired,1,Dana \
     "SELECT kind, version, detail FROM control WHERE kind = 'definition_retired'"
+check "nobody retires in no name" exits 2 run muster segments retire active --author " "
+check "show has who it was" eval 'run muster segments show both && grep -q "^retired by *Dana$" "$work/out"'
 check "not twice" exits 2 run muster segments retire both
 check "a pass ends its memberships" run muster-reconcile run
 check "and no other" test "$(members)" = "active,ann active,bob buyer,ann buyer,bob"
@@ -69,6 +71,7 @@ check "in Redis too" test "$(redis-cli -u "$MUSTER_REDIS_URL" HEXISTS muster:u:a
     HEXISTS muster:u:ann buyer)" = 01
 check "explain says why" exits 1 run muster explain both ann
 check "in words" says "the segment was taken out of use"
+check "and when" says "retired, which ends all its memberships, at 20"
 rows=$(sql "SELECT count(*) FROM history")
 check "a whole pass again" run muster-reconcile run --all
 check "changes nothing" gives "$rows" "SELECT count(*) FROM history"
@@ -97,6 +100,12 @@ status=0
 wait "$pid" || status=$?
 pid=
 check "the stream ends well" test "$status" -eq 0
+check "the criteria are explained from the archive" run muster explain active ann --at 2025-06-16
+check "which has all that the stream has read" eval '! says "the archive lacks"'
+run muster produce --topic muster-events - <<<'{"type":"track","messageId":"n","userId":"ann","event":"login","timestamp":1750000000001}'
+check "the stream reads on" run muster-stream run --until 2025-06-16
+check "they are explained again" run muster explain active ann --at 2025-06-16
+check "with what the archive lacks" says "the archive lacks 1 message of this user's lane that the stream has read"
 check "a pass" run muster-reconcile run
 check "all are members again" test "$(members)" = "active,ann active,bob both,ann both,bob buyer,ann buyer,bob"
 check "of the new versions" gives 2,6 "SELECT version, count(*) FROM members GROUP BY 1"

@@ -160,8 +160,11 @@ check 'show works' exits 0 segments show vip
 check '  with the text as written' says '{"segmentId": "vip", "criteria": [{"event": "purchase", "sum": {"property": "amount", ">=": 120}}]}'
 check 'an older version too' exits 0 segments show vip --version 1 --format jsonl
 check '  with its author' says '"author":"ada","commit":"1234abcd"'
-check 'an unknown segment is exit 2' exits 2 segments show nobody
+check 'an unknown segment is exit 4' exits 4 segments show nobody
+check '... an unknown version too' exits 4 segments show vip --version 99
 definition bad/u.json u "$unbounded" ', "evaluation": "batch"'
+check 'a lateness below 0 is none' exits 2 segments cost "$work/bad/u.json" --lateness-days -1
+check '  and which option is meant' says '--lateness-days: expected 0 to 36525, got -1'
 check 'cost works' exits 0 segments cost "$work/bad/u.json" --events-per-day 3 --lateness-days 10 --format csv
 check '  and says why a rule does not stream' says 'u,no,unlimited,'
 check '  by name' says 'notFollowedBy with orLater and same but no window'
@@ -173,6 +176,8 @@ check '  says what changed' says 'vip,criteria[0],the comparison changed from >=
 check '  and what it means' says 'vip,,who may be a member becomes narrower'
 check '  the other way round' exits 0 segments diff vip --from 2 --to 1 --format csv
 check '  means the opposite' says 'vip,,who may be a member becomes wider'
+check '  of one that only follows a reference too' exits 0 segments diff at_risk --from 1 --to 2 --format csv
+check '  says which' says 'at_risk,,what it refers to changed from vip@1 to vip@2'
 check 'a first version has none before it' exits 2 segments diff lone
 check 'diff of files needs no server' exits 0 run env MUSTER_STORE_CONNINFO=host=/nowhere "$build/muster" segments diff "$work/d" "$work/many"
 check '  and names what is gone' says 'the segment was removed'

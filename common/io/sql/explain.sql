@@ -17,7 +17,9 @@ SELECT
     -- 43-45: ledger
     h.change, k.block_no, (extract(epoch FROM k.recorded_at) * 1000)::bigint,
     -- 46: newest version
-    (SELECT max(version) FROM definitions n WHERE n.segment_no = g.segment_no)
+    (SELECT max(version) FROM definitions n WHERE n.segment_no = g.segment_no),
+    -- 47: when the version was retired
+    (extract(epoch FROM d.retired_at) * 1000)::bigint
 FROM segments g
 JOIN users u ON u.user_no = $2::bigint
 LEFT JOIN in_force f ON f.segment_no = g.segment_no
