@@ -25,7 +25,7 @@ static const struct option status_options[] = {LISTING_OPTION_FORMAT, {0}};
 const struct command command_status = {
     .name = "status",
     .arguments = "",
-    .summary = "show lanes, loads, runs, segments, builds, alerts, quarantine, erasures, ledger",
+    .summary = "show lanes, loads, runs, segments, builds, uncertain users, alerts, quarantine, erasures, ledger",
     .options = status_options,
     .run = status_run,
 };

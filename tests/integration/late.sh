@@ -22,6 +22,7 @@ newest() { # SEGMENT
          WHERE segment_id = '$1' ORDER BY step DESC, seq DESC LIMIT 1"
 }
 never=9223372036854775807
+uncertain() { "$build/muster" status --format csv | sed -n 's/^uncertain,\([^,]*,[^,]*\),.*/\1/p'; }
 late() { kcat -q -b "$MUSTER_KAFKA_BOOTSTRAP_SERVERS" -t late-events -C -o beginning -e -f '%k %h %s\n' 2>"$work/kcat.err"; }
 
 mkdir "$work/segments"
@@ -57,8 +58,12 @@ check "they are in the late topic, and say where they came from" \
     test "$(late)" = "ann $from=41 $(event purchase 2 24)"$'\n'"ann $from=42 $(event login 3 36)"
 check "the user is a member by the purchase in time, but uncertain" test "$(newest buyer)" = "t,$never"
 check "what the event cannot change is not" test "$(newest active)" = "t,"
+"$build/muster-reconcile" run >/dev/null 2>&1
+check "status counts the user" test "$(uncertain)" = "buyer,1 users"
 check "a start rebuilds the state" stream --until 2025-07-05T15:00:00Z
 check "nothing is late to it" says "0 too late"
+"$build/muster-reconcile" run >/dev/null 2>&1
+check "nobody is uncertain any more" test -z "$(uncertain)"
 check "and the user is certain" test "$(newest buyer)" = "t,"
 check "since the earlier purchase" test "$(sql "SELECT entered_at FROM stream_records
     JOIN segments USING (segment_no) WHERE segment_id = 'buyer' ORDER BY step DESC, seq DESC LIMIT 1")" = 1750086400000

@@ -41,24 +41,29 @@ WITH lines (place, what, subject, state, detail) AS (
     FROM builds b JOIN segments g USING (segment_no) JOIN definitions d USING (segment_no, version) LEFT JOIN build_lanes l USING (build_no)
     GROUP BY b.build_no, b.segment_no, b.version, b.life, b.history, g.segment_id, d.retired_at
     UNION ALL
-    SELECT 7, 'alert', a.kind || ' ' || a.subject, a.state, a.message FROM alerts a WHERE a.state = 'raised'
+    SELECT 7, 'uncertain', g.segment_id, count(*) || ' users', 'left to the batch'
+    FROM audience a JOIN lanes l ON a.lane = l.lane AND a.s_uncertain_until > coalesce(l.watermark, -9223372036854775808)
+    JOIN segments g USING (segment_no)
+    GROUP BY g.segment_id
     UNION ALL
-    SELECT 8, 'quarantine', q.reason, count(*)::text, 'from ' || string_agg(DISTINCT q.source, ', ') FROM quarantine q GROUP BY q.reason
+    SELECT 8, 'alert', a.kind || ' ' || a.subject, a.state, a.message FROM alerts a WHERE a.state = 'raised'
     UNION ALL
-    SELECT 9, 'erasure', '#' || c.user_no, 'pending', format('control line %s', c.control_no)
+    SELECT 9, 'quarantine', q.reason, count(*)::text, 'from ' || string_agg(DISTINCT q.source, ', ') FROM quarantine q GROUP BY q.reason
+    UNION ALL
+    SELECT 10, 'erasure', '#' || c.user_no, 'pending', format('control line %s', c.control_no)
     FROM control c WHERE c.kind = 'erasure_requested'
     UNION ALL
-    SELECT 10, 'ledger', coalesce(max(block_no), 0)::text, coalesce(max(last_id), 0) || ' rows sealed',
+    SELECT 11, 'ledger', coalesce(max(block_no), 0)::text, coalesce(max(last_id), 0) || ' rows sealed',
            (SELECT count(*) FROM history h WHERE h.history_id > coalesce(max(b.last_id), 0)) || ' waiting'
     FROM blocks b
     UNION ALL
-    SELECT 11, 'publication', target, 'up to history row ' || history_id,
+    SELECT 12, 'publication', target, 'up to history row ' || history_id,
            format('rebuild %s, %s removals waiting', rebuild_no, (SELECT count(*) FROM removals))
     FROM publication
     UNION ALL
-    SELECT 12, 'dropped', source, sum(row_count)::text, 'records whose consent had ended' FROM dropped_records GROUP BY source
+    SELECT 13, 'dropped', source, sum(row_count)::text, 'records whose consent had ended' FROM dropped_records GROUP BY source
     UNION ALL
-    SELECT 13, 'reconciler', 'pass ' || pass_no, coalesce('last ' || round(extract(epoch FROM clock_timestamp() - passed_at)) || ' s ago', 'never ran'),
+    SELECT 14, 'reconciler', 'pass ' || pass_no, coalesce('last ' || round(extract(epoch FROM clock_timestamp() - passed_at)) || ' s ago', 'never ran'),
            format('control line %s of %s', s.control_no, h.control_no)
     FROM reconcile_state s, control_head h
 )
