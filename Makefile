@@ -144,7 +144,7 @@ $(BUILD)/equivalence: $(call object,$(EQUIVALENCE_SOURCES)) $(LIBRARY)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-$(BUILD)/conformance-orders: $(call object,tests/conformance/orders.c $(wildcard common/cli/eval_*.c common/cli/explain_*.c) \
+$(BUILD)/conformance-orders: $(call object,tests/conformance/orders.c $(wildcard common/cli/eval_*.c common/cli/explain_*.c common/cli/segment_choice.c) \
     $(filter-out %/main.c,$(ORACLE_SOURCES))) $(LIBRARY)
 	@$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
