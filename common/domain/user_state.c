@@ -372,8 +372,8 @@ static void drop_carries(const struct ruleset *ruleset, struct user_state *state
     }
 }
 
-/* Of an event at or before the base only this is kept: that the user was known by then, which changes nothing behind
- * the base, and the message id, as long as a copy may come that is not late. */
+/* Of an event at or before the base only this is kept: that it was, which changes nothing behind the base, and the
+ * message id, as long as a copy may come that is not late. */
 static bool absorb_late(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact,
                         struct error *err)
 {
@@ -385,6 +385,7 @@ static bool absorb_late(const struct ruleset *ruleset, struct user_state *state,
         return false;
     }
     state->known_since = fact->time_ms < state->known_since ? fact->time_ms : state->known_since;
+    state->newest = fact->time_ms > state->newest ? fact->time_ms : state->newest;
     return true;
 }
 

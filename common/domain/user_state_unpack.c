@@ -117,6 +117,15 @@ static bool take_next(struct pack_reader *reader, size_t *next, size_t count, si
     return true;
 }
 
+/* An instant that is not behind the base, or what stands for none. */
+static int64_t take_past(struct pack_reader *reader, const struct user_base *base, bool there, int64_t none)
+{
+    int64_t at_ms = there ? user_state_take_since(reader, base->at_ms) : none;
+
+    reader->failed = reader->failed || (there && at_ms > base->at_ms);
+    return at_ms;
+}
+
 static bool unpack_base(const struct ruleset *ruleset, struct pack_reader *reader, struct user_state *state,
                         struct error *err)
 {
@@ -133,19 +142,20 @@ static bool unpack_base(const struct ruleset *ruleset, struct pack_reader *reade
         return error_no_memory(err, "a user's state");
     }
     state->base = base;
+    reader->failed = reader->failed || base->at_ms < state->known_since;
     while (take_next(reader, &next, ruleset->base_count, &index, &has)) {
         struct base_summary *summary = &base->summaries[index];
 
         summary->sum = (has & HAS_SUM) != 0 ? take_wide(reader) : 0;
         summary->count = (has & HAS_COUNT) != 0 ? (int64_t)user_state_take_count(reader, COUNT_MAX) : 0;
-        summary->last_ms = (has & HAS_LAST) != 0 ? user_state_take_since(reader, base->at_ms) : 0;
+        summary->last_ms = take_past(reader, base, (has & HAS_LAST) != 0, 0);
     }
     next = 0;
     while (take_next(reader, &next, ruleset->segment_count, &index, &has)) {
         struct carry *carry = &base->carries[index];
 
-        carry->qualified_at = (has & HAS_QUALIFIED) != 0 ? user_state_take_since(reader, base->at_ms) : INT64_MIN;
-        carry->entered_at = (has & HAS_ENTERED) != 0 ? user_state_take_since(reader, base->at_ms) : INT64_MIN;
+        carry->qualified_at = take_past(reader, base, (has & HAS_QUALIFIED) != 0, INT64_MIN);
+        carry->entered_at = take_past(reader, base, (has & HAS_ENTERED) != 0, INT64_MIN);
         carry->blocked_until = (has & HAS_BLOCKED) != 0 ? user_state_take_since(reader, base->at_ms) : INT64_MIN;
     }
     return true;
@@ -230,6 +240,16 @@ static bool take_values(struct unpacking *unpacking, const struct shape *shape, 
     return true;
 }
 
+/* Whether the base is one that such a pane belongs to: of what had begun to count then. */
+static bool has_pane(const struct unpacking *unpacking, uint64_t number, int64_t time_ms)
+{
+    const struct ruleset *ruleset = unpacking->ruleset;
+    const struct user_base *base = unpacking->state->base;
+
+    return number < ruleset->pane_count && base != NULL &&
+           time_ms <= window_begun_ms(ruleset->panes[number], base->at_ms);
+}
+
 static bool take_pane(struct unpacking *unpacking, uint64_t number, struct entry *entry, struct error *err)
 {
     struct pack_reader *reader = &unpacking->reader;
@@ -242,7 +262,7 @@ static bool take_pane(struct unpacking *unpacking, uint64_t number, struct entry
     pane.sum_high = (int64_t)(sum >> 64);
     pane.count = (int64_t)user_state_take_count(reader, COUNT_MAX);
     pane.numeric_count = (int64_t)user_state_take_count(reader, (uint64_t)pane.count);
-    if (number >= unpacking->ruleset->pane_count || pane.count == 0) {
+    if (pane.count == 0 || !has_pane(unpacking, number, entry->time_ms)) {
         reader->failed = true;
         return true;
     }
@@ -336,8 +356,9 @@ static bool unpack_entry(struct unpacking *unpacking, struct error *err)
     if (!done || reader->failed) {
         return done;
     }
-    if (state->entry_count > 0 &&
-        !is_in_order(unpacking, entry_at(state, unpacking->stride, state->entry_count - 1), entry)) {
+    if (entry->time_ms > state->newest ||
+        (state->entry_count > 0 &&
+         !is_in_order(unpacking, entry_at(state, unpacking->stride, state->entry_count - 1), entry))) {
         reader->failed = true;
         return true;
     }

@@ -12,7 +12,7 @@ enum { STATE_SIZE_MAX = 1 << 16, SEGMENTS_MAX = 8 };
 
 static const char definitions[] =
     "[{\"segmentId\":\"bought\",\"criteria\":[{\"event\":\"buy\",\"where\":[{\"property\":\"kind\",\"=\":\"shoe\"}],"
-    " \"window\":\"30d\",\"sum\":{\"property\":\"amount\",\">=\":10}}],\"membershipDuration\":\"3d\"},"
+    " \"window\":\"30d\",\"slide\":\"1d\",\"sum\":{\"property\":\"amount\",\">=\":10}}],\"membershipDuration\":\"3d\"},"
     "{\"segmentId\":\"ever\",\"criteria\":[{\"event\":\"*\",\"distinct\":{\"property\":\"kind\",\">=\":2}}]},"
     "{\"segmentId\":\"least\",\"criteria\":[{\"event\":\"buy\",\"min\":{\"property\":\"amount\",\"<\":0}}],"
     " \"exclusionWindow\":\"1d\"},"
@@ -301,6 +301,64 @@ START_TEST(damage_is_refused)
 }
 END_TEST
 
+/* The state as it is now is written, but not read. */
+static void ask_refused(struct world *world, const char *what)
+{
+    struct error err = ERROR_INIT;
+
+    buffer_reset(&world->bytes);
+    user_state_write(world->ruleset, world->state, &world->bytes);
+    ck_assert_ok(buffer_finish(&world->bytes, "a state", &err));
+    ck_assert_msg(!user_state_read(world->ruleset, buffer_slice(&world->bytes), world->other, &err), "%s", what);
+    ck_assert_int_eq(err.code, ERROR_INPUT);
+}
+
+/* What no sequence of events leaves, although each part could be: to go on with it is not safe. */
+START_TEST(contradictions_are_refused)
+{
+    const int64_t final_ms = INT64_C(1748000400000);
+    struct error err = ERROR_INIT;
+    struct world world;
+    struct user_base *base;
+    size_t summary = 0;
+
+    ck_assert_ok(world_init(&world, &err));
+    fold_all(&world, false);
+    ck_assert_ok(user_state_prune(world.ruleset, world.state, final_ms, world.evaluation, &err));
+    ck_assert_ok(pass_through(&world, &err));
+    base = world.state->base;
+
+    /* A pane of events that the base says nothing of. */
+    base->at_ms = INT64_C(1747999999999);
+    ask_refused(&world, "a pane behind the base");
+    base->at_ms = world.state->known_since - 1;
+    ask_refused(&world, "a base before the first event");
+    base->at_ms = final_ms;
+    base->carries[0].entered_at = final_ms + 1;
+    ask_refused(&world, "an entry behind the base");
+    base->carries[0].entered_at = INT64_MIN;
+    base->carries[0].qualified_at = final_ms + 1;
+    ask_refused(&world, "a qualifying instant behind the base");
+    base->carries[0].qualified_at = INT64_MIN;
+    while (base->summaries[summary].last_ms == 0 && summary + 1 < world.ruleset->base_count) {
+        summary++;
+    }
+    base->summaries[summary].last_ms = final_ms + 1;
+    ask_refused(&world, "a last event behind the base");
+    base->summaries[summary].last_ms = 0;
+    world.state->newest = final_ms;
+    ask_refused(&world, "an event newer than the newest");
+
+    /* Panes without any base. */
+    world.state->base = NULL;
+    world.state->newest = INT64_C(1749500000000);
+    ask_refused(&world, "a pane without a base");
+    world.state->base = base;
+    ck_assert_ok(pass_through(&world, &err));
+    world_clear(&world);
+}
+END_TEST
+
 START_TEST(others_are_told_by_name)
 {
     struct error err = ERROR_INIT;
@@ -404,6 +462,7 @@ Suite *user_state_pack_suite(void)
     tcase_add_test(tests, a_copy_is_known_again);
     tcase_add_test(tests, a_base_is_kept);
     tcase_add_test(tests, damage_is_refused);
+    tcase_add_test(tests, contradictions_are_refused);
     tcase_add_test(tests, others_are_told_by_name);
     tcase_add_test(tests, fingerprints_are_of_the_meaning);
     tcase_add_test(tests, each_failed_allocation_is_reported);

@@ -302,6 +302,9 @@ START_TEST(a_copy_of_an_event_that_came_too_late_is_one)
     ck_assert_uint_eq(held_of(&world).ids, 3);
     prune(&world, START + 7 * DAY);
     ck_assert_uint_eq(held_of(&world).ids, 0);
+    /* Also where it is the newest that has come of the user. */
+    ck_assert_int_eq(fold(&world, "a", 6, START + 7 * DAY, 0), FOLD_LATE);
+    ck_assert_int_eq(user_state_newest(world.state), START + 7 * DAY);
     close_world(&world);
 }
 END_TEST
