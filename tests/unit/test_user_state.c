@@ -173,7 +173,9 @@ static void expect_equal(struct world *world, struct user_state *carrying, const
     ck_assert_ok(
         user_state_intervals(world->ruleset, carrying, segment, from, world->evaluation, &intervals, &count, &err));
     ck_assert_uint_le(count, sizeof found / sizeof found[0]);
-    memcpy(found, intervals, count * sizeof *found);
+    if (count > 0) {
+        memcpy(found, intervals, count * sizeof *found);
+    }
     ck_assert_ok(user_state_history(world->ruleset, plain, segment, TIMESTAMP_NEVER, world->evaluation, &intervals,
                                     &wanted, &err));
     while (skip < wanted && intervals[skip].left_at <= from) {
