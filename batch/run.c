@@ -19,6 +19,11 @@ static bool run_prepare(const struct command_line *line, struct batch_run *run, 
         return false;
     }
     run->request.as_of_ms = command_instant(line, "as-of", TIMESTAMP_NEVER);
+    if (command_has(line, "as-of") &&
+        run->request.as_of_ms > timestamp_now() + config_duration_ms(run->config, "time.future_skew")) {
+        error_set(err, ERROR_USAGE, "--as-of lies in the future: a run would end what its windows cannot know of yet");
+        return error_hint(err, "leave it out to ask about the newest instant that is known");
+    }
     run->request.segments = command_text(line, "segments");
     run->request.resume = command_has(line, "resume");
     run->lane_count = (int32_t)config_integer(run->config, "topics.partitions");

@@ -166,6 +166,16 @@ static bool purpose_check(struct pg *pg, const char *purpose, struct error *err)
     return known;
 }
 
+/* A change that is dated ahead would outlast every true one until then, whatever the clock of the store is. */
+static bool instant_check(const struct config *config, int64_t at_ms, struct error *err)
+{
+    if (at_ms <= timestamp_now() + config_duration_ms(config, "time.future_skew")) {
+        return true;
+    }
+    error_set(err, ERROR_USAGE, "--at lies in the future, further than time.future_skew allows");
+    return error_hint(err, "say when it was said; without --at it is now");
+}
+
 static bool consent_set_run(const struct command_line *line, struct error *err)
 {
     const char *purpose = command_argument(line, 1);
@@ -189,6 +199,9 @@ static bool consent_set_run(const struct command_line *line, struct error *err)
         goto out;
     }
     change.changed_at_ms = command_instant(line, "at", change.changed_at_ms);
+    if (command_has(line, "at") && !instant_check(config, change.changed_at_ms, err)) {
+        goto out;
+    }
     if (!purpose_check(pg, purpose, err) || !user_make(config, pg, command_argument(line, 0), &change.user_no, err) ||
         !consent_apply_one(pg, &change, err)) {
         goto out;

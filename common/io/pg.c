@@ -63,6 +63,8 @@ static bool failure_of_statement(const char *state, const char *text, const char
         error_set(err, ERROR_INPUT, "text that is not UTF-8: %s", text);
     } else if (state_is(state, "53100")) {
         error_set(err, ERROR_INTERNAL, "the store's disk is full: %s", text);
+    } else if (state_is(state, "42501")) {
+        error_set(err, ERROR_USAGE, "the store allows this to another role only: %s", text);
     } else {
         error_set(err, ERROR_INTERNAL, "the store refused a statement: %s [%s]", text, state);
     }
@@ -70,6 +72,8 @@ static bool failure_of_statement(const char *state, const char *text, const char
         error_hint(err, "%s", hint);
     } else if (state_is(state, "3F000") || state_is(state, "42P01") || state_is(state, "42883")) {
         error_hint(err, "run muster-reconcile migrate");
+    } else if (state_is(state, "42501")) {
+        error_hint(err, "name no user in store.conninfo: then each program takes the role that is its own");
     }
     if (state_is(state, "40") || state_is(state, "55P03")) {
         error_action(err, ERROR_RETRY);

@@ -105,6 +105,7 @@ sql "UPDATE archive_progress SET offset_next = offset_next - 5 WHERE topic_no = 
 
 # A stream that applies changes of the same user holds one of the loader's locks and waits for another: the store gives up the
 # loader's transaction, since it looks for deadlocks sooner there.
+check "consent is not of the future" exits 2 muster consent set ned profiling granted --at 9999-01-01
 check "a user is known" muster consent set ned profiling granted --at 2026-01-01
 cat >"$work/consent.jsonl" <<'LINES'
 {"type":"consent","userId":"ned","timestamp":"2026-01-03T10:00:00Z","purposes":{"marketing":false}}
@@ -148,6 +149,7 @@ newest() { sql "SELECT s.segment_id, user_id, $(instant entered_at), $(instant v
     JOIN user_ids USING (user_no) WHERE member AND run_no = (SELECT max(run_no) FROM runs WHERE state = 'activated')" |
     LC_ALL=C sort; }
 check "a run of unknown segments exits 2" exits 2 batch run --segments nobody
+check "a run as of the future exits 2" exits 2 batch run --as-of 9999-01-01
 check "nothing to resume exits 2" exits 2 batch run --resume
 check "a run" batch run --as-of 2011-12-10
 newest >"$work/undisturbed"

@@ -88,6 +88,9 @@ for role in muster_batch muster_stream muster_reconcile muster_operator; do
     check "$role reads the views" gives "0,0,0" $role \
         "SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM stream_records), (SELECT count(*) FROM batch_records)"
 done
+check "a program in another's role: exit 2" \
+    exits 2 env MUSTER_STORE_CONNINFO="$MUSTER_STORE_CONNINFO user=muster_batch" "$build/muster-reconcile" run >"$work/out" 2>"$work/err"
+check "... saying so" says "the store allows this to another role only"
 check "muster_batch does not decide" refused "permission denied" muster_batch "SELECT audience_apply(NULL, NULL)"
 check "muster_stream does not decide" refused "permission denied" muster_stream "SELECT audience_apply(NULL, NULL)"
 check "muster_reconcile does not change consent" refused "permission denied" muster_reconcile \
