@@ -274,7 +274,6 @@ Suite *explanation_suite(void)
     tcase_add_test(tests, every_form_is_explained);
     tcase_add_test(tests, each_failing_allocation_is_reported);
     tcase_add_test(tests, a_percentile_needs_ranks);
-    tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -471,7 +471,6 @@ Suite *json_project_suite(void)
     Suite *suite = suite_create("json_project");
     TCase *tests = tcase_create("core");
 
-    tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_test(tests, whole_messages_agree);
     tcase_add_test(tests, values_that_are_no_values_agree);

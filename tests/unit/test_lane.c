@@ -827,7 +827,6 @@ Suite *lane_suite(void)
     TCase *tcase = tcase_create("records");
     int effort = getenv("MUSTER_TEST_LONG") != NULL ? 10 : 1;
 
-    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, records_do_not_depend_on_steps, 0, 100 * effort);
     tcase_add_loop_test(tcase, lateness_does_not_depend_on_steps, 0, 60 * effort);
     tcase_add_loop_test(tcase, a_restart_goes_on_as_if_nothing_had_happened, 0, 12 * effort);

@@ -286,7 +286,6 @@ Suite *limits_suite(void)
     Suite *suite = suite_create("limits");
     TCase *tests = tcase_create("limits");
 
-    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, messages);
     tcase_add_loop_test(tests, definitions, 0, sizeof definition_limits / sizeof definition_limits[0]);
     tcase_add_test(tests, what_is_evaluated_together);

@@ -203,7 +203,6 @@ Suite *no_memory_suite(void)
     Suite *suite = suite_create("no_memory");
     TCase *tests = tcase_create("no_memory");
 
-    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, each_failure_is_reported);
     suite_add_tcase(suite, tests);
     return suite;

@@ -818,7 +818,6 @@ Suite *rule_parse_suite(void)
     Suite *suite = suite_create("rule_parse");
     TCase *tests = tcase_create("rule_parse");
 
-    tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, criteria_are_accepted, 0, COUNT_OF(accepted_criteria));
     tcase_add_loop_test(tests, criteria_are_refused, 0, COUNT_OF(refused_criteria));
     tcase_add_loop_test(tests, documents_are_refused, 0, COUNT_OF(refused_documents));

@@ -235,7 +235,6 @@ Suite *timestamp_suite(void)
     Suite *suite = suite_create("timestamp");
     TCase *tests = tcase_create("timestamp");
 
-    tcase_set_timeout(tests, 30);
     tcase_add_test(tests, parse_reads_rfc3339);
     tcase_add_test(tests, the_usual_form_is_read_like_any_other);
     tcase_add_test(tests, parse_refuses_everything_else);

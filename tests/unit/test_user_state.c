@@ -491,7 +491,6 @@ Suite *user_state_suite(void)
     Suite *suite = suite_create("user_state");
     TCase *tests = tcase_create("user_state");
 
-    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, what_is_carried_equals_what_is_found_anew);
     tcase_add_test(tests, all_segments_at_once_equal_each_by_itself);
     tcase_add_test(tests, untouched_segments_do_not_change);

@@ -456,7 +456,6 @@ Suite *user_state_pack_suite(void)
     Suite *suite = suite_create("user_state_pack");
     TCase *tests = tcase_create("user_state_pack");
 
-    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, what_is_read_means_the_same);
     tcase_add_test(tests, order_of_arrival_does_not_show);
     tcase_add_test(tests, a_copy_is_known_again);
