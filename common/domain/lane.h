@@ -12,7 +12,8 @@
  * - A later end than announced is written (renewal) once half of the announced validity has passed, an earlier one at
  * once.
  * - An event for state that is gone leaves M as it is known, but uncertain until the watermark is where that event can
- * no longer matter: a record says so, and another when that is over.
+ * no longer matter: a record says so, and another when that is over. To M and its end, that is: a membership that holds
+ * on from before may keep another entered_at than the truth's until the state is rebuilt.
  *
  * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded,
  * and at their own instant; states are pruned as of a timer's instant or of W before an event, never of where a step
