@@ -1,6 +1,6 @@
 #include "common/domain/pack.h"
 
-#include <limits.h>
+#include <endian.h>
 
 /* A value's first byte holds its type and how a number is written: most have no more than two decimals. */
 enum { TYPE_MASK = 7, FORM_SHIFT = 3, NUMBER_CENTS = 1 << FORM_SHIFT, BOOLEAN_TRUE = 1 << FORM_SHIFT };
@@ -87,50 +87,83 @@ struct value pack_take_value(struct pack_reader *reader)
 
 /* ---- UUIDs ---- */
 
-/* A hexadecimal digit's value, and of letters the case. */
-enum { DIGIT_LOWER = 0x10, DIGIT_UPPER = 0x20, DIGIT_GOOD = 0x40 };
+/* Eight digits at a time, each in a byte of a word, the first in the lowest one. The letters A to F, and a to f, stand
+ * that far from where they would follow the digit 9. */
+enum { UUID_WORD_COUNT = 4, LETTER_BIT = 0x40, UPPER_GAP = 'A' - '9' - 1, LOWER_GAP = 'a' - '9' - 1 };
 
-#define DIGIT(value) (DIGIT_GOOD | (value))
-#define LOWER(value) (DIGIT_GOOD | DIGIT_LOWER | (value))
-#define UPPER(value) (DIGIT_GOOD | DIGIT_UPPER | (value))
-static const unsigned char digits[UCHAR_MAX + 1] = {
-    ['0'] = DIGIT(0),  ['1'] = DIGIT(1),  ['2'] = DIGIT(2),  ['3'] = DIGIT(3),  ['4'] = DIGIT(4),  ['5'] = DIGIT(5),
-    ['6'] = DIGIT(6),  ['7'] = DIGIT(7),  ['8'] = DIGIT(8),  ['9'] = DIGIT(9),  ['a'] = LOWER(10), ['b'] = LOWER(11),
-    ['c'] = LOWER(12), ['d'] = LOWER(13), ['e'] = LOWER(14), ['f'] = LOWER(15), ['A'] = UPPER(10), ['B'] = UPPER(11),
-    ['C'] = UPPER(12), ['D'] = UPPER(13), ['E'] = UPPER(14), ['F'] = UPPER(15),
-};
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Where the two digits of each byte stand. */
-static const unsigned char places[PACK_UUID_SIZE] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+/* Where the halves of each word stand. */
+static const unsigned char half_places[UUID_WORD_COUNT][2] = {{0, 4}, {9, 14}, {19, 24}, {28, 32}};
 
+static inline uint64_t load_word(const char *text, size_t i)
+{
+    uint32_t first;
+    uint32_t second;
+
+    memcpy(&first, text + half_places[i][0], sizeof first);
+    memcpy(&second, text + half_places[i][1], sizeof second);
+    return (uint64_t)le32toh(second) << 32 | le32toh(first);
+}
+
+static inline void store_word(char *text, size_t i, uint64_t word)
+{
+    uint32_t first = htole32((uint32_t)word);
+    uint32_t second = htole32((uint32_t)(word >> 32));
+
+    memcpy(text + half_places[i][0], &first, sizeof first);
+    memcpy(text + half_places[i][1], &second, sizeof second);
+}
+
+/* The digits that say the values, each below 16. */
+static inline uint64_t digits_of(uint64_t values, uint64_t gap)
+{
+    uint64_t letters = (values + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+
+    return values + EACH_BYTE('0') + letters * gap;
+}
+
+/* Whatever the text is, it is taken for digits; it is a UUID where these give the same text again. */
 bool pack_uuid(struct slice text, unsigned char out[PACK_UUID_SIZE], bool *upper)
 {
-    unsigned all = DIGIT_GOOD;
-    unsigned any = 0;
+    uint64_t uppers = 0;
+    uint64_t wrong = 0;
 
     if (text.size != PACK_UUID_TEXT_SIZE || text.data[8] != '-' || text.data[13] != '-' || text.data[18] != '-' ||
         text.data[23] != '-') {
         return false;
     }
-    for (size_t i = 0; i < PACK_UUID_SIZE; i++) {
-        unsigned high = digits[(unsigned char)text.data[places[i]]];
-        unsigned low = digits[(unsigned char)text.data[places[i] + 1]];
+    for (size_t i = 0; i < UUID_WORD_COUNT; i++) {
+        uint64_t word = load_word(text.data, i);
 
-        all &= high & low;
-        any |= high | low;
-        out[i] = (unsigned char)((high & 15) << 4 | (low & 15));
+        uppers |= word & ~(word << 1) & EACH_BYTE(LETTER_BIT);
     }
-    *upper = (any & DIGIT_UPPER) != 0;
-    return all != 0 && (any & (DIGIT_LOWER | DIGIT_UPPER)) != (DIGIT_LOWER | DIGIT_UPPER);
+    *upper = uppers != 0;
+    for (size_t i = 0; i < UUID_WORD_COUNT; i++) {
+        uint64_t word = load_word(text.data, i);
+        uint64_t values = ((word & EACH_BYTE(15)) + (word >> 6 & EACH_BYTE(1)) * 9) & EACH_BYTE(15);
+        uint64_t pairs = (values << 4 | values >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+        uint32_t bytes;
+
+        wrong |= word ^ digits_of(values, uppers != 0 ? UPPER_GAP : LOWER_GAP);
+        pairs = (pairs | pairs >> 8) & UINT64_C(0x0000ffff0000ffff);
+        bytes = htole32((uint32_t)(pairs | pairs >> 16));
+        memcpy(out + i * sizeof bytes, &bytes, sizeof bytes);
+    }
+    return wrong == 0;
 }
 
 void pack_uuid_text(const unsigned char uuid[PACK_UUID_SIZE], bool upper, char out[PACK_UUID_TEXT_SIZE])
 {
-    const char *texts = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-
     out[8] = out[13] = out[18] = out[23] = '-';
-    for (size_t i = 0; i < PACK_UUID_SIZE; i++) {
-        out[places[i]] = texts[uuid[i] >> 4];
-        out[places[i] + 1] = texts[uuid[i] & 15];
+    for (size_t i = 0; i < UUID_WORD_COUNT; i++) {
+        uint32_t bytes;
+        uint64_t pairs;
+
+        memcpy(&bytes, uuid + i * sizeof bytes, sizeof bytes);
+        pairs = le32toh(bytes);
+        pairs = (pairs | pairs << 16) & UINT64_C(0x0000ffff0000ffff);
+        pairs = (pairs | pairs << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        store_word(out, i, digits_of((pairs >> 4 | pairs << 8) & EACH_BYTE(15), upper ? UPPER_GAP : LOWER_GAP));
     }
 }
