@@ -13,8 +13,11 @@ enum {
     CHOICE_COUNT_MAX = 24, /* pieces that can stand in one place: they are tried one by one */
     MISSED_MAX = 65536,
     STEP = 16,
+    STEP_MASK = 0xffff,
     SKELETON_SIZE_MAX = 8 << 20, /* the half is used: a form needs far less than the other half */
 };
+
+#define SIZE_VARIES UINT32_MAX
 
 /* Offsets in a text: its beginning, then begin and end of each value. */
 enum { MARK_COUNT_MAX = 1 + 2 * VALUE_COUNT_MAX };
@@ -41,6 +44,7 @@ struct skeleton_piece {
     uint32_t size;
     uint32_t first_mask; /* a bit for each of the first STEP bytes that are there */
     bool before_string;
+    uint32_t string_size;        /* of the string behind it while all of them have had the same, else SIZE_VARIES */
     struct skeleton_piece *next; /* another that can stand in its place; no longer than this one, so that the first that
                                   * fits is the right one */
     struct skeleton_piece *following;
@@ -86,17 +90,26 @@ ALWAYS_INLINE const char *bytes_from(const struct reader *reader, size_t at)
 
 #ifdef __SSE2__
 
+ALWAYS_INLINE uint32_t same_bytes(const char *left, const char *right)
+{
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)left);
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)right);
+
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
+}
+
 ALWAYS_INLINE bool piece_fits(const struct skeleton_piece *piece, const char *at)
 {
     uint32_t size = piece->size;
-    __m128i wanted = _mm_loadu_si128((const __m128i *)(const void *)piece->bytes);
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(wanted, bytes));
+    uint32_t same = same_bytes(piece->bytes, at) | ~piece->first_mask;
 
-    if ((same & piece->first_mask) != piece->first_mask) {
-        return false;
+    for (uint32_t begin = STEP; begin < size; begin += STEP) {
+        uint32_t last = size - STEP; /* the last step overlaps the one before */
+        uint32_t offset = begin < last ? begin : last;
+
+        same &= same_bytes(piece->bytes + offset, at + offset) | ~(uint32_t)STEP_MASK;
     }
-    return size <= STEP || memcmp(piece->bytes + STEP, at + STEP, size - STEP) == 0;
+    return same == UINT32_MAX;
 }
 
 /* A bit for each of the next sixteen bytes that cannot stand in a plain string. */
@@ -153,6 +166,18 @@ static uint32_t number_stops(const char *at)
 
 #endif
 
+/* Whether a plain string of that size begins there. */
+ALWAYS_INLINE bool string_has_size(const struct reader *reader, size_t at, uint32_t size)
+{
+    uint32_t stops = string_stops(bytes_from(reader, at));
+
+    for (; size >= STEP && stops == 0; size -= STEP) {
+        at += STEP;
+        stops = string_stops(bytes_from(reader, at));
+    }
+    return size < STEP && (stops & ((2U << size) - 1)) == 1U << size && bytes_from(reader, at)[size] == '"';
+}
+
 /* The end of the string whose content begins at `at`; false where it is not plain. */
 ALWAYS_INLINE bool skip_string(const struct reader *reader, size_t *at)
 {
@@ -163,6 +188,21 @@ ALWAYS_INLINE bool skip_string(const struct reader *reader, size_t *at)
     }
     *at += (unsigned)__builtin_ctz(stops);
     return *at < reader->text.size && *bytes_from(reader, *at) == '"';
+}
+
+/* The same behind that piece. Where a string ends is known only some time after its bytes are, and what comes next
+ * waits for it. Ids and timestamps have the same size in each message: with these the processor goes on at once, while
+ * it still looks whether the size is right. */
+ALWAYS_INLINE bool pass_string(const struct reader *reader, struct skeleton_piece *piece, size_t *at)
+{
+    if (piece->string_size != SIZE_VARIES) {
+        if (__builtin_expect(string_has_size(reader, *at, piece->string_size), 1)) {
+            *at += piece->string_size;
+            return true;
+        }
+        piece->string_size = SIZE_VARIES;
+    }
+    return skip_string(reader, at);
 }
 
 static enum json_type word_type(const char *at, size_t *size)
@@ -218,7 +258,7 @@ bool json_skeleton_match(struct json_document *document, struct slice text, cons
                          const int32_t **out_found)
 {
     const struct json_skeleton *skeleton = &document->skeleton;
-    const struct skeleton_piece *piece = skeleton->first;
+    struct skeleton_piece *piece = skeleton->first;
     uint32_t marks[MARK_COUNT_MAX];
     uint8_t types[MARK_COUNT_MAX];
     struct reader reader;
@@ -248,7 +288,7 @@ bool json_skeleton_match(struct json_document *document, struct slice text, cons
         }
         marks[mark_count] = (uint32_t)at;
         if (piece->before_string) {
-            if (!skip_string(&reader, &at)) {
+            if (!pass_string(&reader, piece, &at)) {
                 return false;
             }
         } else {
@@ -327,7 +367,7 @@ static struct skeleton_piece **find_piece(struct skeleton_piece **pieces, struct
 
 /* The piece of that text, made where it is not there. NULL for no memory. */
 static struct skeleton_piece *piece_at(struct json_skeleton *skeleton, struct skeleton_piece **place, struct slice text,
-                                       bool before_string)
+                                       bool before_string, uint32_t value_size)
 {
     struct skeleton_piece *piece = *place;
 
@@ -340,8 +380,9 @@ static struct skeleton_piece *piece_at(struct json_skeleton *skeleton, struct sk
     }
     memcpy(piece->bytes, text.data, text.size);
     piece->size = (uint32_t)text.size;
-    piece->first_mask = text.size < STEP ? (1U << text.size) - 1 : 0xffff;
+    piece->first_mask = text.size < STEP ? (1U << text.size) - 1 : STEP_MASK;
     piece->before_string = before_string;
+    piece->string_size = value_size;
     piece->next = *place;
     *place = piece;
     skeleton->piece_count++;
@@ -434,7 +475,8 @@ bool json_skeleton_learn(struct json_document *document, const struct json_paths
         if (pieces == NULL) {
             return true;
         }
-        piece = piece_at(skeleton, pieces, bytes, !last && text.data[begin - 1] == '"');
+        piece = piece_at(skeleton, pieces, bytes, !last && text.data[begin - 1] == '"',
+                         last ? 0 : lesson.marks[mark + 1] - begin);
         if (piece == NULL) {
             return false;
         }

@@ -334,6 +334,43 @@ START_TEST(forms_that_were_learnt_agree)
 }
 END_TEST
 
+/* Learns a message, then compares one of its size in which a byte of that text is another. */
+static void compare_changed(const char *format, const char *inserted, size_t at, char byte)
+{
+    char text[400];
+    int size = snprintf(text, sizeof text, format, inserted);
+
+    end();
+    begin();
+    compare(slice_of(text, (size_t)size));
+    compare(slice_of(text, (size_t)size));
+    text[at] = byte;
+    compare(slice_of(text, (size_t)size));
+}
+
+/* While all strings in one place have the same size, they are only looked through up to there; and pieces between
+ * values are compared in steps that overlap. */
+START_TEST(sizes_that_were_learnt_agree)
+{
+    static const char *const formats[] = {TRACK "{\"sku\":\"%s\",\"price\":2}}",
+                                          TRACK "{\"a\":1,\"%s\":2,\"price\":2}}"};
+    static const char bytes[] = {'"', '\\', '\x01', '\xc3', 'y'};
+    char inserted[72];
+
+    for (size_t size = 0; size < 70; size++) {
+        memset(inserted, 'x', size);
+        inserted[size] = '\0';
+        for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+            size_t begin_at = (size_t)(strchr(formats[i], '%') - formats[i]);
+
+            for (size_t at = begin_at; at <= begin_at + size; at++) {
+                compare_changed(formats[i], inserted, at, bytes[(at + size) % sizeof bytes]);
+            }
+        }
+    }
+}
+END_TEST
+
 /* More forms than are kept, then a few again and again. */
 START_TEST(more_forms_than_are_kept_agree)
 {
@@ -477,6 +514,7 @@ Suite *json_project_suite(void)
     tcase_add_test(tests, mutations_agree);
     tcase_add_test(tests, runs_of_backslashes_agree);
     tcase_add_test(tests, forms_that_were_learnt_agree);
+    tcase_add_test(tests, sizes_that_were_learnt_agree);
     tcase_add_test(tests, more_forms_than_are_kept_agree);
     tcase_add_test(tests, limits_agree);
     tcase_add_test(tests, the_fuzz_corpus_agrees);
