@@ -130,6 +130,10 @@ static void evaluate_closure(struct evaluation *evaluation, struct user_state *s
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
 
+    if (plan->closure_count == 1) {
+        evaluate_from(evaluation, state, segment, first_instant(state, segment, from));
+        return;
+    }
     for (size_t i = 0; i + 1 < plan->closure_count; i++) {
         evaluation->answers[plan->closure[i]].wanted = TIMESTAMP_NEVER;
     }

@@ -264,15 +264,18 @@ static struct lane_pass begin_pass(struct lane *lane, size_t segment, const stru
 bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *judgement, const struct lane_sink *sink,
                 struct error *err)
 {
-    struct lane_pass pass = begin_pass(lane, segment, judgement, sink);
-    const struct lane_user *user = pass.user;
+    const struct lane_user *user = lane->hand.user;
     const struct interval *intervals = NULL;
+    struct lane_pass pass;
     size_t count = 0;
 
     if (user->capped || !lane_allowed(lane, user, segment)) {
-        pass.announced->due = TIMESTAMP_NEVER;
+        if (lane->hand.announced[segment].due != TIMESTAMP_NEVER) {
+            lane_announced_of(lane, segment)->due = TIMESTAMP_NEVER;
+        }
         return true;
     }
+    pass = begin_pass(lane, segment, judgement, sink);
     if (!lane_take_state(lane, err) || !user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier,
                                                              lane->evaluation, &intervals, &count, err)) {
         return false;

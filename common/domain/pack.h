@@ -33,8 +33,45 @@ static inline int64_t pack_unfolded(uint64_t number)
     return (int64_t)(number >> 1 ^ (~(number & 1) + 1));
 }
 
+/* Eight groups at once, as the bytes of a word: mostly numbers are instants, which take four to six. */
+enum { PACK_WORD_SIZE = 8, PACK_WORD_BITS = 56 };
+#define PACK_MORE ((uint64_t)0x8080808080808080)
+
+/* The low 56 bits of a number, seven to a byte, and back. */
+static inline uint64_t pack_spread(uint64_t number)
+{
+    number = (number & 0x0fffffff) | (number & 0xfffffff0000000) << 4;
+    number = (number & 0x00003fff00003fff) | (number & 0x0fffc0000fffc000) << 2;
+    return (number & 0x007f007f007f007f) | (number & 0x3f803f803f803f80) << 1;
+}
+
+static inline uint64_t pack_gathered(uint64_t groups)
+{
+    groups = (groups & 0x007f007f007f007f) | (groups & 0x7f007f007f007f00) >> 1;
+    groups = (groups & 0x00003fff00003fff) | (groups & 0x3fff00003fff0000) >> 2;
+    return (groups & 0x0fffffff) | (groups & 0x0fffffff00000000) >> 4;
+}
+
+/* A word whose first byte is the least significant one, wherever it lies. */
+static inline uint64_t pack_word(const unsigned char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
+}
+
+/* May write all of PACK_NUMBER_SIZE_MAX bytes; returns where the number ends. */
 static inline unsigned char *pack_put_number(unsigned char *out, uint64_t number)
 {
+    if (number >= 0x80 && number >> PACK_WORD_BITS == 0) {
+        unsigned count = (unsigned)(63 - __builtin_clzll(number)) / 7; /* of groups before the last */
+        uint64_t word = pack_spread(number) | (PACK_MORE & (((uint64_t)1 << 8 * count) - 1));
+
+        word = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
+        memcpy(out, &word, sizeof word);
+        return out + count + 1;
+    }
     while (number >= 0x80) {
         *out++ = (unsigned char)(number | 0x80);
         number >>= 7;
@@ -62,6 +99,15 @@ static inline uint64_t pack_take_number(struct pack_reader *reader)
 {
     uint64_t number = 0;
 
+    if (reader->end - reader->at >= PACK_WORD_SIZE) {
+        uint64_t word = pack_word(reader->at);
+        uint64_t last = ~word & PACK_MORE;
+
+        if (last != 0) {
+            reader->at += __builtin_ctzll(last) / 8 + 1;
+            return pack_gathered(word & (last ^ (last - 1)) & ~PACK_MORE);
+        }
+    }
     for (unsigned shift = 0; reader->at < reader->end && shift < 64; shift += 7) {
         uint64_t group = *reader->at++;
 

@@ -123,9 +123,15 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
     size_t stride = entry_stride(ruleset);
 
     if (state->ids == NULL) {
-        for (size_t i = state->entry_count; i-- > 0;) {
-            const struct record *record = entry_record(state, entry_at(state, stride, i));
+        int64_t after_ms = copies_after(ruleset, fact->time_ms);
 
+        for (size_t i = state->entry_count; i-- > 0;) {
+            const struct entry *entry = entry_at(state, stride, i);
+            const struct record *record = entry_record(state, entry);
+
+            if (entry->time_ms < after_ms) {
+                return NULL; /* they lie in the order of their times */
+            }
             if (is_copy(record, fact, ruleset->dedup_ms)) {
                 return record;
             }

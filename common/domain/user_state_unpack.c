@@ -170,8 +170,8 @@ struct unpacking {
     size_t stride;
 };
 
-static bool take_id(struct pack_reader *reader, enum entry_form form, char text[EVENT_ID_SIZE_MAX],
-                    struct record *record)
+/* Writes it to `text`, where there is room for EVENT_ID_SIZE_MAX bytes. */
+static bool take_id(struct pack_reader *reader, enum entry_form form, char *text, struct record *record)
 {
     const unsigned char *bytes;
     unsigned char uuid[PACK_UUID_SIZE];
@@ -196,29 +196,33 @@ static bool take_id(struct pack_reader *reader, enum entry_form form, char text[
     return !upper || (pack_uuid(slice_of(text, PACK_UUID_TEXT_SIZE), uuid, &read_upper) && read_upper);
 }
 
-/* The next bytes of the heap, zeroed; NULL with an error for no memory. */
-static char *heap_take(struct unpacking *unpacking, size_t size, struct error *err)
+/* Room for so many bytes behind the heap; NULL with an error for no memory. */
+static char *heap_room(struct unpacking *unpacking, size_t size, struct error *err)
 {
     struct user_state *state = unpacking->state;
-    char *room;
 
-    if (!user_log_reserve(unpacking->ruleset, state, 0, size, err)) {
+    if (state->heap_capacity - state->heap_size < size && !user_log_reserve(unpacking->ruleset, state, 0, size, err)) {
         return NULL;
     }
-    room = state->heap + state->heap_size;
-    memset(room, 0, size);
-    state->heap_size += size;
-    return room;
+    return state->heap + state->heap_size;
 }
 
-/* The values of an entry whose record begins at `record` and whose slots lie there already. */
-static bool take_values(struct unpacking *unpacking, const struct shape *shape, size_t record, size_t slots,
-                        struct error *err)
+/* Text in the heap is followed by zeros up to a multiple of 8 bytes. */
+static size_t pad(char *text, size_t size)
 {
-    struct user_state *state = unpacking->state;
+    while (size % 8 != 0) {
+        text[size++] = 0;
+    }
+    return size;
+}
+
+/* The values of an entry whose record begins at `record` and whose slots lie at `slots`; returns where they end. */
+static char *take_values(struct pack_reader *reader, const struct shape *shape, const char *record, char *slots)
+{
+    char *text = slots + shape->column_count * sizeof(struct slot);
 
     for (size_t i = 0; i < shape->column_count; i++) {
-        const struct value value = pack_take_value(&unpacking->reader);
+        const struct value value = pack_take_value(reader);
         struct slot slot = {.type = (uint8_t)value.type};
 
         if (value.type == VALUE_NUMBER) {
@@ -226,18 +230,14 @@ static bool take_values(struct unpacking *unpacking, const struct shape *shape, 
         } else if (value.type == VALUE_BOOLEAN) {
             slot.number = value.boolean;
         } else if (value.type != VALUE_MISSING) {
-            char *text = heap_take(unpacking, padded(value.text.size), err);
-
-            if (text == NULL) {
-                return false;
-            }
-            slot.number = (int64_t)((size_t)(text - state->heap) - record);
+            slot.number = text - record;
             slot.size = (uint32_t)value.text.size;
             memcpy(text, value.text.data, value.text.size);
+            text += pad(text, value.text.size);
         }
-        memcpy(state->heap + slots + i * sizeof slot, &slot, sizeof slot);
+        memcpy(slots + i * sizeof slot, &slot, sizeof slot);
     }
-    return true;
+    return text;
 }
 
 /* Whether the base is one that such a pane belongs to: of what had begun to count then. */
@@ -267,12 +267,13 @@ static bool take_pane(struct unpacking *unpacking, uint64_t number, struct entry
         return true;
     }
     entry->shape = SHAPE_PANE + (uint32_t)number;
-    room = heap_take(unpacking, sizeof record + sizeof pane, err);
+    room = heap_room(unpacking, sizeof record + sizeof pane, err);
     if (room == NULL) {
         return false;
     }
     memcpy(room, &record, sizeof record);
     memcpy(room + sizeof record, &pane, sizeof pane);
+    unpacking->state->heap_size += sizeof record + sizeof pane;
     return true;
 }
 
@@ -283,14 +284,25 @@ static bool take_record(struct unpacking *unpacking, enum entry_form form, const
     struct record record = {.time_ms = time_ms, .has_id = form != FORM_NONE};
     bool values = form < FORM_ONLY_UUID;
     size_t column_count = values ? shape->column_count : 0;
-    size_t begin = unpacking->state->heap_size;
-    char id[EVENT_ID_SIZE_MAX];
+    size_t left = (size_t)(reader->end - reader->at);
     char *room;
+    char *end;
 
+    if (left < column_count) {
+        reader->failed = true; /* each value takes a byte: no memory for those that cannot be there */
+        return true;
+    }
+    /* Texts and what they are padded with included. */
+    room =
+        heap_room(unpacking, sizeof record + EVENT_ID_SIZE_MAX + left + column_count * (sizeof(struct slot) + 8), err);
+    if (room == NULL) {
+        return false;
+    }
+    end = room + sizeof record;
     if (record.has_id) {
         const unsigned char *content;
 
-        if (!take_id(reader, form, id, &record)) {
+        if (!take_id(reader, form, end, &record)) {
             reader->failed = true;
             return true;
         }
@@ -298,21 +310,15 @@ static bool take_record(struct unpacking *unpacking, enum entry_form form, const
         if (content != NULL) {
             memcpy(&record.content, content, CONTENT_SIZE);
         }
-    }
-    if (values) {
-        take_mask(reader, shape, mask);
-    }
-    if ((size_t)(reader->end - reader->at) < column_count) {
-        reader->failed = true; /* each value takes a byte: no memory for those that cannot be there */
-        return true;
-    }
-    room = heap_take(unpacking, sizeof record + padded(record.id_size) + column_count * sizeof(struct slot), err);
-    if (room == NULL) {
-        return false;
+        end += pad(end, record.id_size);
     }
     memcpy(room, &record, sizeof record);
-    memcpy(room + sizeof record, id, record.id_size);
-    return !values || take_values(unpacking, shape, begin, begin + sizeof record + padded(record.id_size), err);
+    if (values) {
+        take_mask(reader, shape, mask);
+        end = take_values(reader, shape, room, end);
+    }
+    unpacking->state->heap_size += (size_t)(end - room);
+    return true;
 }
 
 /* Whether entries of one time stand as in section 2: those without an id first, then by id, none twice. */
@@ -346,7 +352,7 @@ static bool unpack_entry(struct unpacking *unpacking, struct error *err)
         reader->failed = true;
         return true;
     }
-    memset(place, 0, unpacking->stride);
+    memset(entry->mask, 0, unpacking->ruleset->selector_words * sizeof *entry->mask);
     entry->time_ms = before_ms + (int64_t)apart;
     entry->shape = (uint32_t)number;
     entry->record = (uint32_t)(state->heap_size / 8);
