@@ -256,36 +256,48 @@ static bool read_ranges(struct stream *stream, struct log_range *ranges, size_t 
     return true;
 }
 
+/* All lanes' ranges of one topic. */
+static bool catch_up_topic(struct stream *stream, size_t topic, struct log_range *ranges,
+                           struct kafka_position *positions, struct error *err)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < stream->lane_count; i++) {
+        struct stream_lane *lane = &stream->lanes[i];
+        struct log_range *range = &ranges[i * KAFKA_TOPIC_COUNT + topic];
+
+        if (is_behind_gap(lane, topic)) {
+            lane->first_time_ms[topic] = TIMESTAMP_NEVER;
+        }
+        *range = find_range(lane, topic);
+        if (range->from < range->until) {
+            positions[left++] = (struct kafka_position){.topic_no = (int16_t)topic,
+                                                        .partition = lane->lane_no,
+                                                        .offset_next = range->from};
+        }
+    }
+    return left == 0 ||
+           (kafka_reader_assign(stream->reader, positions, left, err) && read_ranges(stream, ranges, left, err));
+}
+
 bool catch_up_log(struct stream *stream, struct error *err)
 {
-    size_t range_count = stream->lane_count * KAFKA_TOPIC_COUNT;
-    struct kafka_position *positions = memory_allocate_zeroed(range_count, sizeof *positions);
-    struct log_range *ranges = memory_allocate_zeroed(range_count, sizeof *ranges);
-    size_t left = 0;
+    struct kafka_position *positions = memory_allocate_zeroed(stream->lane_count, sizeof *positions);
+    struct log_range *ranges = memory_allocate_zeroed(stream->lane_count * KAFKA_TOPIC_COUNT, sizeof *ranges);
     bool done = false;
 
     if (positions == NULL || ranges == NULL) {
         error_no_memory(err, "catching up");
         goto out;
     }
-    for (size_t i = 0; i < range_count; i++) {
-        struct stream_lane *lane = &stream->lanes[i / KAFKA_TOPIC_COUNT];
-
-        if (is_behind_gap(lane, i % KAFKA_TOPIC_COUNT)) {
-            lane->first_time_ms[i % KAFKA_TOPIC_COUNT] = TIMESTAMP_NEVER;
-        }
-        ranges[i] = find_range(lane, i % KAFKA_TOPIC_COUNT);
-        if (ranges[i].from < ranges[i].until) {
-            positions[left++] = (struct kafka_position){.topic_no = (int16_t)(i % KAFKA_TOPIC_COUNT),
-                                                        .partition = lane->lane_no,
-                                                        .offset_next = ranges[i].from};
+    /* Topic by topic: of copies that differ the one from the topic that comes first counts. */
+    for (size_t topic = 0; topic < KAFKA_TOPIC_COUNT && !command_stopping(); topic++) {
+        if (!catch_up_topic(stream, topic, ranges, positions, err)) {
+            error_context(err, "catching up");
+            goto out;
         }
     }
-    if (left > 0 && !kafka_reader_assign(stream->reader, positions, left, err)) {
-        error_context(err, "catching up");
-        goto out;
-    }
-    done = read_ranges(stream, ranges, left, err);
+    done = true;
 out:
     memory_free(positions);
     memory_free(ranges);

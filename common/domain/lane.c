@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+_Static_assert((int)LANE_TOPICS_MAX < (int)USER_STATE_SOURCES_MAX, "a topic is a source, and files are one more");
+
 enum { SLOTS_MIN = 2048, USERS_MAX = INT32_MAX, WORD_BITS = 64, LINE_SIZE = 64, REST_SIZE_NEAR = 1024 };
 
 /* ---- the lane ---- */
@@ -332,21 +334,27 @@ bool lane_advance(struct lane *lane, int64_t watermark, const struct lane_sink *
 
 /* ---- events ---- */
 
-/* The segments that a late event would have changed are uncertain for as long as it can matter. */
-static void note_late(struct lane *lane, int64_t time_ms)
+/* The instant from which on an event can no longer matter to the segment. */
+static int64_t matters_until(const struct lane *lane, size_t segment, int64_t time_ms)
 {
-    lane->counts.late++;
+    int64_t reach_ms = ruleset_reach_ms(lane->ruleset, segment);
+    int64_t until;
+
+    return reach_ms == TIMESTAMP_NEVER || __builtin_add_overflow(time_ms, reach_ms, &until) ? TIMESTAMP_NEVER : until;
+}
+
+/* The touched segments are uncertain: for as long as a late event can matter, and where the wrong one of two copies is
+ * held until the state has been rebuilt. */
+static void note_uncertain(struct lane *lane, enum fold_result result, int64_t time_ms)
+{
     for (size_t i = 0; i < lane->segment_count; i++) {
-        int64_t reach_ms = ruleset_reach_ms(lane->ruleset, i);
         struct lane_announced *announced;
         int64_t until;
 
         if ((lane->touched[i / WORD_BITS] >> i % WORD_BITS & 1) == 0) {
             continue;
         }
-        if (reach_ms == TIMESTAMP_NEVER || __builtin_add_overflow(time_ms, reach_ms, &until)) {
-            until = TIMESTAMP_NEVER;
-        }
+        until = result == FOLD_LATE ? matters_until(lane, i, time_ms) : TIMESTAMP_NEVER;
         announced = lane_announced_of(lane, i);
         announced->late_until = until > announced->late_until ? until : announced->late_until;
     }
@@ -409,15 +417,17 @@ static bool absorb(struct lane *lane, const struct event *event, int16_t topic_n
     }
     hand->reordered = hand->reordered || event->time_ms <= user_state_newest(hand->state);
     hand->changed = true;
-    if (!user_state_fold(lane->ruleset, hand->state, event, lane->evaluation, &result, lane->touched, err)) {
+    if (!user_state_fold_from(lane->ruleset, hand->state, event, (unsigned)(topic_no + 1), lane->evaluation, &result,
+                              lane->touched, err)) {
         return false;
     }
-    if (result == FOLD_LATE) {
-        note_late(lane, event->time_ms);
+    if (result == FOLD_LATE || result == FOLD_COPY_EARLIER) {
+        note_uncertain(lane, result, event->time_ms);
     }
     lane->counts.folded++;
-    lane->counts.copies += result == FOLD_COPY || result == FOLD_COPY_DIFFERENT;
-    lane->counts.copies_different += result == FOLD_COPY_DIFFERENT;
+    lane->counts.late += result == FOLD_LATE;
+    lane->counts.copies += result == FOLD_COPY || result == FOLD_COPY_DIFFERENT || result == FOLD_COPY_EARLIER;
+    lane->counts.copies_different += result == FOLD_COPY_DIFFERENT || result == FOLD_COPY_EARLIER;
     return true;
 }
 

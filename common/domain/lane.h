@@ -15,6 +15,10 @@
  * no longer matter: a record says so, and another when that is over. To M and its end, that is: a membership that holds
  * on from before may keep another entered_at than the truth's until the state is rebuilt.
  *
+ * - Of two copies of a message with other content the one that the log has first counts: files, then the topics in
+ * their order. Topics are read side by side; where the one held turns out to be the second, the user is uncertain
+ * until a start has folded what is read in that order.
+ *
  * All of it is a function of (A, events, W): timers of a user that are due fire before the user's next event is folded,
  * and at their own instant; states are pruned as of a timer's instant or of W before an event, never of where a step
  * ends. So records do not depend on where the caller cuts steps, and a restart that restores A from the journal and the
@@ -111,7 +115,8 @@ bool lane_each(const struct lane *lane, lane_visit *visit, void *context, struct
 
 /* ---- catching up, before lane_start ---- */
 
-/* Folds an event without looking at it further. topic_no -1: no position (a file row). */
+/* Folds an event without looking at it further. topic_no -1: no position (a file row). Where a file or a topic comes
+ * before another, its events should be folded before the other's. */
 bool lane_fold(struct lane *lane, struct lane_user *user, const struct event *event, int16_t topic_no, int64_t offset,
                struct error *err) MUST_CHECK;
 /* The newest record in the journal for a user and segment (user and positions are not looked at). */

@@ -18,7 +18,7 @@ struct slot {
  * shape; texts. */
 struct record {
     int64_t time_ms;
-    uint32_t content; /* hash of what the event says, to tell copies that differ */
+    uint32_t content; /* hash of what the event says, to tell copies that differ, and where it was read (fact.h) */
     uint32_t id_hash; /* 0: not known yet */
     uint16_t id_size;
     bool has_id;

@@ -395,6 +395,16 @@ static bool absorb_late(const struct ruleset *ruleset, struct user_state *state,
     return true;
 }
 
+/* What to make of a copy of the event that is kept. */
+static enum fold_result judge_copy(const struct record *kept, const struct fact *fact)
+{
+    if ((kept->content | FACT_SOURCE_MASK) == (fact->content | FACT_SOURCE_MASK)) {
+        return FOLD_COPY;
+    }
+    return (fact->content & FACT_SOURCE_MASK) < (kept->content & FACT_SOURCE_MASK) ? FOLD_COPY_EARLIER
+                                                                                   : FOLD_COPY_DIFFERENT;
+}
+
 bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, const struct fact *fact,
                        enum fold_result *result, struct error *err)
 {
@@ -404,7 +414,7 @@ bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, 
         const struct record *kept = find_copy(ruleset, state, fact);
 
         if (kept != NULL) {
-            *result = kept->content == fact->content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
+            *result = judge_copy(kept, fact);
             return true;
         }
     }
@@ -491,8 +501,32 @@ static void touch(const struct ruleset *ruleset, const uint64_t *mask, bool all,
     }
 }
 
+/* The segments that either an event or the copy of it that is kept can change; all of them where one of them makes the
+ * user known, or the values of the one that is kept are gone. */
+static void touch_copies(const struct ruleset *ruleset, const struct user_state *state, const struct fact *fact,
+                         uint64_t *touched)
+{
+    const struct record *kept = find_copy(ruleset, state, fact);
+    size_t stride = entry_stride(ruleset);
+    size_t index = 0;
+
+    while (index + 1 < state->entry_count && entry_record(state, entry_at(state, stride, index)) != kept) {
+        index++;
+    }
+    touch(ruleset, fact->mask, fact->time_ms < state->known_since, touched);
+    touch(ruleset, entry_at(state, stride, index)->mask,
+          kept->time_ms == state->known_since || kept->time_ms <= user_base_at(state), touched);
+}
+
 bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched, struct error *err)
+{
+    return user_state_fold_from(ruleset, state, event, 0, evaluation, result, touched, err);
+}
+
+bool user_state_fold_from(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
+                          unsigned source, struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
+                          struct error *err)
 {
     bool earlier = event->time_ms < state->known_since;
     struct fact fact;
@@ -503,10 +537,16 @@ bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, co
         *result = FOLD_IGNORED;
         return true;
     }
-    if (!fact_take(ruleset, event, evaluation, &fact, err) || !user_state_absorb(ruleset, state, &fact, result, err)) {
+    if (!fact_take(ruleset, event, evaluation, &fact, err)) {
         return false;
     }
-    if (*result == FOLD_LATE && touched != NULL) {
+    fact.content |= fact.has_id ? source & FACT_SOURCE_MASK : 0U;
+    if (!user_state_absorb(ruleset, state, &fact, result, err)) {
+        return false;
+    }
+    if (*result == FOLD_COPY_EARLIER && touched != NULL) {
+        touch_copies(ruleset, state, &fact, touched);
+    } else if (*result == FOLD_LATE && touched != NULL) {
         touch(ruleset, fact.mask, earlier, touched);
     } else if (*result == FOLD_APPLIED && touched != NULL) {
         memset(evaluation->fresh, 0, ruleset->segment_words * sizeof *evaluation->fresh);

@@ -20,6 +20,7 @@ enum fold_result {
     FOLD_APPLIED,
     FOLD_COPY,           /* a copy of an event that is held: ignored */
     FOLD_COPY_DIFFERENT, /* a copy with other content: ignored, to be reported */
+    FOLD_COPY_EARLIER,   /* the same, but the log has it before the one that is held, which should not be */
     FOLD_IGNORED,        /* consent, delete: nothing for the rules */
     FOLD_LATE,           /* the state that it would change is gone: ignored, and the user no longer certain */
 };
@@ -55,6 +56,15 @@ void user_state_free(struct user_state *state);
 bool user_state_fold(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
                      struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
                      struct error *err) MUST_CHECK;
+
+/* Where an event was read: in the log file rows, 0, come before the topics in the order of configuration, 1, 2, 3. What
+ * is of one source must be folded in its order; user_state_fold takes all events to be of one. */
+enum { USER_STATE_SOURCES_MAX = 4 };
+/* The same for an event of one of several sources that may be read side by side. With FOLD_COPY_EARLIER the segments
+ * that either copy can change are set in `touched`. */
+bool user_state_fold_from(const struct ruleset *ruleset, struct user_state *state, const struct event *event,
+                          unsigned source, struct evaluation *evaluation, enum fold_result *result, uint64_t *touched,
+                          struct error *err) MUST_CHECK;
 
 /* Segments that depend on a percentile need ranks first (percentile.h), and have a membership at `at` only: no
  * intervals. */

@@ -613,14 +613,16 @@ START_TEST(pruning_changes_no_record)
 }
 END_TEST
 
-/* Of each segment the newest uncertain_until in the journal of the one user. */
+/* Of each segment the newest uncertain_until in the journal of the user u. */
 static void find_uncertain(const struct journal *journal, int64_t uncertain[16])
 {
     for (size_t i = 0; i < 16; i++) {
         uncertain[i] = TIMESTAMP_ALWAYS;
     }
     for (size_t i = 0; i < journal->count; i++) {
-        uncertain[journal->notes[i].record.segment] = journal->notes[i].record.uncertain_until;
+        if (strcmp(journal->notes[i].user, "u") == 0) {
+            uncertain[journal->notes[i].record.segment] = journal->notes[i].record.uncertain_until;
+        }
     }
 }
 
@@ -723,6 +725,58 @@ START_TEST(the_cap_is_for_what_pruning_leaves)
         ck_assert_uint_eq(lane_counts(lane).users_capped, i);
         ck_assert_uint_eq(other.count, 0);
         lane_free(lane);
+    }
+    close_fixture(&fixture);
+}
+END_TEST
+
+/* What the segments of the user u say when a copy of a message from topic `first` comes from `second`. */
+static void read_copies(struct fixture *fixture, int16_t first, int16_t second, bool live, int64_t uncertain[16])
+{
+    const int16_t topics[] = {0, first, 0, second};
+    struct lane_sink sink = {.emit = note_record, .context = &whole};
+    struct error err = ERROR_INIT;
+    struct lane *lane = make_lane(fixture, 0);
+
+    whole.count = 0;
+    for (size_t i = 0; i < 4; i++) {
+        struct event event = decode(fixture, i);
+        struct lane_user *user = NULL;
+        ck_assert(lane_add(lane, event.user, &user, &err));
+        ck_assert(live ? lane_event(lane, user, &event, topics[i], (int64_t)i, TIMESTAMP_ALWAYS, &sink, &err)
+                       : lane_fold(lane, user, &event, topics[i], (int64_t)i, &err));
+    }
+    ck_assert(live || lane_start(lane, 1000 * MINUTE, &sink, &err));
+    ck_assert_uint_eq(lane_counts(lane).copies_different, 1);
+    find_uncertain(&whole, uncertain);
+    lane_free(lane);
+}
+
+START_TEST(a_copy_that_the_log_has_before_the_one_held_makes_uncertain)
+{
+    enum { TRAIT = 6, COUNT = 7 };
+    static const char *const parts[][3] = {{"0", "u", "d"},
+                                           {"1", "u", "a"},
+                                           {"2", "other", "d"},
+                                           {"1", "u", "c"}}; /* message, user, event */
+    struct fixture fixture;
+    int64_t uncertain[16];
+
+    open_fixture(&fixture);
+    for (int i = 0; i < 4; i++) {
+        (void)
+            snprintf(fixture.messages[i].text, TEXT_SIZE,
+                     "{\"type\":\"track\",\"messageId\":\"%s\",\"userId\":\"%s\",\"timestamp\":%lld,\"event\":\"%s\"}",
+                     parts[i][0], parts[i][1], (long long)(1000 + (i > 0)) * MINUTE, parts[i][2]);
+    }
+    for (int i = 0; i < 14; i++) {
+        static const int16_t topics[][2] = {{0, 0}, {0, 1}, {1, 2}, {-1, 0}, {1, 0}, {2, 1}, {0, -1}};
+        int64_t expected = i % 7 < 4 ? TIMESTAMP_ALWAYS : TIMESTAMP_NEVER;
+
+        read_copies(&fixture, topics[i % 7][0], topics[i % 7][1], i < 7, uncertain);
+        for (size_t segment = 0; segment < COUNT; segment++) {
+            ck_assert_int_eq(uncertain[segment], segment == TRAIT ? TIMESTAMP_ALWAYS : expected);
+        }
     }
     close_fixture(&fixture);
 }
@@ -836,6 +890,7 @@ Suite *lane_suite(void)
     tcase_add_loop_test(tcase, pruning_changes_no_record, 0, 60);
     tcase_add_test(tcase, a_late_event_makes_uncertain_what_it_could_change);
     tcase_add_test(tcase, the_cap_is_for_what_pruning_leaves);
+    tcase_add_test(tcase, a_copy_that_the_log_has_before_the_one_held_makes_uncertain);
     tcase_add_test(tcase, a_first_event_of_the_past_writes_nothing);
     tcase_add_test(tcase, records_turn_certain_when_the_build_is_complete);
     tcase_add_test(tcase, renewals_come_at_half_of_the_validity);
