@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An event that comes for state that is gone: the late topic gets it, its user becomes uncertain for what it could change, and a
-# start of the stream, which rebuilds the state, applies it.
+# start of the stream, which rebuilds the state, applies it. The same for copies that come in another order than the log's.
 #
 # usage: tests/integration/late.sh BUILD_DIRECTORY
 set -euo pipefail
@@ -67,4 +67,19 @@ check "nobody is uncertain any more" test -z "$(uncertain)"
 check "and the user is certain" test "$(newest buyer)" = "t,"
 check "since the earlier purchase" test "$(sql "SELECT entered_at FROM stream_records
     JOIN segments USING (segment_no) WHERE segment_id = 'buyer' ORDER BY step DESC, seq DESC LIMIT 1")" = 1750086400000
+
+# One message id in two topics, with other content: the copy in the topic of events counts, but the stream meets the other one first.
+copy() { printf '{"type":"track","messageId":"x","userId":"ben","event":"%s","timestamp":1751600000000}\n' "$1" >"$work/copy.jsonl"; }
+copy login
+"$build/muster" produce --topic muster-profiles "$work/copy.jsonl" 2>/dev/null
+check "the stream reads a message" stream --until 2025-07-05T16:00:00Z
+check "its user is active" test "$(newest active)" = "t,"
+copy purchase
+"$build/muster" produce --topic muster-events "$work/copy.jsonl" 2>/dev/null
+check "it reads a copy that the log has before it" stream --until 2025-07-05T17:00:00Z
+check "now it does not know whether the user is active" test "$(newest active)" = "t,$never"
+check "or has bought" test "$(newest buyer)" = "f,$never"
+check "a start reads them in order" stream --until 2025-07-05T18:00:00Z
+check "the user has bought" test "$(newest buyer)" = "t,"
+check "and is not active" test "$(newest active)" = "f,"
 finish
