@@ -10,7 +10,7 @@ packages=(
     clang-format-14                                                        # make check
     postgresql redis-server                              # local stack: store, serving
     openjdk-17-jre-headless maven                                          # local stack: Kafka and its jars
-    kcat jq                                              # tests
+    kcat jq python3 python3-pip                          # tests; DuckDB, which generated SQL is asked in, comes by pip
     tzdata util-linux procps gzip
 )
 if [ "${1:-}" = --fuzz ]; then
@@ -23,6 +23,8 @@ have_command() {
     openjdk-17-jre-headless) command -v java >/dev/null && java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' ;;
     maven) command -v mvn >/dev/null ;;
     clang-format-14) command -v clang-format-14 >/dev/null ;;
+    python3) command -v python3 >/dev/null ;;
+    python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     *) return 1 ;;
     esac
 }
