@@ -215,32 +215,6 @@ out:
 /* A consumer in both cases: asking about a topic as a producer may create it with the broker's default count. */
 static const struct kafka_setting no_creation[] = {{"allow.auto.create.topics", "false"}, {NULL, NULL}};
 
-bool kafka_topics_check(const struct config *config, const char *const *names, size_t name_count, int32_t partitions,
-                        struct error *err)
-{
-    rd_kafka_t *client = NULL;
-    bool done = false;
-
-    if (!kafka_client_new(config, RD_KAFKA_CONSUMER, "muster-topics", no_creation, NULL, NULL, &client, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < name_count; i++) {
-        bool missing = false;
-        if (!topic_check_one(client, names[i], partitions, &missing, err)) {
-            goto out;
-        }
-        if (missing) {
-            error_set(err, ERROR_INPUT, "there is no topic %s", names[i]);
-            error_hint(err, "create it with %d partitions; muster produce and the local stack do", (int)partitions);
-            goto out;
-        }
-    }
-    done = true;
-out:
-    rd_kafka_destroy(client);
-    return done;
-}
-
 static bool topic_create(rd_kafka_t *client, const char *name, int32_t partitions, struct error *err)
 {
     char reason[ERRSTR_SIZE];

@@ -27,9 +27,6 @@ void kafka_topics(const struct config *config, const char *names[KAFKA_TOPIC_COU
  * with another count is ERROR_USAGE. */
 bool kafka_topics_ensure(const struct config *config, const char *const *names, size_t name_count, int32_t partitions,
                          struct error *err) MUST_CHECK;
-/* Only checks: ERROR_USAGE for another count, ERROR_INPUT for a missing topic. */
-bool kafka_topics_check(const struct config *config, const char *const *names, size_t name_count, int32_t partitions,
-                        struct error *err) MUST_CHECK;
 
 /* ---- producer ---- */
 

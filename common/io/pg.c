@@ -207,14 +207,6 @@ PGconn *pg_connection(struct pg *pg)
     return pg->connection;
 }
 
-bool pg_idle_limit(struct pg *pg, int64_t limit_ms, struct error *err)
-{
-    char sql[96];
-
-    snprintf(sql, sizeof sql, "SET idle_in_transaction_session_timeout = %lld", (long long)limit_ms);
-    return pg_script(pg, sql, err);
-}
-
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 struct pg_value pg_null(void)

@@ -17,13 +17,12 @@
 struct pg;
 
 /* Connects; `program` becomes application_name. Sessions give up a lock after 30 s and a transaction left idle after 60
- * s (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer widens it
- * with pg_idle_limit. */
+ * s (a stalled writer must not block withdrawals): a program that computes inside a transaction for longer sets that.
+ */
 bool pg_open(const char *conninfo, const char *program, struct pg **out, struct error *err) MUST_CHECK;
 /* The same; `user` and `password` (NULL: none) are used where conninfo names none. */
 bool pg_open_as(const char *conninfo, const char *program, const char *user, const char *password, struct pg **out,
                 struct error *err) MUST_CHECK;
-bool pg_idle_limit(struct pg *pg, int64_t limit_ms, struct error *err) MUST_CHECK;
 void pg_close(struct pg *pg);
 PGconn *pg_connection(struct pg *pg);
 

@@ -341,30 +341,6 @@ bool redis_flush(struct redis *redis, struct redis_written *out, struct error *e
     return ok;
 }
 
-bool redis_user_each(struct redis *redis, struct slice user_id, redis_membership_visit *visit, void *context,
-                     struct error *err)
-{
-    char key[320];
-    const char *arguments[] = {"HGETALL", key};
-    redisReply *reply;
-    bool ok = true;
-
-    if (user_id.size > 256) {
-        return error_set(err, ERROR_USAGE, "a user identifier has at most 256 bytes");
-    }
-    (void)snprintf(key, sizeof key, "muster:u:%.*s", (int)user_id.size, user_id.data);
-    reply = command(redis, "a read", err, 2, arguments);
-    if (reply == NULL) {
-        return false;
-    }
-    for (size_t index = 0; ok && reply->type == REDIS_REPLY_ARRAY && index + 1 < reply->elements; index += 2) {
-        ok = visit(context, slice_of(reply->element[index]->str, (size_t)reply->element[index]->len),
-                   slice_of(reply->element[index + 1]->str, (size_t)reply->element[index + 1]->len), err);
-    }
-    freeReplyObject(reply);
-    return ok;
-}
-
 /* ---- rebuild ----------------------------------------------------------------------------------------------------- */
 
 /* Removes the keys of one piece of a SCAN. */

@@ -47,12 +47,6 @@ bool redis_rebuild_begin(struct redis *redis, int64_t rebuild_no, struct error *
 /* Ends it: from here on the content counts. ERROR_INTERNAL when another rebuild has begun meanwhile. */
 bool redis_rebuild_end(struct redis *redis, int64_t rebuild_no, struct error *err) MUST_CHECK;
 
-/* One user's membership as it is served (tests, status). */
-typedef bool redis_membership_visit(void *context, struct slice segment_id, struct slice valid_until,
-                                    struct error *err);
-bool redis_user_each(struct redis *redis, struct slice user_id, redis_membership_visit *visit, void *context,
-                     struct error *err) MUST_CHECK;
-
 /* The parts of a URL (exposed for tests). Texts are owned by the struct. */
 struct redis_address {
     char host[256]; /* or the socket's path */

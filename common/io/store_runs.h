@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-enum { RUN_REASON_SIZE = 160, RUN_LANE_WHOLE = -1, RUN_SEGMENTS_MAX = 100000 };
+enum { RUN_REASON_SIZE = 160, RUN_LANE_WHOLE = -1 };
 
 enum run_step {
     RUN_STEP_NONE = 0,
