@@ -159,8 +159,8 @@ const struct comparison_operator comparison_operators[COMPARISON_OPERATOR_COUNT]
                      .help = "A string with this part, or an array with an equal element.",
                      .example = "{\"trait\": \"tags\", \"contains\": \"vip\"}",
                      .state = kept_bit,
-                     .sql = "position(), or the elements of the array; refused for numbers in DuckDB, for arrays in "
-                            "Spark, which read them inexactly"},
+                     .sql = "position(), or the elements of the array; refused for numbers of 1e9 or more in "
+                            "DuckDB, for arrays in Spark, which read them inexactly"},
             .operand = OPERAND_SCALAR,
             .satisfied_by = STRINGS | COMPOUNDS,
             .holds = comparison_contains,
