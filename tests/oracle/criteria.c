@@ -362,6 +362,18 @@ static bool compare_holds(const struct subject *subject, const struct rule *rule
 
 /* ---- traits ---- */
 
+/* What the path says of a trait that was set. */
+static struct answer answer_within(const struct tree *set, const struct path *path)
+{
+    struct answer value = answer_of(set);
+
+    for (size_t i = 1; i < path->count; i++) {
+        value = answer_of(value.kind == ANSWER_OTHER ? tree_member_slice(value.tree, path->keys[i]) : NULL);
+    }
+    return value;
+}
+
+/* Where identifies tie, the value that is asked for decides: of two objects neither is the greater. */
 static struct answer trait_at(const struct subject *subject, const struct path *path, int64_t at)
 {
     struct answer value = {0};
@@ -373,15 +385,12 @@ static struct answer trait_at(const struct subject *subject, const struct path *
     for (size_t i = 0; i < subject->count && subject->messages[i].time <= at; i++) {
         const struct message *message = &subject->messages[i];
         const struct tree *set = tree_member_slice(message->content, path->keys[0]);
-        struct answer answer = answer_of(set);
+        struct answer answer = answer_within(set, path);
 
         if (message->identify && set != NULL && (setter == NULL || !tie(setter, message) || greater(&answer, &value))) {
             setter = message;
             value = answer;
         }
-    }
-    for (size_t i = 1; i < path->count; i++) {
-        value = answer_of(value.kind == ANSWER_OTHER ? tree_member_slice(value.tree, path->keys[i]) : NULL);
     }
     return value;
 }
