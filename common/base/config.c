@@ -25,7 +25,7 @@ struct origin {
 
 struct value {
     char *text;     /* owned; NULL: the default of the table */
-    int64_t number; /* integer, duration in ms, boolean */
+    int64_t number; /* integer, duration in ms */
     size_t line;    /* of the file that gave it, else 0 */
 };
 
@@ -76,12 +76,6 @@ static bool parse_value(const struct config_setting *setting, const char *text, 
             return true;
         }
         return complain(err, origin, "%s must be one of %s, not \"%.64s\"", setting->name, setting->choices, text);
-    case CONFIG_BOOLEAN:
-        *out = strcmp(text, "true") == 0;
-        if (*out == 1 || strcmp(text, "false") == 0) {
-            return true;
-        }
-        return complain(err, origin, "%s must be true or false, not \"%.64s\"", setting->name, text);
     case CONFIG_INTEGER:
         errno = 0;
         *out = strtoll(text, &end, 10);
@@ -528,11 +522,6 @@ int64_t config_duration_ms(const struct config *config, const char *name)
         return config_settings[row].compute_ms(config);
     }
     return config->values[row].number;
-}
-
-bool config_boolean(const struct config *config, const char *name)
-{
-    return config->values[row_of(name, false, CONFIG_BOOLEAN)].number != 0;
 }
 
 bool config_is_set(const struct config *config, const char *name)

@@ -26,7 +26,6 @@ bool config_set(struct config *config, const char *name, const char *value, stru
 const char *config_text(const struct config *config, const char *name);
 int64_t config_integer(const struct config *config, const char *name);
 int64_t config_duration_ms(const struct config *config, const char *name);
-bool config_boolean(const struct config *config, const char *name);
 /* True when file, environment or flag gave the setting, false where it has its default. */
 bool config_is_set(const struct config *config, const char *name);
 /* The file that was read, or NULL. */

@@ -9,7 +9,7 @@
 
 #define CONFIG_KAFKA_SERVERS "127.0.0.1:9092"
 
-enum config_type { CONFIG_NONE = 0, CONFIG_TEXT, CONFIG_INTEGER, CONFIG_DURATION, CONFIG_BOOLEAN, CONFIG_CHOICE };
+enum config_type { CONFIG_NONE = 0, CONFIG_TEXT, CONFIG_INTEGER, CONFIG_DURATION, CONFIG_CHOICE };
 
 struct config_setting {
     const char *name; /* "section.key" */

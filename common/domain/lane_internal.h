@@ -125,7 +125,5 @@ bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *
 /* Writes that the segment of the user in hand has become uncertain for good. */
 bool lane_judge_capped(struct lane *lane, size_t segment, const struct lane_judgement *judgement,
                        const struct lane_sink *sink, struct error *err) MUST_CHECK;
-/* Whether records of the segment may be written for the user. */
-bool lane_allowed(const struct lane *lane, const struct lane_user *user, size_t segment);
 
 #endif

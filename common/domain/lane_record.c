@@ -31,7 +31,8 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-bool lane_allowed(const struct lane *lane, const struct lane_user *user, size_t segment)
+/* Whether records of the segment may be written for the user. */
+static bool is_allowed(const struct lane *lane, const struct lane_user *user, size_t segment)
 {
     const struct lane_segment *options = &lane->segments[segment];
 
@@ -269,7 +270,7 @@ bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *
     struct lane_pass pass;
     size_t count = 0;
 
-    if (user->capped || !lane_allowed(lane, user, segment)) {
+    if (user->capped || !is_allowed(lane, user, segment)) {
         if (lane->hand.announced[segment].due != TIMESTAMP_NEVER) {
             lane_announced_of(lane, segment)->due = TIMESTAMP_NEVER;
         }
@@ -299,7 +300,7 @@ bool lane_judge_capped(struct lane *lane, size_t segment, const struct lane_judg
     const struct lane_announced before = *pass.announced;
 
     pass.announced->due = TIMESTAMP_NEVER;
-    if (!lane_allowed(lane, pass.user, segment) || (before.present && before.uncertain_until == TIMESTAMP_NEVER)) {
+    if (!is_allowed(lane, pass.user, segment) || (before.present && before.uncertain_until == TIMESTAMP_NEVER)) {
         return true;
     }
     return write_record(&pass, before.present && before.member, before.entered_at, pass.instant, before.valid_until,

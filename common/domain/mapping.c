@@ -109,18 +109,6 @@ bool mapping_bind(struct mapping *mapping, const struct slice *columns, size_t c
     return true;
 }
 
-bool mapping_uses_line_id(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < mapping->rule_count; i++) {
-        for (const struct mapping_choice *choice = mapping->rules[i].first; choice != NULL; choice = choice->next) {
-            if (choice->kind == MAPPING_LINE) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* ---- cells ---- */
 
 static struct slice trim(struct slice text)

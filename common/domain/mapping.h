@@ -47,8 +47,6 @@ void mapping_free(struct mapping *mapping); /* NULL is fine */
 /* Finds the columns in the CSV header. ERROR_INPUT naming the columns there are. */
 bool mapping_bind(struct mapping *mapping, const struct slice *columns, size_t column_count,
                   struct error *err) MUST_CHECK;
-/* Whether #line is used, so that line ids must be given to mapping_apply. */
-bool mapping_uses_line_id(const struct mapping *mapping);
 
 /* Appends the message for one record (bound before) to `out` as JSON, or sets *reason to QUARANTINE_MAPPING and `why`.
  * False only where there is no memory. Uses working memory of the mapping: one thread at a time. The message is not

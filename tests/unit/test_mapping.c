@@ -202,7 +202,6 @@ START_TEST(records_of_another_width_are_refused)
 
     buffer_init(&out, 1 << 16);
     ck_assert_ok(mapping_new(SLICE_LITERAL(BASE "event = \"e\""), "m", &mapping, &err));
-    ck_assert(!mapping_uses_line_id(mapping));
     ck_assert_ok(mapping_bind(mapping, columns, COLUMN_COUNT, &err));
     ck_assert_ok(mapping_apply(mapping, columns, COLUMN_COUNT - 1, SLICE_LITERAL(""), &out, &reason, &err));
     ck_assert_int_eq(reason, QUARANTINE_MAPPING);
