@@ -5,9 +5,9 @@
  *   oracle witness JUDGED COUNT [SEED]                      random definitions, for each a user who becomes a member;
  *                                                           those of the file JUDGED have none
  *   oracle show SEED                                        prints a random case as it is generated
- *   oracle queries DIALECT EXPECTED ASKED REFUSED CASES [SEED]    random cases as SQL, the product's answers in
- * EXPECTED oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval`
- * prints
+ *   oracle queries DIALECT EXPECTED ASKED REFUSED CASES [SEED]
+ *                                                           random cases as SQL, the product's answers in EXPECTED
+ *   oracle eval DEFINITIONS EVENTS AS_OF [intervals]        the interpreter alone; prints what `muster eval` prints
  *
  * A case is a text: the definitions on one line, then the seed and the instants asked about, then the events. */
 #include "tests/oracle/case.h"
