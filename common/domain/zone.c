@@ -4,6 +4,11 @@
 
 static const int64_t day_ms = INT64_C(86400000);
 
+/* The tables reach the end of the year 10000. Rules come again with the calendar every 400 years, which are whole
+ * weeks: a period that begins behind that is found in the cycle before. */
+static const int64_t cycle_days = 146097;
+static const int64_t table_end_day = 2932897; /* 10000-01-01 */
+
 const struct zone *zone_utc(void)
 {
     static int32_t no_offset[1] = {0};
@@ -34,7 +39,8 @@ static size_t transitions_until(const struct zone *zone, int64_t ms)
  * midnight twice: the first counts; it may jump over midnight: the instant of the jump counts. */
 static int64_t day_start_ms(const struct zone *zone, int64_t day)
 {
-    int64_t local_ms = day * day_ms;
+    int64_t later_days = day < table_end_day ? 0 : ((day - table_end_day) / cycle_days + 1) * cycle_days;
+    int64_t local_ms = (day - later_days) * day_ms;
     size_t index = transitions_until(zone, local_ms - 2 * day_ms);
 
     for (;; index++) {
@@ -44,7 +50,7 @@ static int64_t day_start_ms(const struct zone *zone, int64_t day)
             start = zone->instants_ms[index - 1];
         }
         if (index == zone->instant_count || start < zone->instants_ms[index]) {
-            return start;
+            return start + later_days * day_ms;
         }
     }
 }
