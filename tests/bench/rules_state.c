@@ -8,8 +8,8 @@
 #include "common/domain/rule_parse.h"
 #include "common/domain/user_state_pack.h"
 #include "common/io/definition_files.h"
-#include "common/io/source.h"
 #include "common/io/zone_files.h"
+#include "tests/bench/events_file.h"
 
 #include <stdio.h>
 
@@ -56,8 +56,9 @@ static bool open_lane(struct bench *bench, struct error *err)
     return lane_new(&options, &bench->lane, err);
 }
 
-static bool take(struct bench *bench, const struct event *event, struct error *err)
+static bool take(void *context, const struct event *event, struct error *err)
 {
+    struct bench *bench = context;
     const struct lane_sink sink = {.emit = count_record, .context = bench};
     struct lane_user *user = NULL;
 
@@ -70,26 +71,6 @@ static bool take(struct bench *bench, const struct event *event, struct error *e
     }
     bench->watermark = event->time_ms > bench->watermark ? event->time_ms : bench->watermark;
     return lane_advance(bench->lane, bench->watermark, &sink, err);
-}
-
-static bool read_events(struct bench *bench, const char *path, struct error *err)
-{
-    const struct source_options options = {.decode = true};
-    struct source *source = NULL;
-    struct source_item item;
-    bool done = false;
-
-    if (!source_open(path, &options, &source, err)) {
-        return false;
-    }
-    while ((done = source_next(source, &item, err)) && item.kind != SOURCE_END) {
-        if (item.kind == SOURCE_MESSAGE && !take(bench, &item.event, err)) {
-            done = false;
-            break;
-        }
-    }
-    source_close(source);
-    return done;
 }
 
 static bool write_state(void *context, struct lane_user *user, struct error *err)
@@ -137,7 +118,7 @@ int main(int argc, char **argv)
     buffer_init(&bench.state, STATE_SIZE_MAX);
     done = definition_files_read(argv[1], &bench.set, NULL, &err) && segment_set_check(&bench.set, &err) &&
            ruleset_new(&bench.set, &options, &bench.ruleset, &err) && open_lane(&bench, &err) &&
-           read_events(&bench, argv[2], &err) && print_sizes(&bench, &err);
+           events_file_read(argv[2], take, &bench, &err) && print_sizes(&bench, &err);
     if (!done) {
         (void)fprintf(stderr, "rules_state: %s\n", err.message);
     }

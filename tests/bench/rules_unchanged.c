@@ -9,8 +9,8 @@
 #include "common/domain/rule_parse.h"
 #include "common/domain/user_state.h"
 #include "common/io/definition_files.h"
-#include "common/io/source.h"
 #include "common/io/zone_files.h"
+#include "tests/bench/events_file.h"
 
 #include <stdio.h>
 
@@ -27,8 +27,9 @@ struct bench {
     uint64_t interval_count; /* so that asking has a result */
 };
 
-static bool fold(struct bench *bench, const struct event *event, struct error *err)
+static bool fold(void *context, const struct event *event, struct error *err)
 {
+    struct bench *bench = context;
     enum fold_result result;
     uint32_t index;
     bool added = false;
@@ -44,26 +45,6 @@ static bool fold(struct bench *bench, const struct event *event, struct error *e
         }
     }
     return user_state_fold(bench->ruleset, bench->states[index], event, bench->evaluation, &result, NULL, err);
-}
-
-static bool read_events(struct bench *bench, const char *path, struct error *err)
-{
-    const struct source_options options = {.decode = true};
-    struct source *source = NULL;
-    struct source_item item;
-    bool done = false;
-
-    if (!source_open(path, &options, &source, err)) {
-        return false;
-    }
-    while ((done = source_next(source, &item, err)) && item.kind != SOURCE_END) {
-        if (item.kind == SOURCE_MESSAGE && !fold(bench, &item.event, err)) {
-            done = false;
-            break;
-        }
-    }
-    source_close(source);
-    return done;
 }
 
 /* Asks about all segments of one user, `round_count` times. */
@@ -126,7 +107,7 @@ int main(int argc, char **argv)
     hash_map_init(&bench.users, USER_COUNT);
     done = definition_files_read(argv[1], &bench.set, NULL, &err) && segment_set_check(&bench.set, &err) &&
            ruleset_new(&bench.set, &options, &bench.ruleset, &err) &&
-           evaluation_new(bench.ruleset, &bench.evaluation, &err) && read_events(&bench, argv[2], &err) &&
+           evaluation_new(bench.ruleset, &bench.evaluation, &err) && events_file_read(argv[2], fold, &bench, &err) &&
            measure(&bench, &err);
     if (!done) {
         (void)fprintf(stderr, "rules_unchanged: %s\n", err.message);
