@@ -349,8 +349,10 @@ const struct command command_explain = {
     .help =
         "Prints what batch and stream say, consent, the decision and the rule. With --at it reads the user's archived\n"
         "events (so the whole lane is searched) and prints the criteria one by one, with what they found, the events\n"
-        "that decided it and what would change it, by the version in force. It does not look at consent, nor at what\n"
-        "Kafka holds and nobody has archived yet, of which it warns. Exit status 1 when not a member.\n",
+        "that decided it and what would change it, by the version in force. Of a percentile the events of all users "
+        "are\n"
+        "read. It does not look at consent, nor at what Kafka holds and nobody has archived yet, of which it warns.\n"
+        "Exit status 1 when not a member.\n",
     .options = explain_options,
     .run = explain_run,
 };

@@ -2,13 +2,17 @@
 
 #include "common/base/log.h"
 #include "common/base/output.h"
+#include "common/base/progress.h"
 #include "common/cli/explain_format.h"
 #include "common/domain/explanation.h"
+#include "common/domain/percentile.h"
 #include "common/io/store_definitions.h"
 #include "common/io/zone_files.h"
 #include "sql_text.h"
 
 #include <stdio.h>
+
+enum { PROGRESS_STEP = 1024 };
 
 #define EVENT_ARENA_SIZE_MAX ((size_t)2 * EVENT_SIZE_MAX)
 #define TEXT_SIZE_MAX ((size_t)64 << 20)
@@ -25,7 +29,13 @@ struct archived {
     struct explanation_names names;
     struct explanation explanation;
     struct buffer text;
-    int64_t behind_count; /* messages of the user's lane that the stream has read, and the archive has not */
+    int64_t behind_count; /* messages of the lanes that were read that the stream has read, and the archive has not */
+    /* Where the definition compares with all users. */
+    struct ranks *ranks;
+    int64_t at;
+    int64_t user_no; /* whose messages are in `state`; 0: nobody's yet */
+    struct progress progress;
+    uint64_t message_count;
 };
 
 static void archived_init(struct archived *archived)
@@ -48,6 +58,7 @@ static void archived_clear(struct archived *archived)
     arena_clear(&archived->arena);
     json_document_clear(&archived->document);
     user_state_free(archived->state);
+    ranks_free(archived->ranks);
     evaluation_free(archived->evaluation);
     ruleset_free(archived->ruleset);
     zone_files_clear(&archived->zones);
@@ -83,33 +94,82 @@ static bool load_rules(struct archived *archived, const struct command_line *lin
     if (*segment == archived->set.definition_count) {
         return error_set(err, ERROR_INTERNAL, "version %d of the segment is not in the store", (int)version);
     }
-    if (archived->set.definitions[*segment].needs_percentile) {
-        error_set(err, ERROR_INPUT, "the segment compares with all users, of whom only one is read here");
-        return error_hint(err, "muster eval --explain reads the events of all");
-    }
     return ruleset_new(&archived->set, &options, &archived->ruleset, err) &&
            evaluation_new(archived->ruleset, &archived->evaluation, err) &&
            user_state_new(archived->ruleset, &archived->state, err);
 }
 
-static bool visit_message(void *context, const PGresult *row, struct error *err)
+static bool fold_message(struct archived *archived, struct slice message, struct event *event, struct error *err)
 {
-    struct archived *archived = context;
     enum quarantine_reason reason = QUARANTINE_NONE;
     enum fold_result result = FOLD_NONE;
     struct error why = ERROR_INIT;
-    struct event event;
 
     arena_reset(&archived->arena);
-    if (!event_decode(pg_text_at(row, 0, 0), &archived->document, &archived->arena, &event, &reason, &why)) {
+    if (!event_decode(message, &archived->document, &archived->arena, event, &reason, &why)) {
         *err = why;
         return false;
     }
     if (reason != QUARANTINE_NONE) {
         return error_set(err, ERROR_INTERNAL, "an archived message cannot be read: %s", why.message);
     }
-    return explanation_names_add(&archived->names, &event, err) &&
-           user_state_fold(archived->ruleset, archived->state, &event, archived->evaluation, &result, NULL, err);
+    return user_state_fold(archived->ruleset, archived->state, event, archived->evaluation, &result, NULL, err);
+}
+
+static bool visit_message(void *context, const PGresult *row, struct error *err)
+{
+    struct archived *archived = context;
+    struct event event;
+
+    return fold_message(archived, pg_text_at(row, 0, 0), &event, err) &&
+           explanation_names_add(&archived->names, &event, err);
+}
+
+/* ---- where the definition compares with all users: their values as of the instant first ---- */
+
+static bool rank_user(struct archived *archived, struct error *err)
+{
+    return archived->user_no == 0 ||
+           ranks_add(archived->ranks, archived->state, archived->at, archived->evaluation, err);
+}
+
+/* Messages come user by user, so one state serves for all. */
+static bool visit_any_message(void *context, const PGresult *row, struct error *err)
+{
+    struct archived *archived = context;
+    int64_t user_no = pg_integer_at(row, 0, 0, 0);
+    struct event event;
+
+    if (++archived->message_count % PROGRESS_STEP == 0) {
+        progress_update(&archived->progress, archived->message_count);
+    }
+    if (user_no != archived->user_no) {
+        if (!rank_user(archived, err)) {
+            return false;
+        }
+        user_state_clear(archived->ruleset, archived->state);
+        archived->user_no = user_no;
+    }
+    return fold_message(archived, pg_text_at(row, 0, 1), &event, err);
+}
+
+static bool rank_users(struct archived *archived, struct pg *pg, struct error *err)
+{
+    bool done;
+
+    if (ruleset_percentile_count(archived->ruleset) == 0) {
+        return true;
+    }
+    progress_begin(&archived->progress, "compare with all users", 0);
+    done = ranks_new(archived->ruleset, &archived->ranks, err) &&
+           pg_each(pg, sql_archive_users, NULL, 0, visit_any_message, archived, err) && rank_user(archived, err) &&
+           ranks_finish(archived->ranks, err);
+    progress_end(&archived->progress);
+    if (done) {
+        user_state_clear(archived->ruleset, archived->state);
+        evaluation_ranks(archived->evaluation, archived->ranks);
+    }
+    return done;
 }
 
 static bool visit_behind(void *context, const PGresult *row, struct error *err)
@@ -130,9 +190,10 @@ static bool print(struct archived *archived, enum explain_format format, struct 
     }
     if (archived->behind_count > 0) {
         log_warning(
-            "the archive lacks %lld message%s of this user's lane that the stream has read: what they changed is "
-            "not seen here (muster-batch load --kafka archives them)",
-            (long long)archived->behind_count, archived->behind_count == 1 ? "" : "s");
+            "the archive lacks %lld message%s of %s that the stream has read: what they changed is not seen here "
+            "(muster-batch load --kafka archives them)",
+            (long long)archived->behind_count, archived->behind_count == 1 ? "" : "s",
+            archived->ranks == NULL ? "this user's lane" : "all lanes");
     }
     return buffer_finish(text, "the explanation", err) && output_write(stdout, buffer_slice(text), err);
 }
@@ -140,10 +201,9 @@ static bool print(struct archived *archived, enum explain_format format, struct 
 bool explain_criteria(const struct command_line *line, struct pg *pg, int32_t segment_no, int64_t user_no, bool *member,
                       struct error *err)
 {
-    int64_t at = command_instant(line, "at", TIMESTAMP_NEVER);
     enum explain_format format;
     struct archived archived;
-    struct pg_value value;
+    struct pg_value values[2];
     size_t segment;
     bool done;
 
@@ -151,12 +211,16 @@ bool explain_criteria(const struct command_line *line, struct pg *pg, int32_t se
         return false;
     }
     archived_init(&archived);
-    pg_set_integer(&value, user_no);
-    done = load_rules(&archived, line, pg, segment_no, &segment, err) &&
-           pg_each(pg, sql_archive_behind, &value, 1, visit_behind, &archived.behind_count, err) &&
-           pg_each(pg, sql_archive_user, &value, 1, visit_message, &archived, err) &&
-           explanation_make(archived.ruleset, archived.state, segment, at, &archived.names, archived.evaluation,
-                            &archived.explanation, err) &&
+    archived.at = command_instant(line, "at", TIMESTAMP_NEVER);
+    pg_set_integer(&values[0], user_no);
+    done = load_rules(&archived, line, pg, segment_no, &segment, err);
+    if (done) {
+        pg_set_boolean(&values[1], ruleset_percentile_count(archived.ruleset) > 0);
+    }
+    done = done && pg_each(pg, sql_archive_behind, values, 2, visit_behind, &archived.behind_count, err) &&
+           rank_users(&archived, pg, err) && pg_each(pg, sql_archive_user, values, 1, visit_message, &archived, err) &&
+           explanation_make(archived.ruleset, archived.state, segment, archived.at, &archived.names,
+                            archived.evaluation, &archived.explanation, err) &&
            print(&archived, format, slice_from(command_argument(line, 1)), err);
     *member = done && archived.explanation.segment.membership.member;
     archived_clear(&archived);

@@ -5,8 +5,8 @@
 #include "common/base/command.h"
 #include "common/io/pg.h"
 
-/* Prints the explanation as of --at by the version in force, or else the newest; *member says what it came to.
- * ERROR_INPUT for a definition that compares with all users. */
+/* Prints the explanation as of --at by the version in force, or else the newest; *member says what it came to. Where
+ * the definition compares with all users, all archived events are read. */
 bool explain_criteria(const struct command_line *line, struct pg *pg, int32_t segment_no, int64_t user_no, bool *member,
                       struct error *err) MUST_CHECK;
 
