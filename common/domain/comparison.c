@@ -235,7 +235,7 @@ int quotient_compare(const struct quotient *a, const struct quotient *b)
 }
 
 /* The anniversary in UTC, time of day kept; 29 February becomes 1 March. */
-static int64_t anniversary_ms(int64_t v_ms, int32_t years)
+static int64_t anniversary_ms(int64_t v_ms, int64_t years)
 {
     const int64_t day_ms = INT64_C(86400000);
     int64_t day = v_ms / day_ms - (v_ms % day_ms < 0);
@@ -311,4 +311,24 @@ size_t span_edges(const struct rule_span_comparison *spans, enum span_kind kind,
         }
     }
     return kept;
+}
+
+int64_t span_years(const struct rule_span_comparison *spans, int64_t v_ms, int64_t at_ms, int64_t *rest_ms)
+{
+    const int64_t year_longest_ms = 366 * INT64_C(86400000);
+    int64_t years = 0;
+    bool wanted = false;
+
+    for (size_t i = 0; i < spans->term_count; i++) {
+        wanted = wanted || spans->terms[i].span.years > 0;
+    }
+    if (wanted) {
+        /* Too few at first: no year is longer. */
+        years = (at_ms - v_ms) / year_longest_ms;
+        while (anniversary_ms(v_ms, years + 1) <= at_ms) {
+            years++;
+        }
+    }
+    *rest_ms = at_ms - (years > 0 ? anniversary_ms(v_ms, years) : v_ms);
+    return years;
 }

@@ -50,4 +50,8 @@ enum { SPAN_EDGES_MAX = 14 };
 size_t span_edges(const struct rule_span_comparison *spans, enum span_kind kind, int64_t v_ms,
                   int64_t edges[SPAN_EDGES_MAX]);
 
+/* For people: how many whole years lie between v and T (v <= T), where a term counts in years; 0 where none does.
+ * *rest_ms is the time beyond them. */
+int64_t span_years(const struct rule_span_comparison *spans, int64_t v_ms, int64_t at_ms, int64_t *rest_ms);
+
 #endif

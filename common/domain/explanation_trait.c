@@ -29,8 +29,27 @@ static const struct entry *setter(const struct evaluation *evaluation, const str
     return last;
 }
 
-static void describe_length(struct buffer *words, const struct explanation_node *out, int64_t instant, bool until)
+/* In years where the bound is in years: nobody compares 6573d with 18y. */
+static void describe_age(struct buffer *words, const struct rule_span_comparison *durations, int64_t instant,
+                         int64_t length_ms)
 {
+    int64_t rest_ms;
+    int64_t years = span_years(durations, instant, instant + length_ms, &rest_ms);
+
+    if (years > 0) {
+        buffer_append_integer(words, years);
+        buffer_append_char(words, 'y');
+    }
+    if (years == 0 || rest_ms > 0) {
+        duration_append(words, rest_ms);
+    }
+    buffer_append_text(words, " ago");
+}
+
+static void describe_length(struct buffer *words, const struct explanation_node *out, int64_t instant)
+{
+    bool until = out->criterion->kind == CRITERION_TRAIT_UNTIL;
+
     if (!out->exists) {
         buffer_append_text(words, ", which is no timestamp");
         return;
@@ -44,8 +63,11 @@ static void describe_length(struct buffer *words, const struct explanation_node 
         timestamp_append(words, instant);
     }
     buffer_append_text(words, until ? ", in " : ", ");
-    duration_append(words, out->length_ms);
-    buffer_append_text(words, until ? "" : " ago");
+    if (until) {
+        duration_append(words, out->length_ms);
+    } else {
+        describe_age(words, &out->criterion->durations, instant, out->length_ms);
+    }
 }
 
 /* The identify that would change it. */
@@ -85,7 +107,7 @@ void explaining_trait(struct explaining *explaining, const struct node *node, st
             out->found = EXPLANATION_LENGTH;
             out->exists = trait_value_instant(&value, &instant);
             out->length_ms = until ? instant - evaluation->at : evaluation->at - instant;
-            describe_length(words, out, instant, until);
+            describe_length(words, out, instant);
         }
     }
     out->text = explaining_words(explaining);
