@@ -128,6 +128,9 @@ static void put_node(struct buffer *out, const struct explanation_node *node)
             put_instant(out, "changes_at", node->changes_at);
         }
     }
+    if (node->criterion->measure.kind != RULE_MEASURE_NONE) {
+        put_text(out, "measure", slice_from(rule_measure_name(node->criterion->measure.kind)));
+    }
     put_filled(out, "bound", node->bound);
     put_found(out, node);
     put_filled(out, "found", node->text);

@@ -7,6 +7,7 @@
 #include "common/base/timestamp.h"
 #include "common/domain/percentile.h"
 #include "common/domain/rule_parse.h"
+#include "tests/unit/json_schema.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -109,39 +110,44 @@ static struct slice behind(struct slice line, const char *head)
     return slice_of(line.data + size, line.size - size);
 }
 
-static struct slice schema_text(struct buffer *text)
-{
-    struct error err = ERROR_INIT;
+/* Which forms and measures were seen: the file has them all. */
+struct seen {
+    bool forms[CRITERION_PERCENTILE + 1];
+    bool measures[RULE_EARLIEST + 1];
+};
 
-    buffer_init(text, TEXT_SIZE_MAX);
-    ck_assert_ok(file_read("schemas/explanation.schema.json", text, &err));
-    return buffer_slice(text);
+static void note_forms(struct seen *seen, const struct explanation_node *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        seen->forms[nodes[i].criterion->kind] = true;
+        seen->measures[nodes[i].criterion->measure.kind] = true;
+        note_forms(seen, nodes[i].children, nodes[i].child_count);
+    }
 }
 
-/* The JSON form is JSON, and has no key that its schema does not name. */
-static void check_json(struct world *world, struct slice schema)
+static bool conforms(struct json_schema *schema, const char *name, struct slice text, struct json_document *document)
 {
     static const struct json_limits limits = {.depth_max = 64, .size_max = TEXT_SIZE_MAX};
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(json_parse(document, text, &limits, &err));
+    return json_schema_takes(schema, name, document);
+}
+
+/* The JSON form is one line of JSON that its schema takes. */
+static void check_json(struct world *world, struct json_schema *schema, struct slice name)
+{
     struct error err = ERROR_INIT;
 
     buffer_reset(&world->text);
     explanation_append_json(&world->text, SLICE_LITERAL("u"), &world->explanation.segment);
     ck_assert_ok(buffer_finish(&world->text, "json", &err));
-    ck_assert_ok(json_parse(&world->document, buffer_slice(&world->text), &limits, &err));
     ck_assert(memchr(world->text.data, '\n', world->text.size) == NULL);
-    for (uint32_t i = 0; i < world->document.token_count; i++) {
-        struct slice raw = json_raw(&world->document, (int32_t)i);
-        const char *end = raw.data + raw.size;
-        char key[64];
-
-        if (world->document.tokens[i].type == JSON_STRING && end[0] == '"' && end[1] == ':') {
-            (void)snprintf(key, sizeof key, "\"%.*s\": {", (int)raw.size, raw.data);
-            ck_assert_msg(memmem(schema.data, schema.size, key, strlen(key)) != NULL, "not in the schema: %s", key);
-        }
-    }
+    ck_assert_msg(conforms(schema, NULL, buffer_slice(&world->text), &world->document), "%.*s: %s", (int)name.size,
+                  name.data, schema->why);
 }
 
-static void check_case(struct slice name, struct slice *rest, struct slice schema)
+static void check_case(struct slice name, struct slice *rest, struct json_schema *schema, struct seen *seen)
 {
     struct error err = ERROR_INIT;
     struct slice then = {0};
@@ -166,7 +172,8 @@ static void check_case(struct slice name, struct slice *rest, struct slice schem
     ck_assert_msg(slice_starts_with(*rest, buffer_slice(&world.text)), "%.*s is now:\n%s", (int)name.size, name.data,
                   buffer_text(&world.text));
     *rest = slice_of(rest->data + world.text.size, rest->size - world.text.size);
-    check_json(&world, schema);
+    check_json(&world, schema, name);
+    note_forms(seen, world.explanation.segment.criteria, world.explanation.segment.criterion_count);
     if (then.size > 0) {
         before = world.explanation.segment.criteria[0].holds;
         ck_assert_ok(fold(&world, then, &time_ms, &err));
@@ -181,26 +188,101 @@ static void check_case(struct slice name, struct slice *rest, struct slice schem
 START_TEST(every_form_is_explained)
 {
     struct error err = ERROR_INIT;
-    struct buffer schema;
+    struct seen seen = {0};
+    struct json_schema schema;
     struct buffer text;
     struct slice rest;
     int count = 0;
 
     buffer_init(&text, TEXT_SIZE_MAX);
     ck_assert_ok(file_read("tests/unit/explanation_cases.txt", &text, &err));
-    (void)schema_text(&schema);
+    json_schema_open(&schema, "schemas/explanation.schema.json");
     rest = buffer_slice(&text);
     while (rest.size > 0) {
         struct slice line = next_line(&rest);
 
         if (!slice_starts_with(line, SLICE_LITERAL("#"))) {
-            check_case(behind(line, "== "), &rest, buffer_slice(&schema));
+            check_case(behind(line, "== "), &rest, &schema, &seen);
             count++;
         }
     }
     ck_assert_int_gt(count, 30);
-    buffer_clear(&schema);
+    for (size_t kind = CRITERION_NONE + 1; kind < sizeof seen.forms / sizeof seen.forms[0]; kind++) {
+        ck_assert_msg(seen.forms[kind], "no case of %s", criterion_kind_name((enum criterion_kind)kind));
+    }
+    for (size_t kind = RULE_MEASURE_NONE; kind < sizeof seen.measures / sizeof seen.measures[0]; kind++) {
+        ck_assert_msg(seen.measures[kind], "no case of %s", rule_measure_name((enum rule_measure_kind)kind));
+    }
+    json_schema_close(&schema);
     buffer_clear(&text);
+}
+END_TEST
+
+/* What the schema says of each form, and by the first letter whether it takes this. */
+static const char *const judged_criteria[] = {
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"value\":2}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\"}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"value\":\"2\"}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"value\":2,\"length_ms\":2}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"value\":2,\"other\":2}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"value\":2,\"changes_at\":\"tomorrow\"}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"median\",\"value\":2}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"count\",\"value\":2.5}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"count\",\"value\":null}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"distinct\",\"value\":-1}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"sum\",\"value\":2.5}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"sum\",\"value\":null}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"sum\",\"value\":{\"sum\":5,\"count\":3}}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"avg\",\"value\":{\"sum\":5,\"count\":3}}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"avg\",\"value\":null}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"avg\",\"value\":{\"sum\":5}}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"avg\",\"value\":\"x\"}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"min\",\"value\":null}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"max\",\"value\":{\"sum\":5,\"count\":3}}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"last\",\"length_ms\":5}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"last\",\"value\":5}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"first\",\"length_ms\":\"5d\"}",
+    "y{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"latest\",\"value\":[1]}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"latest\"}",
+    "n{\"form\":\"event\",\"path\":\"p\",\"rule\":\"r\",\"measure\":\"earliest\",\"length_ms\":5}",
+    "y{\"form\":\"percentile\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"measure\":\"sum\",\"value\":5}",
+    "n{\"form\":\"percentile\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"measure\":\"sum\",\"value\":\"x\"}",
+    "y{\"form\":\"trait\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"= 5\",\"value\":\"x\"}",
+    "n{\"form\":\"trait\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"= 5\"}",
+    "n{\"form\":\"trait\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"= "
+    "5\",\"value\":5,\"measure\":\"sum\"}",
+    "y{\"form\":\"age\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> 5d\",\"length_ms\":null}",
+    "y{\"form\":\"age\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> 5d\",\"value\":null}",
+    "n{\"form\":\"age\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> 5d\",\"value\":\"x\"}",
+    "n{\"form\":\"until\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> "
+    "5d\",\"value\":null,\"length_ms\":5}",
+    "n{\"form\":\"until\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> 5d\"}",
+    "y{\"form\":\"sequence\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true}",
+    "n{\"form\":\"sequence\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"value\":5}",
+    "n{\"form\":\"notFollowedBy\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"criteria\":[]}",
+    "n{\"form\":\"compare\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"bound\":\"> 2\",\"criteria\":[]}",
+    "n{\"form\":\"not\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true}",
+    "n{\"form\":\"segment\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true}",
+    "y{\"form\":\"segment\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true,\"segment\":{\"segment\":\"t\",\"member\":"
+    "true}}",
+    "n{\"form\":\"both\",\"path\":\"p\",\"rule\":\"r\",\"holds\":true}",
+};
+
+START_TEST(the_schema_says_what_the_values_are)
+{
+    struct json_document document;
+    struct json_schema schema;
+
+    json_schema_open(&schema, "schemas/explanation.schema.json");
+    json_document_init(&document);
+    for (size_t i = 0; i < sizeof judged_criteria / sizeof judged_criteria[0]; i++) {
+        const char *text = judged_criteria[i];
+
+        ck_assert_msg(conforms(&schema, "criterion", slice_from(text + 1), &document) == (text[0] == 'y'), "%s: %s",
+                      text, schema.why);
+    }
+    json_document_clear(&document);
+    json_schema_close(&schema);
 }
 END_TEST
 
@@ -272,6 +354,7 @@ Suite *explanation_suite(void)
     TCase *tests = tcase_create("explanation");
 
     tcase_add_test(tests, every_form_is_explained);
+    tcase_add_test(tests, the_schema_says_what_the_values_are);
     tcase_add_test(tests, each_failing_allocation_is_reported);
     tcase_add_test(tests, a_percentile_needs_ranks);
     suite_add_tcase(suite, tests);
