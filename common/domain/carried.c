@@ -11,8 +11,12 @@
  * Until the next event each segment is evaluated once, whether it is asked about or referred to. */
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
+#include "common/domain/ruleset_needs.h"
 
-enum { LINE_SIZE = 64 };
+enum {
+    LINE_SIZE = 64,
+    SEEN_MAX = 64, /* entries: longer logs are not read through for each event */
+};
 
 static bool reserve_carries(const struct ruleset *ruleset, struct user_state *state, struct error *err)
 {
@@ -70,6 +74,22 @@ static void begin(struct evaluation *evaluation, const struct user_state *state)
     evaluation->answered_state = state;
     evaluation->answered_cleared_count = state->cleared_count;
     evaluation->answers_no++;
+    evaluation->seen_now = evaluation->entry_count <= SEEN_MAX && evaluation_sees(evaluation);
+    if (evaluation->seen_now) {
+        evaluation_see(evaluation);
+    }
+}
+
+/* False where something that it takes has not happened, or too long ago: time alone does not change that. */
+static bool may_hold(const struct evaluation *evaluation, size_t segment, int64_t from)
+{
+    return !evaluation->seen_now || ruleset_needs_met(&evaluation->ruleset->segments[segment], from, evaluation->seen);
+}
+
+bool user_state_may_hold(const struct user_state *state, size_t segment, int64_t from, struct evaluation *evaluation)
+{
+    begin(evaluation, state);
+    return may_hold(evaluation, segment, from);
 }
 
 static bool is_answered(const struct evaluation *evaluation, size_t segment, int64_t from)
@@ -177,6 +197,11 @@ bool user_state_intervals(const struct ruleset *ruleset, struct user_state *stat
     }
     from = from > user_base_at(state) ? from : user_base_at(state);
     begin(evaluation, state);
+    if (!may_hold(evaluation, segment, from)) {
+        *out = NULL;
+        *out_count = 0;
+        return true;
+    }
     if (!is_answered(evaluation, segment, from)) {
         evaluate_closure(evaluation, state, segment, from);
     }

@@ -79,6 +79,37 @@ void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t si
     return block;
 }
 
+bool evaluation_sees(const struct evaluation *evaluation)
+{
+    return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
+}
+
+/* Times ascend in the log. */
+void evaluation_see(struct evaluation *evaluation)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+
+    for (size_t word = 0; word < ruleset->selector_words; word++) {
+        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
+            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
+        }
+        evaluation->present[word] = 0;
+    }
+    for (size_t i = 0; i < evaluation->entry_count; i++) {
+        const struct entry *entry = evaluation_entry(evaluation, i);
+
+        for (size_t word = 0; word < ruleset->selector_words; word++) {
+            evaluation->present[word] |= entry->mask[word];
+            for (uint64_t bits = entry->mask[word]; bits != 0; bits &= bits - 1) {
+                struct selector_seen *seen = &evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)];
+
+                seen->newest_ms = entry->time_ms;
+                seen->count++;
+            }
+        }
+    }
+}
+
 size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms)
 {
     if (!optimisation_on(OPTIMISATION_REACH)) {

@@ -44,11 +44,13 @@ struct evaluation {
     struct instants marks;  /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers; /* by segment; valid for those of the present closure */
 
-    /* memberships.c; all zero between calls, but for `found` */
+    /* what the log holds (evaluation_see); all zero where it holds nothing */
     struct selector_seen *seen; /* by selector */
     uint64_t *present;          /* bits: selectors with an event */
-    uint64_t *candidates;       /* bits by rank: segments that are looked at */
-    unsigned char *verdicts;    /* by segment */
+
+    /* memberships.c; all zero between calls, but for `found` */
+    uint64_t *candidates;    /* bits by rank: segments that are looked at */
+    unsigned char *verdicts; /* by segment */
     struct segment_membership *found;
 
     /* summaries of criteria */
@@ -62,12 +64,18 @@ struct evaluation {
     const struct user_state *answered_state; /* whose; NULL: there are none */
     uint64_t answered_cleared_count;         /* of its contents */
     uint64_t answers_no;                     /* counts the states and events they were found for */
+    bool seen_now;                           /* `seen` is of them as well */
     const struct user_state *fresh_state;    /* whose event was folded last; NULL: not known */
     uint64_t fresh_cleared_count;
     uint64_t *fresh; /* bits: the segments it touched */
 };
 
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);
+
+/* Fills `seen` and `present` from the entries of the call in progress. */
+void evaluation_see(struct evaluation *evaluation);
+/* Whether `seen` can tell that a segment does not hold: a state that was pruned knows of more than its log. */
+bool evaluation_sees(const struct evaluation *evaluation);
 
 /* First index of an entry with time > after - reach. */
 size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms);

@@ -242,6 +242,12 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
     announced->due = due;
 }
 
+/* W: transitions at or before it are settled. */
+static int64_t settled_until(const struct lane_judgement *judgement)
+{
+    return judgement->watermark - (judgement->occasion == LANE_TIMER);
+}
+
 static struct lane_pass begin_pass(struct lane *lane, size_t segment, const struct lane_judgement *judgement,
                                    const struct lane_sink *sink)
 {
@@ -255,11 +261,22 @@ static struct lane_pass begin_pass(struct lane *lane, size_t segment, const stru
         .judgement = judgement,
         .sink = sink,
         .instant = later(lane_newest(lane), judgement->watermark),
-        .frontier = later(judgement->watermark - (judgement->occasion == LANE_TIMER), speaks_for),
+        .frontier = later(settled_until(judgement), speaks_for),
         .limit = later(judgement->watermark, speaks_for),
     };
 
     return pass;
+}
+
+/* Whether no membership is announced, nothing is waited for, and nothing can begin to hold by time alone: nothing would
+ * be written, and nothing set. So it is for most segments that an event touches. */
+static bool is_quiet(const struct lane *lane, size_t segment, const struct lane_judgement *judgement)
+{
+    const struct lane_announced *announced = &lane->hand.announced[segment];
+
+    return !(announced->present && announced->member) && announced->due == TIMESTAMP_NEVER &&
+           announced->uncertain_until == TIMESTAMP_ALWAYS && announced->late_until == TIMESTAMP_ALWAYS &&
+           !user_state_may_hold(lane->hand.state, segment, settled_until(judgement), lane->evaluation);
 }
 
 bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *judgement, const struct lane_sink *sink,
@@ -276,9 +293,15 @@ bool lane_judge(struct lane *lane, size_t segment, const struct lane_judgement *
         }
         return true;
     }
+    if (!lane_take_state(lane, err)) {
+        return false;
+    }
+    if (is_quiet(lane, segment, judgement)) {
+        return true;
+    }
     pass = begin_pass(lane, segment, judgement, sink);
-    if (!lane_take_state(lane, err) || !user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier,
-                                                             lane->evaluation, &intervals, &count, err)) {
+    if (!user_state_intervals(lane->ruleset, lane->hand.state, segment, pass.frontier, lane->evaluation, &intervals,
+                              &count, err)) {
         return false;
     }
     find_limit(&pass, intervals, count);

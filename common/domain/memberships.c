@@ -19,12 +19,6 @@ enum verdict {
 /* What a reference to a segment that holds sees; never written. */
 static struct interval always = {.entered_at = INT64_MIN, .left_at = TIMESTAMP_NEVER};
 
-/* Whether the log tells what has happened: a state that was pruned knows of more. */
-static bool needs_say(const struct evaluation *evaluation)
-{
-    return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
-}
-
 /* The verdict at evaluation->at, which is F as well. Leaves the answer for those that refer to it. */
 static enum verdict look(struct evaluation *evaluation, size_t segment)
 {
@@ -34,7 +28,7 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     struct timeline holds;
 
     *answer = (struct answer){0};
-    if (needs_say(evaluation) && !ruleset_needs_met(plan, evaluation->at, evaluation->seen)) {
+    if (evaluation_sees(evaluation) && !ruleset_needs_met(plan, evaluation->at, evaluation->seen)) {
         return VERDICT_OUT;
     }
     if (definition->mode == MODE_STICKY || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
@@ -70,24 +64,12 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     return VERDICT_IN;
 }
 
-/* By selector what the log holds; and which segments that leads to. Times ascend in the log. */
+/* What the log holds, and which segments that leads to. */
 static void find_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
 
-    for (size_t i = 0; i < evaluation->entry_count; i++) {
-        const struct entry *entry = evaluation_entry(evaluation, i);
-
-        for (size_t word = 0; word < ruleset->selector_words; word++) {
-            evaluation->present[word] |= entry->mask[word];
-            for (uint64_t bits = entry->mask[word]; bits != 0; bits &= bits - 1) {
-                struct selector_seen *seen = &evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)];
-
-                seen->newest_ms = entry->time_ms;
-                seen->count++;
-            }
-        }
-    }
+    evaluation_see(evaluation);
     for (size_t word = 0; word < ruleset->segment_words; word++) {
         evaluation->candidates[word] = ruleset->needless[word];
     }
@@ -100,7 +82,7 @@ static void find_candidates(struct evaluation *evaluation)
             }
         }
     }
-    for (size_t rank = 0; !needs_say(evaluation) && rank < ruleset->segment_count; rank++) {
+    for (size_t rank = 0; !evaluation_sees(evaluation) && rank < ruleset->segment_count; rank++) {
         bit_set(evaluation->candidates, rank);
     }
 }
@@ -109,12 +91,6 @@ static void forget_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
 
-    for (size_t word = 0; word < ruleset->selector_words; word++) {
-        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
-            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
-        }
-        evaluation->present[word] = 0;
-    }
     for (size_t word = 0; word < ruleset->segment_words; word++) {
         for (uint64_t bits = evaluation->candidates[word]; bits != 0; bits &= bits - 1) {
             evaluation->verdicts[ruleset->set->evaluation_order[word * 64 + (size_t)__builtin_ctzll(bits)]] =

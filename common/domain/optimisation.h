@@ -10,7 +10,7 @@ enum optimisation {
     OPTIMISATION_NONE = 0,
     OPTIMISATION_PROJECTION,    /* of a message only what rules read becomes tokens (json_project.c) */
     OPTIMISATION_TOUCH_INDEX,   /* an event is tested by the conditions on its name, and touches what they lead to */
-    OPTIMISATION_NEEDS,         /* segments that miss what must have happened are out without a look (memberships.c) */
+    OPTIMISATION_NEEDS,         /* segments that miss what must have happened are out without a look */
     OPTIMISATION_VERDICTS,      /* batch looks at one instant first, and at the past only where it decides */
     OPTIMISATION_AT_ONCE,       /* and of that instant finds the truth alone, not when it changes */
     OPTIMISATION_SHORT_CIRCUIT, /* a criterion that is always true or false decides for those beside it */

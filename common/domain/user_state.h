@@ -80,6 +80,8 @@ bool user_state_membership(const struct ruleset *ruleset, struct user_state *sta
 bool user_state_intervals(const struct ruleset *ruleset, struct user_state *state, size_t segment, int64_t from,
                           struct evaluation *evaluation, const struct interval **out, size_t *out_count,
                           struct error *err) MUST_CHECK;
+/* False: without further events the segment holds at no instant after `from`. Cheap; true says nothing. */
+bool user_state_may_hold(const struct user_state *state, size_t segment, int64_t from, struct evaluation *evaluation);
 
 /* A segment that the user is in, or only an exclusion keeps out of. */
 struct segment_membership {
