@@ -217,13 +217,37 @@ static inline struct value slot_value(const struct user_state *state, const stru
     return value;
 }
 
-/* Room for so many more entries and bytes of the heap. False when there is no memory; nothing has changed then. */
-bool user_log_reserve(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
-                      struct error *err) MUST_CHECK;
-/* Makes the table of ids, or a larger one, where the entries have so many that one more needs it. */
-bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err) MUST_CHECK;
+/* The rarely needed parts of the three below. */
+bool user_log_grow(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
+                   struct error *err) MUST_CHECK;
+bool user_log_index_grow(const struct ruleset *ruleset, struct user_state *state, struct error *err) MUST_CHECK;
+size_t user_log_find_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at);
 
-/* Number of entries with time <= at. */
-size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at);
+/* Room for so many more entries and bytes of the heap. False when there is no memory; nothing has changed then. */
+static inline MUST_CHECK bool user_log_reserve(const struct ruleset *ruleset, struct user_state *state,
+                                               size_t entry_count, size_t heap_size, struct error *err)
+{
+    return ((state->entry_count + entry_count) * entry_stride(ruleset) <= state->entry_capacity &&
+            state->heap_size + heap_size <= state->heap_capacity) ||
+           user_log_grow(ruleset, state, entry_count, heap_size, err);
+}
+
+/* Makes the table of ids, or a larger one, where the entries have so many that one more needs it. */
+static inline MUST_CHECK bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err)
+{
+    return state->id_count < USER_LOG_SMALL_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity) ||
+           user_log_index_grow(ruleset, state, err);
+}
+
+/* Number of entries with time <= at. Mostly the log is asked about its end. */
+static inline size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at)
+{
+    size_t count = state->entry_count;
+
+    if (count == 0 || entry_at(state, entry_stride(ruleset), count - 1)->time_ms <= at) {
+        return count;
+    }
+    return user_log_find_until(ruleset, state, at);
+}
 
 #endif

@@ -79,16 +79,12 @@ size_t user_state_event_count(const struct user_state *state)
     return state->entry_count;
 }
 
-size_t user_log_count_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at)
+size_t user_log_find_until(const struct ruleset *ruleset, const struct user_state *state, int64_t at)
 {
     size_t stride = entry_stride(ruleset);
     size_t low = 0;
     size_t high = state->entry_count;
 
-    /* Mostly the log is asked about its end. */
-    if (high == 0 || entry_at(state, stride, high - 1)->time_ms <= at) {
-        return high;
-    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -110,34 +106,40 @@ static const struct record *record_at(const struct user_state *state, uint32_t r
 
 static bool is_copy(const struct record *record, const struct fact *fact, int64_t dedup_ms)
 {
-    int64_t apart = record->time_ms > fact->time_ms ? record->time_ms - fact->time_ms : fact->time_ms - record->time_ms;
+    int64_t apart;
 
-    return record->has_id && (record->id_hash == fact->id_hash || record->id_hash == 0) && apart <= dedup_ms &&
-           slice_equal(record_id(record), fact->id);
+    if ((record->id_hash != fact->id_hash && record->id_hash != 0) || !record->has_id) {
+        return false;
+    }
+    apart = record->time_ms > fact->time_ms ? record->time_ms - fact->time_ms : fact->time_ms - record->time_ms;
+    return apart <= dedup_ms && slice_equal(record_id(record), fact->id);
 }
 
-static const struct record *find_copy(const struct ruleset *ruleset, const struct user_state *state,
-                                      const struct fact *fact)
+/* Looks through all entries that lie near enough, which are in the order of their times. */
+static const struct record *find_copy_in_log(const struct ruleset *ruleset, const struct user_state *state,
+                                             const struct fact *fact)
 {
-    uint32_t hash = fact->id_hash;
+    int64_t after_ms = copies_after(ruleset, fact->time_ms);
     size_t stride = entry_stride(ruleset);
 
-    if (state->ids == NULL) {
-        int64_t after_ms = copies_after(ruleset, fact->time_ms);
+    for (size_t i = state->entry_count; i-- > 0;) {
+        const struct entry *entry = entry_at(state, stride, i);
 
-        for (size_t i = state->entry_count; i-- > 0;) {
-            const struct entry *entry = entry_at(state, stride, i);
-            const struct record *record = entry_record(state, entry);
-
-            if (entry->time_ms < after_ms) {
-                return NULL; /* they lie in the order of their times */
-            }
-            if (is_copy(record, fact, ruleset->dedup_ms)) {
-                return record;
-            }
+        if (entry->time_ms < after_ms) {
+            break;
         }
-        return NULL;
+        if (is_copy(entry_record(state, entry), fact, ruleset->dedup_ms)) {
+            return entry_record(state, entry);
+        }
     }
+    return NULL;
+}
+
+static const struct record *find_copy_by_index(const struct ruleset *ruleset, const struct user_state *state,
+                                               const struct fact *fact)
+{
+    uint32_t hash = fact->id_hash;
+
     for (size_t slot = hash & (state->id_capacity - 1); state->ids[slot] != 0;
          slot = (slot + 1) & (state->id_capacity - 1)) {
         const struct record *record;
@@ -151,6 +153,12 @@ static const struct record *find_copy(const struct ruleset *ruleset, const struc
         }
     }
     return NULL;
+}
+
+static const struct record *find_copy(const struct ruleset *ruleset, const struct user_state *state,
+                                      const struct fact *fact)
+{
+    return state->ids == NULL ? find_copy_in_log(ruleset, state, fact) : find_copy_by_index(ruleset, state, fact);
 }
 
 static uint32_t id_hash_of(const struct ruleset *ruleset, struct user_state *state, uint32_t index)
@@ -174,15 +182,12 @@ static void ids_insert(const struct ruleset *ruleset, struct user_state *state, 
     state->ids[slot] = (uint64_t)hash << 32 | (record + 1);
 }
 
-bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err)
+bool user_log_index_grow(const struct ruleset *ruleset, struct user_state *state, struct error *err)
 {
     size_t stride = entry_stride(ruleset);
     size_t capacity = state->id_capacity == 0 ? 4 * (size_t)USER_LOG_SMALL_MAX : state->id_capacity;
     uint64_t *ids;
 
-    if (state->id_count < USER_LOG_SMALL_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity)) {
-        return true;
-    }
     while (capacity <= state->id_count * 2) {
         capacity *= 2;
     }
@@ -292,8 +297,8 @@ static bool reserve(char **data, size_t *capacity, size_t wanted, size_t first, 
     return true;
 }
 
-bool user_log_reserve(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
-                      struct error *err)
+bool user_log_grow(const struct ruleset *ruleset, struct user_state *state, size_t entry_count, size_t heap_size,
+                   struct error *err)
 {
     size_t stride = entry_stride(ruleset);
 
@@ -327,29 +332,28 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
     size_t stride = entry_stride(ruleset);
     size_t size = record_size(shape, fact);
     size_t place = entry_place(ruleset, state, fact);
-    struct entry entry = {.time_ms = fact->time_ms, .shape = fact->shape};
+    struct entry *entry;
     char *target;
 
     if (!user_log_reserve(ruleset, state, 1, size, err) || (fact->has_id && !user_log_index(ruleset, state, err))) {
         return false;
     }
-    entry.record = (uint32_t)(state->heap_size / 8);
-    write_record(shape, fact, state->heap + state->heap_size);
-    state->heap_size += size;
     target = state->entries + place * stride;
     if (place < state->entry_count) {
         memmove(target + stride, target, (state->entry_count - place) * stride);
     }
-    memcpy(target, &entry, sizeof entry);
-    memset(target + sizeof entry, 0, stride - sizeof entry);
-    if (fact->matched) {
-        memcpy(target + sizeof entry, fact->mask, stride - sizeof entry);
+    entry = (struct entry *)(void *)target;
+    *entry = (struct entry){.time_ms = fact->time_ms, .record = (uint32_t)(state->heap_size / 8), .shape = fact->shape};
+    for (size_t i = 0; i < ruleset->selector_words; i++) {
+        entry->mask[i] = fact->matched ? fact->mask[i] : 0;
     }
+    write_record(shape, fact, state->heap + state->heap_size);
+    state->heap_size += size;
     state->entry_count++;
     if (fact->has_id) {
         state->id_count++;
         if (state->ids != NULL) {
-            ids_insert(ruleset, state, entry.record);
+            ids_insert(ruleset, state, entry->record);
         }
     }
     return true;
