@@ -41,13 +41,13 @@ enum {
     LIST_APPLIED_AT,
     LIST_AUTHOR,
     LIST_COMMIT,
-    LIST_RETIRED,
+    LIST_RETIRED_AT,
 };
 
 bool segments_list(const struct command_line *line, struct error *err)
 {
-    static const char *const columns[] = {"segment", "version",    "in_force", "evaluation", "merge",
-                                          "purpose", "applied_at", "author",   "commit",     "state"};
+    static const char *const columns[] = {"segment",    "version", "in_force", "evaluation", "merge",     "purpose",
+                                          "applied_at", "author",  "commit",   "state",      "retired_at"};
     enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]), COMMIT_SHOWN = 12 };
     enum output_format format;
     struct output *output = NULL;
@@ -65,7 +65,8 @@ bool segments_list(const struct command_line *line, struct error *err)
         bool newest =
             in_force && slice_equal(pg_text_at(result, row, LIST_IN_FORCE), pg_text_at(result, row, LIST_VERSION));
         char shown[COMMIT_SHOWN + 2];
-        const char *state = pg_boolean_at(result, row, LIST_RETIRED) ? "retired" : newest ? "in force" : "pending";
+        bool retired = PQgetisnull(result, row, LIST_RETIRED_AT) == 0;
+        const char *state = retired ? "retired" : newest ? "in force" : "pending";
         struct slice cells[COLUMN_COUNT] = {
             pg_text_at(result, row, LIST_SEGMENT),
             pg_text_at(result, row, LIST_VERSION),
@@ -77,6 +78,7 @@ bool segments_list(const struct command_line *line, struct error *err)
             pg_text_at(result, row, LIST_AUTHOR),
             commit,
             slice_from(state),
+            or_none(pg_text_at(result, row, LIST_RETIRED_AT)),
         };
 
         if (format == OUTPUT_TEXT && commit.size > COMMIT_SHOWN) {

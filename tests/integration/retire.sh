@@ -75,7 +75,14 @@ check "and when" says "retired, which ends all its memberships, at 20"
 rows=$(sql "SELECT count(*) FROM history")
 check "a whole pass again" run muster-reconcile run --all
 check "changes nothing" gives "$rows" "SELECT count(*) FROM history"
-check "list calls it retired" eval 'run muster segments list --format csv && grep -q "^both,1,.*retired" "$work/out"'
+at=$(sql "SELECT to_char(retired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM definitions JOIN segments USING (segment_no)
+    WHERE segment_id = 'both'")
+check "list calls it retired, in force nowhere, and says since when" eval 'run muster segments list --format csv &&
+    grep -q "^both,1,,.*,retired,$at$" "$work/out"'
+check "and what is not retired in force" eval 'grep -q "^buyer,1,1,.*,in force,$" "$work/out"'
+check "show says the same" eval 'run muster segments show both && grep -q "^in force *-$" "$work/out" && grep -q "^retired at *$at$" "$work/out"'
+check "status too" eval 'run muster status --format csv && grep -q "^segment,both,retired since ${at%.*}Z,0 members$" "$work/out" &&
+    grep -q "^segment,buyer,version 1 in force,\"build [0-9]*, run 1, 2 members\"$" "$work/out"'
 check "status calls its build ended" eval 'run muster status --format csv && grep -q "^build,[0-9]*,ended,.*both version 1" "$work/out"'
 check "now the other can be retired" run muster segments retire buyer
 check "a run leaves both out" run muster-batch run
@@ -91,6 +98,9 @@ check "the stream goes on without any" within 10 grep -q "lanes caught up.* 0 se
 check "a pass" run muster-reconcile run
 check "nobody is anything" test -z "$(members)"
 check "they are applied again" run muster segments apply "$work/segments"
+check "which wait, after none in force" eval 'run muster status --format csv &&
+    grep -q "^segment,both,not in force yet,\"0 members, version 2 pending\"$" "$work/out"'
+check "in the list too" eval 'run muster segments list --format csv && grep -q "^both,2,,.*,pending,$" "$work/out"'
 check "as new versions" gives "active,2,buyer,2,both,2" "SELECT string_agg(segment_id || ',' || version, ',' ORDER BY segment_no)
     FROM definitions JOIN segments USING (segment_no) WHERE retired_at IS NULL"
 check "the stream takes them up" within 10 grep -q "lanes caught up.* 3 segments" "$work/stream.log"

@@ -23,13 +23,16 @@ WITH lines (place, what, subject, state, detail) AS (
     GROUP BY r.run_no, r.state, r.as_of, r.tz_version
     UNION ALL
     SELECT 5, 'segment', g.segment_id,
-           CASE WHEN f.segment_no IS NULL THEN 'not in force yet' ELSE 'version ' || f.version || ' in force' END,
-           concat_ws(', ', 'build ' || f.build_no, 'run ' || f.run_no,
+           CASE WHEN n.retired_at IS NOT NULL
+                THEN 'retired since ' || to_char(n.retired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                WHEN i.version IS NULL THEN 'not in force yet' ELSE 'version ' || i.version || ' in force' END,
+           concat_ws(', ', CASE WHEN i.version IS NOT NULL THEN 'build ' || f.build_no END,
+                     CASE WHEN i.version IS NOT NULL THEN 'run ' || f.run_no END,
                      (SELECT count(*) || ' members' FROM members m WHERE m.segment_no = g.segment_no),
-                     CASE WHEN n.version > f.version THEN 'version ' || n.version || ' pending' END,
-                     CASE WHEN n.retired_at IS NOT NULL THEN 'retired' END)
+                     CASE WHEN n.version > f.version AND n.retired_at IS NULL THEN 'version ' || n.version || ' pending' END)
     FROM segments g
     LEFT JOIN in_force f USING (segment_no)
+    LEFT JOIN definitions i ON i.segment_no = f.segment_no AND i.version = f.version AND i.retired_at IS NULL
     LEFT JOIN LATERAL (SELECT version, retired_at FROM definitions d WHERE d.segment_no = g.segment_no ORDER BY version DESC LIMIT 1) n
         ON true
     UNION ALL
