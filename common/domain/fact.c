@@ -200,7 +200,6 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     if (event->has_message_id) {
         out->has_id = true;
         out->id = event->message_id;
-        out->id_hash = fact_id_hash(ruleset, event->message_id);
         out->content = hash_content(event) & ~(uint32_t)FACT_SOURCE_MASK;
     }
     arena_reset(&evaluation->arena);

@@ -11,7 +11,6 @@ struct fact {
     int64_t time_ms;
     uint32_t content; /* hash of what the event says, to tell copies that differ, and its source; 0 without an id */
     struct slice id;  /* message id; empty without */
-    uint32_t id_hash;
     uint32_t shape;
     bool has_id;
     bool matched;               /* a selector takes it: there are values */
@@ -22,12 +21,6 @@ struct fact {
 
 /* The lowest bits of a content are where the event was read (user_state_fold_from). */
 enum { FACT_SOURCE_MASK = USER_STATE_SOURCES_MAX - 1 };
-
-/* The hash of a message id that a fact carries. */
-static inline uint32_t fact_id_hash(const struct ruleset *ruleset, struct slice id)
-{
-    return (uint32_t)hash_bytes(id, ruleset->seed);
-}
 
 /* What the rules see of a track, page, screen or identify event, of source 0. Borrows from the event and from
  * `evaluation` until its next use. False when there is no memory. */

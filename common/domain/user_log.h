@@ -19,7 +19,7 @@ struct slot {
 struct record {
     int64_t time_ms;
     uint32_t content; /* hash of what the event says, to tell copies that differ, and where it was read (fact.h) */
-    uint32_t id_hash; /* 0: not known yet */
+    uint32_t id_hash; /* 0: nobody has asked yet */
     uint16_t id_size;
     bool has_id;
 };

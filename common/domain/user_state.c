@@ -104,15 +104,34 @@ static const struct record *record_at(const struct user_state *state, uint32_t r
     return (const struct record *)(const void *)(state->heap + (size_t)record * 8);
 }
 
+static uint32_t hash_id(const struct ruleset *ruleset, struct slice id)
+{
+    return (uint32_t)hash_bytes(id, ruleset->seed);
+}
+
+/* Most ids differ, and at their ends: the beginnings are often the same. */
+static bool same_id(struct slice a, struct slice b)
+{
+    uint64_t a_end;
+    uint64_t b_end;
+
+    if (a.size != b.size || a.size < sizeof a_end) {
+        return slice_equal(a, b);
+    }
+    memcpy(&a_end, a.data + a.size - sizeof a_end, sizeof a_end);
+    memcpy(&b_end, b.data + b.size - sizeof b_end, sizeof b_end);
+    return a_end == b_end && memcmp(a.data, b.data, a.size) == 0;
+}
+
 static bool is_copy(const struct record *record, const struct fact *fact, int64_t dedup_ms)
 {
     int64_t apart;
 
-    if ((record->id_hash != fact->id_hash && record->id_hash != 0) || !record->has_id) {
+    if (!record->has_id || !same_id(record_id(record), fact->id)) {
         return false;
     }
     apart = record->time_ms > fact->time_ms ? record->time_ms - fact->time_ms : fact->time_ms - record->time_ms;
-    return apart <= dedup_ms && slice_equal(record_id(record), fact->id);
+    return apart <= dedup_ms;
 }
 
 /* Looks through all entries that lie near enough, which are in the order of their times. */
@@ -138,7 +157,7 @@ static const struct record *find_copy_in_log(const struct ruleset *ruleset, cons
 static const struct record *find_copy_by_index(const struct ruleset *ruleset, const struct user_state *state,
                                                const struct fact *fact)
 {
-    uint32_t hash = fact->id_hash;
+    uint32_t hash = hash_id(ruleset, fact->id);
 
     for (size_t slot = hash & (state->id_capacity - 1); state->ids[slot] != 0;
          slot = (slot + 1) & (state->id_capacity - 1)) {
@@ -166,7 +185,7 @@ static uint32_t id_hash_of(const struct ruleset *ruleset, struct user_state *sta
     struct record *record = (struct record *)(void *)(state->heap + (size_t)index * 8);
 
     if (record->id_hash == 0) {
-        record->id_hash = fact_id_hash(ruleset, record_id(record));
+        record->id_hash = hash_id(ruleset, record_id(record));
     }
     return record->id_hash;
 }
@@ -257,7 +276,6 @@ static void write_record(const struct shape *shape, const struct fact *fact, cha
     struct record head = {
         .time_ms = fact->time_ms,
         .content = fact->content,
-        .id_hash = fact->id_hash,
         .id_size = (uint16_t)fact->id.size,
         .has_id = fact->has_id,
     };
