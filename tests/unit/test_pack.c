@@ -138,6 +138,33 @@ START_TEST(test_uuids)
 }
 END_TEST
 
+/* Every byte at every place of one in lower and one in upper case. */
+START_TEST(test_uuid_bytes)
+{
+    static const char *const texts[] = {"a1122334-a455-a677-a899-aabbccddeeff", "A1122334-A455-A677-A899-AABBCCDDEEFF"};
+    static const char *const digits[] = {"0123456789abcdef", "0123456789ABCDEF"};
+
+    for (size_t i = 0; i < 2 * (size_t)PACK_UUID_TEXT_SIZE * 256; i++) {
+        const char *text = texts[i % 2];
+        size_t place = i / 2 % PACK_UUID_TEXT_SIZE;
+        char byte = (char)(i / 2 / PACK_UUID_TEXT_SIZE);
+        bool is_uuid = text[place] == '-' ? byte == '-' : byte != '\0' && strchr(digits[i % 2], byte) != NULL;
+        char changed[PACK_UUID_TEXT_SIZE];
+        char again[PACK_UUID_TEXT_SIZE];
+        unsigned char uuid[PACK_UUID_SIZE];
+        bool upper;
+
+        memcpy(changed, text, sizeof changed);
+        changed[place] = byte;
+        ck_assert_int_eq(pack_uuid(slice_of(changed, sizeof changed), uuid, &upper), is_uuid);
+        if (is_uuid) {
+            pack_uuid_text(uuid, upper, again);
+            ck_assert_mem_eq(again, changed, sizeof changed);
+        }
+    }
+}
+END_TEST
+
 Suite *pack_suite(void)
 {
     Suite *suite = suite_create("pack");
@@ -147,6 +174,7 @@ Suite *pack_suite(void)
     tcase_add_test(tests, test_values);
     tcase_add_test(tests, test_values_refused);
     tcase_add_test(tests, test_uuids);
+    tcase_add_test(tests, test_uuid_bytes);
     suite_add_tcase(suite, tests);
     return suite;
 }
