@@ -14,6 +14,7 @@
 
 enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
 
+const struct summary summary_none = {.at_ms = INT64_MIN};
 const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
 
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err)
@@ -79,6 +80,16 @@ void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t si
     return block;
 }
 
+void *evaluation_reserve(struct evaluation *evaluation, size_t size)
+{
+    void *block = arena_allocate(&evaluation->arena, size);
+
+    if (block == NULL) {
+        evaluation->failed = true;
+    }
+    return block;
+}
+
 bool evaluation_sees(const struct evaluation *evaluation)
 {
     return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
@@ -118,7 +129,7 @@ size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach
     return evaluation_first_after(evaluation, evaluation->from, reach_ms);
 }
 
-struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node)
+struct summary evaluation_find_summed(const struct evaluation *evaluation, const struct node *node)
 {
     if (evaluation->summed != NULL && node->carry != RULESET_NONE &&
         evaluation->summed[node->carry].at_ms != INT64_MIN && optimisation_on(OPTIMISATION_SUMMARIES)) {

@@ -48,9 +48,9 @@ struct evaluation {
     struct selector_seen *seen; /* by selector */
     uint64_t *present;          /* bits: selectors with an event */
 
-    /* memberships.c; all zero between calls, but for `found` */
+    /* memberships.c */
     uint64_t *candidates;    /* bits by rank: segments that are looked at */
-    unsigned char *verdicts; /* by segment */
+    unsigned char *verdicts; /* by segment; all zero between calls */
     struct segment_membership *found;
 
     /* summaries of criteria */
@@ -70,7 +70,10 @@ struct evaluation {
     uint64_t *fresh; /* bits: the segments it touched */
 };
 
+/* Zeroed, on the arena; NULL, and the call fails at its end, where that ran out. */
 void *evaluation_allocate(struct evaluation *evaluation, size_t count, size_t size);
+/* The same with contents undefined. */
+void *evaluation_reserve(struct evaluation *evaluation, size_t size);
 
 /* Fills `seen` and `present` from the entries of the call in progress. */
 void evaluation_see(struct evaluation *evaluation);
@@ -81,8 +84,17 @@ bool evaluation_sees(const struct evaluation *evaluation);
 size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms);
 /* The same after F: entries that may still matter then. */
 size_t evaluation_first_entry(const struct evaluation *evaluation, int64_t reach_ms);
+extern const struct summary summary_none;
+/* The part of evaluation_summed that batch does not need. */
+struct summary evaluation_find_summed(const struct evaluation *evaluation, const struct node *node);
 /* What is summed up of the node's past, or a summary of nothing. */
-struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node);
+static inline struct summary evaluation_summed(const struct evaluation *evaluation, const struct node *node)
+{
+    if (evaluation->summed == NULL && evaluation->state->base == NULL) {
+        return summary_none;
+    }
+    return evaluation_find_summed(evaluation, node);
+}
 /* Leaves a summary as of carry_at; does nothing where none is wanted. */
 void evaluation_sum_up(struct evaluation *evaluation, const struct node *node, const struct summary *summary);
 
@@ -103,8 +115,23 @@ static inline void evaluation_mark(struct evaluation *evaluation, int64_t at)
     }
 }
 
+/* The part of window_bounds for windows that do not move along with time. */
+void window_bounds_stepped(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave);
 /* When the event of this time begins and ceases to count (section 5). */
-void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave);
+static inline void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave)
+{
+    const struct rule_window *window = plan->window;
+
+    if (window->kind == RULE_WINDOW_SLIDING && window->slide_ms == 0) {
+        *enter = time_ms + window->offset_ms;
+        *leave = *enter + window->length_ms;
+    } else if (window->kind == RULE_WINDOW_NONE) {
+        *enter = time_ms;
+        *leave = TIMESTAMP_NEVER;
+    } else {
+        window_bounds_stepped(plan, time_ms, enter, leave);
+    }
+}
 
 /* Which entries a measure is taken over: events, or for what had begun to count as of the base, panes. */
 struct taking {
@@ -118,6 +145,15 @@ static inline bool taking_takes(const struct taking *taking, const struct entry 
 {
     return (bit_is_set(entry->mask, taking->selector) && entry->time_ms > taking->after_ms) ||
            entry->shape == taking->pane_shape;
+}
+/* The first of the entries [index, end) that is taken; `end` where there is none. */
+static inline size_t taking_next(const struct taking *taking, const struct evaluation *evaluation, size_t index,
+                                 size_t end)
+{
+    while (index < end && !taking_takes(taking, evaluation_entry(evaluation, index))) {
+        index++;
+    }
+    return index;
 }
 /* Of the events that have begun to count at `at_ms` (whether or not they have ceased), the latest possible time. */
 int64_t window_begun_ms(const struct measure_plan *plan, int64_t at_ms);

@@ -11,7 +11,7 @@ static int64_t ceil_to(int64_t time_ms, int64_t step_ms)
     return (quotient + (time_ms % step_ms > 0)) * step_ms;
 }
 
-void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave)
+void window_bounds_stepped(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave)
 {
     const struct rule_window *window = plan->window;
     int64_t period;
@@ -215,12 +215,30 @@ static void number_periods(struct sweep *sweep)
     }
 }
 
+/* Fills the item's times. */
 static bool counts_later(const struct sweep *sweep, const struct entry *entry, struct counted *item)
 {
     item->time_ms = entry->time_ms;
     item->entry = entry;
     window_bounds(sweep->plan, entry->time_ms, &item->enter_ms, &item->leave_ms);
     return item->leave_ms > sweep->evaluation->from;
+}
+
+/* At least as many as there are to gather: where few entries can be, they are not counted. */
+static size_t room_wanted(const struct evaluation *evaluation, const struct taking *taking, size_t first)
+{
+    enum { FEW = 32 };
+    size_t end = evaluation->entry_count;
+    size_t count = 0;
+
+    if (end - first <= FEW) {
+        return end - first;
+    }
+    for (size_t i = taking_next(taking, evaluation, first, end); i < end;
+         i = taking_next(taking, evaluation, i + 1, end)) {
+        count++;
+    }
+    return count;
 }
 
 static void gather(struct sweep *sweep)
@@ -230,33 +248,34 @@ static void gather(struct sweep *sweep)
     size_t first = sweep->base.at_ms == INT64_MIN ? evaluation_first_entry(evaluation, window_reach_ms(plan->window))
                                                   : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
     const struct taking taking = taking_begin(evaluation->state, plan);
-    size_t count = 0;
+    size_t end = evaluation->entry_count;
+    size_t room = room_wanted(evaluation, &taking, first);
 
-    for (size_t i = first; i < evaluation->entry_count; i++) {
-        count += taking_takes(&taking, evaluation_entry(evaluation, i));
-    }
-    sweep->items = count == 0 ? NULL : evaluation_allocate(evaluation, count, sizeof *sweep->items);
+    sweep->items = room == 0 ? NULL : evaluation_reserve(evaluation, room * sizeof *sweep->items);
     if (sweep->items == NULL) {
         return;
     }
-    for (size_t i = first; i < evaluation->entry_count; i++) {
+    for (size_t i = taking_next(&taking, evaluation, first, end); i < end;
+         i = taking_next(&taking, evaluation, i + 1, end)) {
         const struct entry *entry = evaluation_entry(evaluation, i);
         struct counted *item = &sweep->items[sweep->item_count];
         const struct slot *slot;
 
-        if (!taking_takes(&taking, entry) || !counts_later(sweep, entry, item)) {
+        if (!counts_later(sweep, entry, item)) {
             continue;
         }
         sweep->item_count++;
         item->pane = entry_is_pane(entry) ? entry_pane(evaluation->state, entry) : NULL;
         item->numeric = false;
-        if (item->pane != NULL) {
+        item->micros = 0;
+        if (item->pane != NULL || plan->column == RULESET_NONE) {
             continue;
         }
-        slot = plan->column == RULESET_NONE ? NULL
-                                            : entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
-        item->numeric = slot != NULL && slot->type == VALUE_NUMBER;
-        item->micros = item->numeric ? slot->number : 0;
+        slot = entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+        if (slot != NULL && slot->type == VALUE_NUMBER) {
+            item->numeric = true;
+            item->micros = slot->number;
+        }
     }
 }
 
@@ -265,10 +284,21 @@ void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struc
     const struct measure_plan *plan = &node->plan;
     const struct rule_measure *measure = plan->measure;
 
-    *sweep = (struct sweep){.evaluation = evaluation, .node = node, .plan = plan};
+    /* Field by field: this is done for most criteria of most users, and a large struct is slow to be zeroed whole. */
+    sweep->evaluation = evaluation;
+    sweep->node = node;
+    sweep->plan = plan;
     sweep->base = evaluation_summed(evaluation, node);
+    sweep->item_count = 0;
+    sweep->low = 0;
+    sweep->high = 0;
+    sweep->pane_count = 0;
     sweep->sum = sweep->base.sum;
     sweep->numeric_count = sweep->base.numeric_count;
+    sweep->queue = NULL;
+    sweep->queue_low = 0;
+    sweep->queue_high = 0;
+    sweep->occurrences = NULL;
     sweep->distinct_count = sweep->base.distinct_count;
     gather(sweep);
     if (sweep->item_count > 0 && measure_operator(measure)->extreme != MEASURE_EXTREME_NONE) {

@@ -10,7 +10,7 @@
 #include "common/domain/ruleset_needs.h"
 
 enum verdict {
-    VERDICT_NONE = 0,
+    VERDICT_NONE = 0, /* no candidate */
     VERDICT_OUT,
     VERDICT_IN,
     VERDICT_OPEN, /* the past decides */
@@ -40,7 +40,7 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
         if (evaluation->verdicts[other] == VERDICT_OPEN) {
             return VERDICT_OPEN;
         }
-        if (evaluation->verdicts[other] == VERDICT_NONE) { /* no candidate */
+        if (evaluation->verdicts[other] == VERDICT_NONE) {
             evaluation->answers[other] = (struct answer){0};
         }
     }
@@ -70,9 +70,7 @@ static void find_candidates(struct evaluation *evaluation)
     const struct ruleset *ruleset = evaluation->ruleset;
 
     evaluation_see(evaluation);
-    for (size_t word = 0; word < ruleset->segment_words; word++) {
-        evaluation->candidates[word] = ruleset->needless[word];
-    }
+    memcpy(evaluation->candidates, ruleset->needless, ruleset->segment_words * sizeof *evaluation->candidates);
     for (size_t word = 0; word < ruleset->selector_words; word++) {
         for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
             const struct selector *selector = &ruleset->selectors[word * 64 + (size_t)__builtin_ctzll(bits)];
@@ -84,19 +82,6 @@ static void find_candidates(struct evaluation *evaluation)
     }
     for (size_t rank = 0; !evaluation_sees(evaluation) && rank < ruleset->segment_count; rank++) {
         bit_set(evaluation->candidates, rank);
-    }
-}
-
-static void forget_candidates(struct evaluation *evaluation)
-{
-    const struct ruleset *ruleset = evaluation->ruleset;
-
-    for (size_t word = 0; word < ruleset->segment_words; word++) {
-        for (uint64_t bits = evaluation->candidates[word]; bits != 0; bits &= bits - 1) {
-            evaluation->verdicts[ruleset->set->evaluation_order[word * 64 + (size_t)__builtin_ctzll(bits)]] =
-                VERDICT_NONE;
-        }
-        evaluation->candidates[word] = 0;
     }
 }
 
@@ -162,7 +147,6 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
                          struct evaluation *evaluation, const struct segment_membership **out, size_t *out_count,
                          struct error *err)
 {
-    (void)ruleset;
     *out = evaluation->found;
     *out_count = 0;
     evaluation_begin(evaluation, state, at, at);
@@ -174,7 +158,7 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
         if (*out_count > 0) {
             *out_count = evaluate_found(evaluation, *out_count);
         }
-        forget_candidates(evaluation);
+        memset(evaluation->verdicts, 0, ruleset->segment_count * sizeof *evaluation->verdicts);
     }
     return evaluation_finish(evaluation, err);
 }

@@ -11,14 +11,13 @@ struct tally {
     const struct measure_plan *plan;
     struct taking taking;
     struct summary base;
-    size_t low;        /* entries [low, high) that the selector took count; where there is one, low is the first */
-    size_t high;       /* the first that has not begun to count, or the end of the log */
-    int64_t enter_ms;  /* when `high` begins; TIMESTAMP_NEVER: there is none */
-    int64_t leave_ms;  /* when `low` ceases */
-    int128 amount;     /* micros */
-    int128 entered;    /* of `amount`, what began in this evaluation */
-    bool negative;     /* since the window was empty last, a negative value has counted */
-    int64_t passed_ms; /* what the selector took up to it has begun to count at the instant stood at */
+    size_t low;       /* entries [low, high) that the selector took count; where there is one, low is the first */
+    size_t high;      /* the first that has not begun to count, or the end of the log */
+    int64_t enter_ms; /* when `high` begins; TIMESTAMP_NEVER: there is none */
+    int64_t leave_ms; /* when `low` ceases */
+    int128 amount;    /* micros */
+    int128 entered;   /* of `amount`, what began in this evaluation */
+    bool negative;    /* since the window was empty last, a negative value has counted */
 };
 
 /* What is summed up: the tally as it stood at carry_at. */
@@ -110,46 +109,27 @@ static int128 value_at(const struct tally *tally, size_t index)
     return slot != NULL && slot->type == VALUE_NUMBER ? slot->number : 0;
 }
 
-static bool is_sliding(const struct rule_window *window)
-{
-    return window->kind == RULE_WINDOW_SLIDING && window->slide_ms == 0;
-}
-
 static int64_t leave_at(const struct tally *tally, size_t index)
 {
-    const struct rule_window *window = tally->plan->window;
     int64_t enter;
     int64_t leave;
 
-    if (is_sliding(window)) {
-        return time_at(tally, index) + window->offset_ms + window->length_ms;
-    }
     window_bounds(tally->plan, time_at(tally, index), &enter, &leave);
     return leave;
 }
 
 static int64_t enter_at(const struct tally *tally, size_t index)
 {
-    const struct rule_window *window = tally->plan->window;
     int64_t enter;
     int64_t leave;
 
-    if (window->kind == RULE_WINDOW_NONE || is_sliding(window)) {
-        return time_at(tally, index) + (window->kind == RULE_WINDOW_NONE ? 0 : window->offset_ms);
-    }
     window_bounds(tally->plan, time_at(tally, index), &enter, &leave);
     return enter;
 }
 
-/* The first entry from `index` on that the selector took; `end` where there is none. */
 static size_t next_taken(const struct tally *tally, size_t index, size_t end)
 {
-    const struct evaluation *evaluation = tally->evaluation;
-
-    while (index < end && !taking_takes(&tally->taking, evaluation_entry(evaluation, index))) {
-        index++;
-    }
-    return index;
+    return taking_next(&tally->taking, tally->evaluation, index, end);
 }
 
 /* The first entry with time > after_ms. It was `hint` once; entries that came late may have moved it. */
@@ -213,14 +193,16 @@ static bool move(struct tally *tally, int64_t at)
 
 static void begin(struct tally *tally, struct evaluation *evaluation, const struct node *node)
 {
-    *tally = (struct tally){
-        .evaluation = evaluation,
-        .node = node,
-        .plan = &node->plan,
-        .taking = taking_begin(evaluation->state, &node->plan),
-        .base = evaluation_summed(evaluation, node),
-        .leave_ms = TIMESTAMP_NEVER,
-    };
+    /* Field by field: see sweep_begin. */
+    tally->evaluation = evaluation;
+    tally->node = node;
+    tally->plan = &node->plan;
+    tally->taking = taking_begin(evaluation->state, &node->plan);
+    tally->base = evaluation_summed(evaluation, node);
+    tally->leave_ms = TIMESTAMP_NEVER;
+    tally->amount = 0;
+    tally->entered = 0;
+    tally->negative = false;
     if (tally->base.at_ms == INT64_MIN) {
         tally->high = evaluation_first_entry(evaluation, window_reach_ms(node->plan.window));
         tally->low = tally->high;
@@ -343,43 +325,49 @@ static size_t find_turn(struct tally *tally, int128 *turn_sum, struct timeline *
     return turn;
 }
 
-void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+/* What comes after F: what begins to count, and then what time alone brings. */
+static void follow(struct tally *tally, bool marked, struct timeline *out)
 {
-    const struct tally_plan *plan = &node->plan.tally;
+    struct evaluation *evaluation = tally->evaluation;
+    const struct tally_plan *plan = &tally->plan->tally;
     struct tally_mark mark = {.taken = false};
-    struct tally tally;
+    bool wanted = is_wanted(tally);
     int128 turn_sum = 0;
     size_t turn = 0;
-    bool wanted;
+
+    while (tally->enter_ms != TIMESTAMP_NEVER ||
+           (wanted && tally->leave_ms <= evaluation->carry_at && tally->leave_ms != TIMESTAMP_NEVER)) {
+        int64_t at = tally->enter_ms < tally->leave_ms ? tally->enter_ms : tally->leave_ms;
+
+        if (wanted && !mark.taken && at > evaluation->carry_at) {
+            mark = take_mark(tally);
+        }
+        if (move(tally, at) && marked) {
+            evaluation_mark(evaluation, at);
+        }
+        evaluation_set(evaluation, out, at, holds(tally));
+    }
+    if (wanted && !mark.taken) {
+        mark = take_mark(tally);
+    }
+    if (!plan->one_bound || tally->negative || !optimisation_on(OPTIMISATION_TURN)) {
+        walk_out(tally, out);
+    } else if (tally->amount >= plan->bound && tally->leave_ms != TIMESTAMP_NEVER) {
+        turn = find_turn(tally, &turn_sum, out);
+    }
+    if (wanted) {
+        sum_up(tally, &mark, turn, turn_sum);
+    }
+}
+
+void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+{
+    struct tally tally;
 
     *out = (struct timeline){0};
     begin(&tally, evaluation, node);
-    wanted = is_wanted(&tally);
     out->initial = holds(&tally);
-    if (evaluation->at_once) {
-        return;
-    }
-    while (tally.enter_ms != TIMESTAMP_NEVER ||
-           (wanted && tally.leave_ms <= evaluation->carry_at && tally.leave_ms != TIMESTAMP_NEVER)) {
-        int64_t at = tally.enter_ms < tally.leave_ms ? tally.enter_ms : tally.leave_ms;
-
-        if (wanted && !mark.taken && at > evaluation->carry_at) {
-            mark = take_mark(&tally);
-        }
-        if (move(&tally, at) && marked) {
-            evaluation_mark(evaluation, at);
-        }
-        evaluation_set(evaluation, out, at, holds(&tally));
-    }
-    if (wanted && !mark.taken) {
-        mark = take_mark(&tally);
-    }
-    if (!plan->one_bound || tally.negative || !optimisation_on(OPTIMISATION_TURN)) {
-        walk_out(&tally, out);
-    } else if (tally.amount >= plan->bound && tally.leave_ms != TIMESTAMP_NEVER) {
-        turn = find_turn(&tally, &turn_sum, out);
-    }
-    if (wanted) {
-        sum_up(&tally, &mark, turn, turn_sum);
+    if (!evaluation->at_once) {
+        follow(&tally, marked, out);
     }
 }
