@@ -46,13 +46,15 @@ static size_t distance_of(struct slice a, struct slice b)
 void nearest_offer(struct nearest *nearest, const char *name)
 {
     struct slice offered = slice_from(name);
+    size_t shorter = least(nearest->wanted.size, offered.size);
+    size_t longer = nearest->wanted.size + offered.size - shorter;
     size_t distance;
 
     if (offered.size > SIZE_LIMIT || nearest->wanted.size > SIZE_LIMIT) {
         return;
     }
     distance = distance_of(nearest->wanted, offered);
-    if (distance <= (offered.size + 2) / 3 && distance < nearest->distance) {
+    if (distance <= (shorter < 3 ? 1 : shorter / 3) && distance < longer && distance < nearest->distance) {
         nearest->name = name;
         nearest->distance = distance;
     }

@@ -14,8 +14,8 @@ struct nearest {
 
 /* Begins the search for what `wanted` (borrowed) may have meant. */
 void nearest_begin(struct nearest *nearest, struct slice wanted);
-/* Considers a name (borrowed): near is at most a third of its bytes wrong (insert, delete, replace, swap of two
- * neighbours). */
+/* Considers a name (borrowed): near is at most a third of the shorter one's bytes wrong, or one byte (insert, delete,
+ * replace, swap of two neighbours), and something in common. Two of four would take "both" for "batch". */
 void nearest_offer(struct nearest *nearest, const char *name);
 
 #endif

@@ -98,7 +98,7 @@ END_TEST
 
 static const char *nearest_of(const char *wanted)
 {
-    static const char *const names[] = {"window", "within", "where", "count", "distinct"};
+    static const char *const names[] = {"window", "within", "where", "count", "distinct", "batch", "="};
     struct nearest nearest;
 
     nearest_begin(&nearest, slice_from(wanted));
@@ -115,6 +115,10 @@ START_TEST(nearest_finds_a_misspelling)
     ck_assert_str_eq(nearest_of("withn"), "within");
     ck_assert_str_eq(nearest_of("wher"), "where");
     ck_assert_str_eq(nearest_of("distnict"), "distinct");
+    ck_assert_str_eq(nearest_of("btach"), "batch");
+    ck_assert_str_eq(nearest_of("=="), "=");
+    ck_assert_str_eq(nearest_of("both"), "");
+    ck_assert_str_eq(nearest_of("x"), "");
     ck_assert_str_eq(nearest_of("percentile"), "");
     ck_assert_str_eq(nearest_of(""), "");
     ck_assert_str_eq(nearest_of("a word that is far too long to be compared with anything at all, really"), "");
