@@ -68,6 +68,30 @@ criterion_needs needs_trait;
 criterion_needs needs_all;
 criterion_needs needs_any;
 
+/* rule_cost.c */
+criterion_cost cost_event;
+criterion_cost cost_occurrence;
+criterion_cost cost_trait;
+
+/* rule_diff_change.c */
+criterion_alike alike_events;
+criterion_alike alike_traits;
+criterion_alike alike_children;
+criterion_alike alike_always;
+criterion_change change_event;
+criterion_change change_occurrence;
+criterion_change change_trait;
+criterion_change change_all;
+criterion_change change_any;
+criterion_change change_not;
+
+/* rule_diff.c */
+criterion_diff diff_event;
+criterion_diff diff_absence;
+criterion_diff diff_all;
+criterion_diff diff_any;
+criterion_diff diff_not;
+
 /* user_keep.c */
 criterion_keep keep_event;
 criterion_keep keep_absence;

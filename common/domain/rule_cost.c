@@ -1,6 +1,7 @@
 #include "common/domain/rule_cost.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/criterion_parts.h"
 #include "common/domain/evaluation_parts.h"
 
 /* Ids are hashed into a table that is between a quarter and half full. */
@@ -74,13 +75,12 @@ static int64_t least_of(int64_t a, int64_t b)
 /* Of the events that have begun to count, how many can still decide. */
 static int64_t begun_count(const struct measure_plan *plan, int64_t in_window)
 {
-    switch (plan->measure->kind) {
-    case RULE_LAST:
-    case RULE_LATEST:
+    switch (measure_operator(plan->measure)->end) {
+    case MEASURE_END_LAST:
         return 1;
-    case RULE_FIRST:
-    case RULE_EARLIEST:
+    case MEASURE_END_FIRST:
         return plan->window->kind == RULE_WINDOW_NONE ? 1 : in_window;
+    case MEASURE_END_NONE:
     default:
         return least_of(plan->count_max, in_window);
     }
@@ -93,8 +93,8 @@ static int64_t event_count(const struct measure_plan *plan, const struct rule_co
     int64_t waiting;
 
     if (plan->window->kind == RULE_WINDOW_NONE) {
-        bool kept = measure->kind == RULE_LATEST || measure->kind == RULE_EARLIEST ||
-                    (measure->kind == RULE_DISTINCT && measure->period == RULE_PERIOD_NONE);
+        const struct measure_operator *row = measure_operator(measure);
+        bool kept = row->result == MEASURE_VALUE || (row->different && measure->period == RULE_PERIOD_NONE);
 
         return kept ? begun_count(plan, INT64_MAX) : 0;
     }
@@ -110,33 +110,38 @@ static int64_t pane_count(const struct rule_window *window)
     return window->kind == RULE_WINDOW_CALENDAR ? (int64_t)window->last + 1 : window->length_ms / window->slide_ms + 2;
 }
 
+int64_t cost_event(const struct node *node, const struct rule_cost_assumptions *assumptions)
+{
+    return event_count(&node->plan, assumptions);
+}
+
+/* Both kinds of events within reach, or what is still open where the past is summed up. */
+int64_t cost_occurrence(const struct node *node, const struct rule_cost_assumptions *assumptions)
+{
+    int64_t within_ms = node->criterion->within_ms;
+
+    return events_in(assumptions, node->base != RULESET_NONE
+                                      ? within_ms
+                                      : sum_of(window_reach_ms(&node->criterion->window), within_ms));
+}
+
+int64_t cost_trait(const struct node *node, const struct rule_cost_assumptions *assumptions)
+{
+    (void)node;
+    (void)assumptions;
+    return 1;
+}
+
 static void add_nodes(const struct node *nodes, size_t count, const struct rule_cost_assumptions *assumptions,
                       struct rule_cost *out)
 {
     for (size_t i = 0; i < count; i++) {
         const struct node *node = &nodes[i];
-        int64_t reach_ms = node->plan.window == NULL ? 0 : window_reach_ms(node->plan.window);
-        int64_t kept = 0;
+        const struct criterion_operator *row = criterion_operator(node->criterion);
+        int64_t kept = row->cost == NULL ? 0 : row->cost(node, assumptions);
 
-        switch (node->criterion->kind) {
-        case CRITERION_EVENT:
-            kept = event_count(&node->plan, assumptions);
-            out->pane_count += node->plan.pane_shape != RULESET_NONE ? pane_count(node->plan.window) : 0;
-            break;
-        case CRITERION_ABSENCE:
-        case CRITERION_SEQUENCE:
-            kept = events_in(assumptions, node->base != RULESET_NONE ? node->criterion->within_ms
-                                                                     : sum_of(reach_ms, node->criterion->within_ms));
-            break;
-        case CRITERION_TRAIT:
-        case CRITERION_TRAIT_AGE:
-        case CRITERION_TRAIT_UNTIL:
-            kept = 1;
-            break;
-        default:
-            break;
-        }
         out->kept_count = sum_of(out->kept_count, kept);
+        out->pane_count += node->plan.pane_shape != RULESET_NONE ? pane_count(node->plan.window) : 0;
         out->fixed_bytes += node->base != RULESET_NONE ? (int64_t)sizeof(struct base_summary) : 0;
         add_nodes(node->children, node->child_count, assumptions, out);
     }

@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/duration.h"
+#include "common/domain/criterion_parts.h"
 #include "common/domain/decimal.h"
 #include "common/domain/rule_describe.h"
 #include "common/domain/rule_diff_parts.h"
@@ -170,39 +171,51 @@ static void say_whole(struct diff *diff, const struct criterion *from, const str
 /* Two criteria of one form. */
 static void say_criterion(struct diff *diff, const struct criterion *from, const struct criterion *to)
 {
-    switch (to->kind) {
-    case CRITERION_EVENT:
-        say_selectors(diff, to->json_path, "the events", &from->selector, &to->selector);
-        say_windows(diff, to->json_path, &from->window, &to->window);
-        say_measures(diff, to->json_path, &from->measure, &to->measure);
-        break;
-    case CRITERION_ABSENCE:
-        if (from->or_later != to->or_later ||
-            rule_diff_paths_differ(from->same, from->same_count, to->same, to->same_count)) {
-            say_whole(diff, from, to);
-            break;
-        }
-        say_selectors(diff, to->json_path, "the events", &from->selector, &to->selector);
-        say_selectors(diff, to->json_path, "what must not follow", &from->followed_by, &to->followed_by);
-        say_durations(diff, NULL, "\"within\"", to->json_path, from->within_ms, to->within_ms);
-        say_windows(diff, to->json_path, &from->window, &to->window);
-        break;
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-        say_criteria(diff, from->children, from->child_count, to->children, to->child_count,
-                     to->kind == CRITERION_ALL ? "a criterion of \"all\"" : "an alternative");
-        break;
-    case CRITERION_NOT:
-        if (from->children[0].kind == to->children[0].kind) {
-            say_criterion(diff, &from->children[0], &to->children[0]);
-        } else {
-            say_whole(diff, from, to);
-        }
-        break;
-    case CRITERION_SEQUENCE:
-    default:
+    criterion_diff *row = criterion_operator(to)->diff;
+
+    if (row == NULL) {
         say_whole(diff, from, to);
-        break;
+    } else {
+        row(diff, from, to);
+    }
+}
+
+void diff_event(struct diff *diff, const struct criterion *from, const struct criterion *to)
+{
+    say_selectors(diff, to->json_path, "the events", &from->selector, &to->selector);
+    say_windows(diff, to->json_path, &from->window, &to->window);
+    say_measures(diff, to->json_path, &from->measure, &to->measure);
+}
+
+void diff_absence(struct diff *diff, const struct criterion *from, const struct criterion *to)
+{
+    if (from->or_later != to->or_later ||
+        rule_diff_paths_differ(from->same, from->same_count, to->same, to->same_count)) {
+        say_whole(diff, from, to);
+        return;
+    }
+    say_selectors(diff, to->json_path, "the events", &from->selector, &to->selector);
+    say_selectors(diff, to->json_path, "what must not follow", &from->followed_by, &to->followed_by);
+    say_durations(diff, NULL, "\"within\"", to->json_path, from->within_ms, to->within_ms);
+    say_windows(diff, to->json_path, &from->window, &to->window);
+}
+
+void diff_all(struct diff *diff, const struct criterion *from, const struct criterion *to)
+{
+    say_criteria(diff, from->children, from->child_count, to->children, to->child_count, "a criterion of \"all\"");
+}
+
+void diff_any(struct diff *diff, const struct criterion *from, const struct criterion *to)
+{
+    say_criteria(diff, from->children, from->child_count, to->children, to->child_count, "an alternative");
+}
+
+void diff_not(struct diff *diff, const struct criterion *from, const struct criterion *to)
+{
+    if (from->children[0].kind == to->children[0].kind) {
+        say_criterion(diff, &from->children[0], &to->children[0]);
+    } else {
+        say_whole(diff, from, to);
     }
 }
 

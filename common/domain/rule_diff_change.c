@@ -1,4 +1,5 @@
 /* Whether a change lets fewer or more users in. Said only where it holds at every instant for every set of events. */
+#include "common/domain/criterion_parts.h"
 #include "common/domain/rule_diff_parts.h"
 #include "common/domain/rule_equal.h"
 #include "common/domain/rule_operators.h"
@@ -31,25 +32,31 @@ static bool names_overlap(const struct rule_selector *a, const struct rule_selec
 /* Of the same form and about the same thing. */
 static bool alike(const struct criterion *a, const struct criterion *b)
 {
-    if (a->kind != b->kind) {
-        return false;
-    }
-    switch (a->kind) {
-    case CRITERION_EVENT:
-    case CRITERION_ABSENCE:
-    case CRITERION_PERCENTILE:
-        return names_overlap(&a->selector, &b->selector);
-    case CRITERION_TRAIT:
-    case CRITERION_TRAIT_AGE:
-    case CRITERION_TRAIT_UNTIL:
-        return rule_path_equal(&a->trait, &b->trait);
-    case CRITERION_SEGMENT:
-        return false;
-    case CRITERION_NOT:
-        return alike(&a->children[0], &b->children[0]);
-    default:
-        return true;
-    }
+    criterion_alike *row = a->kind == b->kind ? criterion_operator(a)->alike : NULL;
+
+    return row != NULL && row(a, b);
+}
+
+bool alike_events(const struct criterion *a, const struct criterion *b)
+{
+    return names_overlap(&a->selector, &b->selector);
+}
+
+bool alike_traits(const struct criterion *a, const struct criterion *b)
+{
+    return rule_path_equal(&a->trait, &b->trait);
+}
+
+bool alike_children(const struct criterion *a, const struct criterion *b)
+{
+    return alike(&a->children[0], &b->children[0]);
+}
+
+bool alike_always(const struct criterion *a, const struct criterion *b)
+{
+    (void)a;
+    (void)b;
+    return true;
 }
 
 void rule_diff_match(const struct criterion *from, size_t from_count, const struct criterion *to, size_t to_count,
@@ -301,40 +308,64 @@ static bool criteria_change(const struct criterion *from, size_t from_count, con
                             size_t to_count, enum rule_reach_change added, enum rule_reach_change *out,
                             struct error *err);
 
-static bool criterion_change(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+static bool compare_criteria(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
                              struct error *err)
 {
+    criterion_change *row = criterion_operator(to)->change;
+
     *out = criterion_equal(from, to) ? RULE_CHANGE_NONE : RULE_CHANGE_UNCERTAIN;
-    if (*out == RULE_CHANGE_NONE || from->kind != to->kind) {
-        return true;
+    return *out == RULE_CHANGE_NONE || from->kind != to->kind || row == NULL || row(from, to, out, err);
+}
+
+bool change_event(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                  struct error *err)
+{
+    (void)err;
+    *out = event_change(from, to);
+    return true;
+}
+
+bool change_occurrence(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                       struct error *err)
+{
+    (void)err;
+    *out = occurrence_change(from, to);
+    return true;
+}
+
+bool change_trait(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                  struct error *err)
+{
+    (void)err;
+    *out = !rule_path_equal(&from->trait, &to->trait)       ? RULE_CHANGE_UNCERTAIN
+           : adds_terms(&from->comparison, &to->comparison) ? RULE_CHANGE_NARROWER
+           : adds_terms(&to->comparison, &from->comparison) ? RULE_CHANGE_WIDER
+                                                            : RULE_CHANGE_UNCERTAIN;
+    return true;
+}
+
+bool change_all(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                struct error *err)
+{
+    return criteria_change(from->children, from->child_count, to->children, to->child_count, RULE_CHANGE_NARROWER, out,
+                           err);
+}
+
+bool change_any(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                struct error *err)
+{
+    return criteria_change(from->children, from->child_count, to->children, to->child_count, RULE_CHANGE_WIDER, out,
+                           err);
+}
+
+bool change_not(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                struct error *err)
+{
+    if (!compare_criteria(&from->children[0], &to->children[0], out, err)) {
+        return false;
     }
-    switch (to->kind) {
-    case CRITERION_EVENT:
-        *out = event_change(from, to);
-        return true;
-    case CRITERION_ABSENCE:
-    case CRITERION_SEQUENCE:
-        *out = occurrence_change(from, to);
-        return true;
-    case CRITERION_TRAIT:
-        *out = !rule_path_equal(&from->trait, &to->trait)       ? RULE_CHANGE_UNCERTAIN
-               : adds_terms(&from->comparison, &to->comparison) ? RULE_CHANGE_NARROWER
-               : adds_terms(&to->comparison, &from->comparison) ? RULE_CHANGE_WIDER
-                                                                : RULE_CHANGE_UNCERTAIN;
-        return true;
-    case CRITERION_ALL:
-    case CRITERION_ANY:
-        return criteria_change(from->children, from->child_count, to->children, to->child_count,
-                               to->kind == CRITERION_ALL ? RULE_CHANGE_NARROWER : RULE_CHANGE_WIDER, out, err);
-    case CRITERION_NOT:
-        if (!criterion_change(&from->children[0], &to->children[0], out, err)) {
-            return false;
-        }
-        *out = opposite(*out);
-        return true;
-    default:
-        return true;
-    }
+    *out = opposite(*out);
+    return true;
 }
 
 /* `added` is what one more criterion means; one less means the opposite. */
@@ -356,7 +387,7 @@ static bool criteria_change(const struct criterion *from, size_t from_count, con
         enum rule_reach_change one = added;
 
         if (match[from_count + i] != SIZE_MAX) {
-            done = criterion_change(&from[match[from_count + i]], &to[i], &one, err);
+            done = compare_criteria(&from[match[from_count + i]], &to[i], &one, err);
         }
         change = both(change, one);
     }

@@ -7,11 +7,13 @@
 
 #include "common/domain/comparison.h"
 #include "common/domain/rule.h"
+#include "common/domain/rule_diff.h"
 #include "common/domain/rule_range.h"
 
 struct base_summary;
 struct buffer;
 struct compiler;
+struct diff;
 struct evaluation;
 struct explaining;
 struct explanation_node;
@@ -19,6 +21,7 @@ struct keeper;
 struct measure_plan;
 struct needs_list;
 struct node;
+struct rule_cost_assumptions;
 struct rule_form;
 struct rule_sql;
 struct ruleset;
@@ -169,7 +172,16 @@ typedef bool criterion_needs(struct needs_list *list, const struct node *node);
 typedef bool criterion_sql(struct rule_sql *sql, const struct criterion *criterion, bool marked, struct sql_name *out);
 typedef void criterion_describe(struct buffer *out, const struct criterion *criterion);
 typedef void criterion_explain(struct explaining *explaining, const struct node *node, struct explanation_node *out);
+/* How many of a user's events it keeps at most, children apart; INT64_MAX: no bound. */
+typedef int64_t criterion_cost(const struct node *node, const struct rule_cost_assumptions *assumptions);
 typedef bool criterion_test(const struct criterion *criterion);
+/* Of two of this form: whether they are about the same thing, so that one may have become the other. */
+typedef bool criterion_alike(const struct criterion *a, const struct criterion *b);
+/* Says in words how they differ. */
+typedef void criterion_diff(struct diff *diff, const struct criterion *from, const struct criterion *to);
+/* What the difference means for who may be a member; false: no memory. */
+typedef bool criterion_change(const struct criterion *from, const struct criterion *to, enum rule_reach_change *out,
+                              struct error *err);
 /* Whether it may be `wanted` for a user without any event in reach. */
 typedef bool criterion_empty(const struct criterion *criterion, bool wanted);
 typedef int64_t criterion_reach(const struct ruleset *ruleset, const struct criterion *criterion);
@@ -184,10 +196,14 @@ struct criterion_operator {
     criterion_compile *compile;
     criterion_test *sums_up; /* its past can be summed up; NULL: never */
     criterion_evaluate *evaluate;
-    criterion_empty *empty; /* NULL: always may */
-    criterion_reach *reach; /* ruleset_reach.h; NULL: unlimited */
-    criterion_needs *needs; /* NULL: nothing */
-    criterion_keep *keep;   /* NULL: what the criteria below need */
+    criterion_empty *empty;   /* NULL: always may */
+    criterion_reach *reach;   /* ruleset_reach.h; NULL: unlimited */
+    criterion_needs *needs;   /* NULL: nothing */
+    criterion_keep *keep;     /* NULL: what the criteria below need */
+    criterion_cost *cost;     /* NULL: nothing */
+    criterion_alike *alike;   /* NULL: never */
+    criterion_diff *diff;     /* NULL: only as a whole */
+    criterion_change *change; /* NULL: not to be told */
     criterion_explain *explain;
     criterion_sql *write_sql;
 };
