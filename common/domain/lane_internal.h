@@ -10,7 +10,7 @@
 /* What was last written for a (user, segment), and when it must be looked at again. */
 struct lane_announced {
     bool present; /* false: nothing is announced, which reads as "not a member" */
-    bool member;
+    bool member;  /* only where it is present */
     bool certain;
     bool listed; /* in the list of the user in hand */
     int64_t entered_at;

@@ -97,7 +97,7 @@ static int64_t half_point(const struct lane_announced *announced)
 /* Whether the membership that holds is the announced one. */
 static bool is_announced(const struct lane_announced *announced, const struct interval *interval)
 {
-    return announced->present && announced->member && announced->entered_at == interval->entered_at;
+    return announced->member && announced->entered_at == interval->entered_at;
 }
 
 /* The announced membership holds at the limit: an earlier end, a renewal, certainty. */
@@ -163,7 +163,7 @@ static bool end_vanished(struct lane_pass *pass, struct error *err)
 static bool write_up_to_limit(struct lane_pass *pass, const struct interval *intervals, size_t count, struct error *err)
 {
     struct lane_announced *announced = pass->announced;
-    bool settled = !announced->present || !announced->member;
+    bool settled = !announced->member;
 
     for (size_t i = 0; i < count && intervals[i].entered_at <= pass->limit; i++) {
         const struct interval *interval = &intervals[i];
@@ -176,10 +176,9 @@ static bool write_up_to_limit(struct lane_pass *pass, const struct interval *int
             }
         } else if (holds) {
             /* What is announced again speaks for now; otherwise the record speaks for the entry. */
-            int64_t speaking = interval->left_at > pass->instant ? pass->instant : pass->limit;
             settled = true;
             if (!write_record(pass, true, interval->entered_at,
-                              pass->judgement->occasion == LANE_ANNOUNCE ? speaking : interval->entered_at,
+                              pass->judgement->occasion == LANE_ANNOUNCE ? pass->limit : interval->entered_at,
                               interval->left_at, err)) {
                 return false;
             }
@@ -205,8 +204,7 @@ static bool confirm_certainty(struct lane_pass *pass, struct error *err)
     if (announced.uncertain_until == uncertain_until(pass)) {
         return true;
     }
-    return write_record(pass, announced.present && announced.member, announced.entered_at, pass->limit,
-                        announced.valid_until, err);
+    return write_record(pass, announced.member, announced.entered_at, pass->limit, announced.valid_until, err);
 }
 
 static void set_due(struct lane_pass *pass, const struct interval *intervals, size_t count)
@@ -233,7 +231,7 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
             break;
         }
     }
-    if (announced->present && announced->member && !announced->certain && complete_from > pass->judgement->watermark) {
+    if (announced->member && !announced->certain && complete_from > pass->judgement->watermark) {
         due = sooner(due, complete_from);
     }
     if (announced->uncertain_until > pass->judgement->watermark && announced->uncertain_until != TIMESTAMP_NEVER) {
@@ -274,8 +272,8 @@ static bool is_quiet(const struct lane *lane, size_t segment, const struct lane_
 {
     const struct lane_announced *announced = &lane->hand.announced[segment];
 
-    return !(announced->present && announced->member) && announced->due == TIMESTAMP_NEVER &&
-           announced->uncertain_until == TIMESTAMP_ALWAYS && announced->late_until == TIMESTAMP_ALWAYS &&
+    return !announced->member && announced->due == TIMESTAMP_NEVER && announced->uncertain_until == TIMESTAMP_ALWAYS &&
+           announced->late_until == TIMESTAMP_ALWAYS &&
            !user_state_may_hold(lane->hand.state, segment, settled_until(judgement), lane->evaluation);
 }
 
@@ -326,6 +324,5 @@ bool lane_judge_capped(struct lane *lane, size_t segment, const struct lane_judg
     if (!is_allowed(lane, pass.user, segment) || (before.present && before.uncertain_until == TIMESTAMP_NEVER)) {
         return true;
     }
-    return write_record(&pass, before.present && before.member, before.entered_at, pass.instant, before.valid_until,
-                        err);
+    return write_record(&pass, before.member, before.entered_at, pass.instant, before.valid_until, err);
 }

@@ -27,6 +27,7 @@ static const char definitions[] =
     "{\"segmentId\":\"blocked\",\"criteria\":[{\"not\":{\"segment\":\"recent\"}}],\"exclusionWindow\":\"15m\"},"
     "{\"segmentId\":\"waits\",\"criteria\":[{\"event\":\"a\",\"window\":\"20m\",\"offset\":\"15m\"}]},"
     "{\"segmentId\":\"not_yet\",\"criteria\":[{\"not\":{\"event\":\"b\",\"window\":\"25m\",\"offset\":\"15m\"}}]},"
+    "{\"segmentId\":\"brief\",\"criteria\":[{\"event\":\"d\",\"window\":\"2m\"}]},"
     "{\"segmentId\":\"trait\",\"criteria\":[{\"trait\":\"tier\",\"=\":\"gold\"}]}]";
 
 /* What is announced of a user in a segment. */
