@@ -1,0 +1,259 @@
+/* Single cases of the lane with every record that they write, where random logs seldom lead: late events, the cap,
+ * timers, what a restart is told. Instants are minutes. */
+#include "common/base/buffer.h"
+#include "tests/unit/lane_fixture.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+Suite *lane_cases_suite(void);
+
+enum { TEXT_SIZE_MAX = 1 << 16 };
+
+static struct lane_fixture fixture;
+static struct lane_journal journal;
+static struct lane *lane;
+static struct buffer said;
+static int64_t offset;
+static struct lane_sink sink = {.emit = lane_fixture_note, .context = &journal};
+
+static void begin(const char *definitions, struct lane_options options)
+{
+    lane_fixture_open_with(&fixture, definitions);
+    lane = lane_fixture_lane_of(&fixture, options);
+    buffer_init(&said, TEXT_SIZE_MAX);
+    journal.count = 0;
+    offset = 0;
+}
+
+static void end(void)
+{
+    lane_free(lane);
+    lane_fixture_close(&fixture);
+    buffer_clear(&said);
+}
+
+static struct event make_event(int64_t minute, const char *name)
+{
+    (void)snprintf(fixture.messages[0].text, LANE_TEXT_SIZE,
+                   "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{\"v\":1}}",
+                   (long long)minute * LANE_MINUTE, name);
+    return lane_fixture_decode(&fixture, 0);
+}
+
+static struct lane_user *user_of(void)
+{
+    struct lane_user *user = NULL;
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(lane_add(lane, SLICE_LITERAL("u"), &user, &err));
+    return user;
+}
+
+static void happens(int64_t minute, const char *name, int64_t watermark)
+{
+    struct event event = make_event(minute, name);
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(lane_event(lane, user_of(), &event, 0, offset++, watermark * LANE_MINUTE, &sink, &err));
+}
+
+static void passes(int64_t watermark)
+{
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(lane_advance(lane, watermark * LANE_MINUTE, &sink, &err));
+}
+
+static void append_minute(int64_t at)
+{
+    if (at == TIMESTAMP_NEVER) {
+        buffer_append_text(&said, "never");
+    } else {
+        buffer_append_integer(&said, at / LANE_MINUTE);
+    }
+}
+
+/* The records since the last time: "0 in 5..35 at 10" or "0 out at 35", by segment and its `effective_at`, and
+ * "uncertain UNTIL" where they are. */
+static void expect(const char *records)
+{
+    struct error err = ERROR_INIT;
+
+    buffer_reset(&said);
+    for (size_t i = 0; i < journal.count; i++) {
+        const struct lane_record *record = &journal.notes[i].record;
+
+        buffer_append_format(&said, "%s%zu %s ", i > 0 ? "; " : "", record->segment, record->member ? "in" : "out");
+        if (record->member) {
+            append_minute(record->entered_at);
+            buffer_append_text(&said, "..");
+            append_minute(record->valid_until);
+            buffer_append_char(&said, ' ');
+        }
+        buffer_append_text(&said, "at ");
+        append_minute(record->effective_at);
+        if (record->uncertain_until != TIMESTAMP_ALWAYS) {
+            buffer_append_text(&said, " uncertain ");
+            append_minute(record->uncertain_until);
+        }
+    }
+    ck_assert_ok(buffer_finish(&said, "records", &err));
+    ck_assert_str_eq(buffer_text(&said), records);
+    journal.count = 0;
+}
+
+static const char recent[] = "{\"segmentId\":\"recent\",\"criteria\":[{\"event\":\"a\",\"window\":\"30m\"}]}";
+
+START_TEST(a_timer_fires_where_there_is_something_to_say)
+{
+    begin(recent, (struct lane_options){0});
+    happens(100, "a", 95);
+    expect("0 in 100..130 at 100");
+    passes(129);
+    expect("");
+    passes(130);
+    expect("0 out at 130");
+    ck_assert_uint_eq(lane_counts(lane).timers_fired, 1);
+
+    /* A later end is said at half of what was announced, by time where no event says it before. */
+    happens(140, "a", 135);
+    expect("0 in 140..170 at 140");
+    happens(145, "a", 140);
+    passes(154);
+    expect("");
+    passes(155);
+    expect("0 in 140..175 at 155");
+    passes(180);
+    expect("0 out at 175");
+    ck_assert_uint_eq(lane_counts(lane).timers_fired, 3);
+    end();
+}
+END_TEST
+
+/* An event every ten minutes, of which the first ones are summed up. */
+static void begin_pruned(const char *definitions)
+{
+    begin(definitions, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE});
+    happens(100, "b", 95);
+    for (int64_t minute = 100; minute <= 320; minute += 10) {
+        happens(minute, "a", minute - 15);
+    }
+    passes(315);
+    ck_assert_uint_eq(lane_counts(lane).late, 0);
+}
+
+START_TEST(a_late_event_changes_no_record_but_how_certain_it_is)
+{
+    begin_pruned(
+        "[{\"segmentId\":\"often\",\"criteria\":[{\"event\":[\"a\",\"b\"],\"window\":\"3h\",\"sum\":{\"property\":"
+        "\"v\",\">\":12}}]},"
+        "{\"segmentId\":\"over\",\"criteria\":[{\"event\":\"b\",\"window\":\"170m\"}]},"
+        "{\"segmentId\":\"never\",\"criteria\":[{\"event\":\"c\",\"window\":\"170m\"}]},"
+        "{\"segmentId\":\"trait\",\"criteria\":[{\"trait\":\"t\",\"exists\":true}]}]");
+    journal.count = 0;
+    happens(190, "b", 315);
+    ck_assert_uint_eq(lane_counts(lane).late, 1);
+    /* What a record repeats is what was announced: the renewal keeps its time. */
+    expect("0 in 210..370 at 315 uncertain 370; 1 out at 315 uncertain 360");
+    /* A later one makes it uncertain for longer, an earlier one does not. */
+    happens(185, "b", 315);
+    happens(195, "b", 315);
+    ck_assert_uint_eq(lane_counts(lane).late, 3);
+    expect("0 in 210..370 at 315 uncertain 375; 1 out at 315 uncertain 365");
+    passes(364);
+    expect("0 in 210..380 at 342 uncertain 375");
+    passes(365);
+    expect("1 out at 365");
+    passes(374);
+    expect("");
+    passes(375);
+    expect("0 in 210..380 at 375");
+    passes(380);
+    expect("0 out at 380");
+    end();
+}
+END_TEST
+
+START_TEST(an_exit_says_that_it_is_certain_again)
+{
+    begin_pruned(
+        "{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"3h\",\"sum\":{\"property\":\"v\","
+        "\">\":12}}]}");
+    journal.count = 0;
+    happens(200, "a", 315);
+    expect("0 in 220..370 at 315 uncertain 380");
+    passes(379);
+    expect("0 in 220..380 at 342 uncertain 380");
+    passes(380);
+    expect("0 out at 380");
+    end();
+}
+END_TEST
+
+START_TEST(beyond_the_cap_what_was_announced_stands_and_is_uncertain)
+{
+    struct error err = ERROR_INIT;
+
+    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    for (int64_t minute = 100; minute < 104; minute++) {
+        happens(minute, "a", 95);
+    }
+    expect("0 in 100..130 at 100");
+    happens(110, "a", 95);
+    expect("0 in 100..130 at 103 uncertain never");
+    happens(111, "a", 105);
+    passes(200);
+    expect("");
+    ck_assert_uint_eq(lane_counts(lane).timers_fired, 0);
+    ck_assert_uint_eq(lane_counts(lane).users_capped, 1);
+    fixture.segments[0].purpose = 0;
+    lane_free(lane);
+    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    for (int64_t minute = 100; minute < 106; minute++) {
+        happens(minute, "a", 95);
+    }
+    expect(""); /* no grant */
+    ck_assert_ok(lane_grant_set(lane, user_of(), 0, 7, 110 * LANE_MINUTE, &sink, &err));
+    expect("0 out at 110 uncertain never");
+    end();
+}
+END_TEST
+
+/* What a start is told need not be sound: a record that ends before the instant it speaks for has no half. */
+START_TEST(a_start_mends_what_was_announced)
+{
+    struct lane_record record = {.member = true,
+                                 .certain = true,
+                                 .entered_at = 100 * LANE_MINUTE,
+                                 .effective_at = 110 * LANE_MINUTE,
+                                 .valid_until = 105 * LANE_MINUTE,
+                                 .uncertain_until = TIMESTAMP_ALWAYS};
+    struct error err = ERROR_INIT;
+    struct event event;
+
+    begin(recent, (struct lane_options){0});
+    event = make_event(100, "a");
+    ck_assert_ok(lane_fold(lane, user_of(), &event, 0, 0, &err));
+    ck_assert_ok(lane_announced_set(lane, user_of(), &record, &err));
+    ck_assert_ok(lane_start(lane, 108 * LANE_MINUTE, &sink, &err));
+    expect("0 in 100..130 at 110");
+    passes(140);
+    expect("0 out at 130");
+    end();
+}
+END_TEST
+
+Suite *lane_cases_suite(void)
+{
+    Suite *suite = suite_create("lane_cases");
+    TCase *tcase = tcase_create("records");
+
+    tcase_add_test(tcase, a_timer_fires_where_there_is_something_to_say);
+    tcase_add_test(tcase, a_late_event_changes_no_record_but_how_certain_it_is);
+    tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
+    tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
+    tcase_add_test(tcase, a_start_mends_what_was_announced);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
