@@ -234,7 +234,7 @@ static void set_due(struct lane_pass *pass, const struct interval *intervals, si
     if (announced->member && !announced->certain && complete_from > pass->judgement->watermark) {
         due = sooner(due, complete_from);
     }
-    if (announced->uncertain_until > pass->judgement->watermark && announced->uncertain_until != TIMESTAMP_NEVER) {
+    if (announced->uncertain_until > pass->judgement->watermark) {
         due = sooner(due, announced->uncertain_until);
     }
     announced->due = due;

@@ -131,6 +131,20 @@ START_TEST(a_timer_fires_where_there_is_something_to_say)
 }
 END_TEST
 
+START_TEST(a_membership_of_one_millisecond_is_announced)
+{
+    begin("{\"segmentId\":\"waits\",\"criteria\":[{\"event\":\"a\",\"window\":\"1ms\",\"offset\":\"15m\"}]}",
+          (struct lane_options){0});
+    happens(100, "a", 95);
+    expect("");
+    passes(115);
+    expect("0 in 115..115 at 115");
+    passes(116);
+    expect("0 out at 115");
+    end();
+}
+END_TEST
+
 /* An event every ten minutes, of which the first ones are summed up. */
 static void begin_pruned(const char *definitions)
 {
@@ -250,6 +264,7 @@ Suite *lane_cases_suite(void)
     TCase *tcase = tcase_create("records");
 
     tcase_add_test(tcase, a_timer_fires_where_there_is_something_to_say);
+    tcase_add_test(tcase, a_membership_of_one_millisecond_is_announced);
     tcase_add_test(tcase, a_late_event_changes_no_record_but_how_certain_it_is);
     tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
     tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
