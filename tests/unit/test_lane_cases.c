@@ -131,6 +131,64 @@ START_TEST(a_timer_fires_where_there_is_something_to_say)
 }
 END_TEST
 
+START_TEST(events_that_nobody_reads_cost_nothing)
+{
+    uint64_t size;
+    uint64_t empty_size;
+
+    begin(recent, (struct lane_options){0});
+    ck_assert_uint_eq(lane_counts(lane).users, 0);
+    empty_size = lane_counts(lane).size;
+    happens(100, "a", 95);
+    for (int64_t minute = 101; minute < 105; minute++) {
+        happens(minute, "z", 95);
+    }
+    size = lane_counts(lane).size;
+    ck_assert_uint_gt(size, empty_size);
+    for (int i = 0; i < 5000; i++) {
+        happens(105, "z", 95);
+    }
+    ck_assert_uint_eq(lane_counts(lane).size, size);
+    ck_assert_uint_eq(lane_counts(lane).users, 1);
+    ck_assert_uint_eq(lane_counts(lane).folded, 5005);
+    end();
+}
+END_TEST
+
+/* While a consent message is on its way to the store. */
+START_TEST(a_held_user_waits)
+{
+    struct error err = ERROR_INIT;
+
+    begin(recent, (struct lane_options){0});
+    happens(100, "a", 95);
+    expect("0 in 100..130 at 100");
+    ck_assert_ok(lane_hold(lane, user_of(), 105 * LANE_MINUTE, &sink, &err));
+    ck_assert(lane_held(user_of()));
+    passes(140);
+    expect("");
+    ck_assert_ok(lane_release(lane, user_of(), &err));
+    ck_assert(!lane_held(user_of()));
+    passes(139);
+    expect("0 out at 130");
+
+    /* What was due before is said before it is held. */
+    happens(150, "a", 145);
+    expect("0 in 150..180 at 150");
+    ck_assert_ok(lane_hold(lane, user_of(), 180 * LANE_MINUTE, &sink, &err));
+    expect("0 out at 180");
+    ck_assert_ok(lane_hold(lane, user_of(), 190 * LANE_MINUTE, &sink, &err));
+    happens(190, "a", 185);
+    expect("0 in 190..220 at 190");
+    passes(230);
+    expect("");
+    ck_assert_ok(lane_release(lane, user_of(), &err));
+    passes(230);
+    expect("0 out at 220");
+    end();
+}
+END_TEST
+
 START_TEST(a_membership_of_one_millisecond_is_announced)
 {
     begin("{\"segmentId\":\"waits\",\"criteria\":[{\"event\":\"a\",\"window\":\"1ms\",\"offset\":\"15m\"}]}",
@@ -264,6 +322,8 @@ Suite *lane_cases_suite(void)
     TCase *tcase = tcase_create("records");
 
     tcase_add_test(tcase, a_timer_fires_where_there_is_something_to_say);
+    tcase_add_test(tcase, events_that_nobody_reads_cost_nothing);
+    tcase_add_test(tcase, a_held_user_waits);
     tcase_add_test(tcase, a_membership_of_one_millisecond_is_announced);
     tcase_add_test(tcase, a_late_event_changes_no_record_but_how_certain_it_is);
     tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
