@@ -247,6 +247,45 @@ START_TEST(a_late_event_changes_no_record_but_how_certain_it_is)
 }
 END_TEST
 
+/* Nothing is summed up before it is worth it: until then an event counts however late it comes. */
+START_TEST(a_short_past_is_never_too_late)
+{
+    begin("{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"20h\",\"count\":{\">=\":6}}]}",
+          (struct lane_options){.lateness_ms = 30 * LANE_MINUTE});
+    for (int64_t minute = 600; minute < 1000; minute += 100) {
+        happens(minute, "a", minute - 5);
+    }
+    happens(100, "a", 995);
+    happens(610, "a", 995);
+    ck_assert_uint_eq(lane_counts(lane).late, 0);
+    expect("0 in 900..1300 at 900");
+    end();
+}
+END_TEST
+
+/* The state of a user of whom nothing may be said is not even unpacked. */
+START_TEST(a_start_passes_over_users_without_consent)
+{
+    struct error err = ERROR_INIT;
+    struct event event;
+    struct lane_user *other = NULL;
+
+    begin(recent, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE, .purpose_count = 1});
+    fixture.segments[0].purpose = 0;
+    lane_free(lane);
+    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE, .purpose_count = 1});
+    event = make_event(100, "a");
+    ck_assert_ok(lane_fold(lane, user_of(), &event, 0, 0, &err));
+    ck_assert_ok(lane_add(lane, SLICE_LITERAL("other"), &other, &err));
+    ck_assert_ok(lane_fold(lane, other, &event, 0, 1, &err));
+    ck_assert_ok(lane_start(lane, 110 * LANE_MINUTE, &sink, &err));
+    expect("");
+    ck_assert_ok(lane_grant_set(lane, user_of(), 0, 7, 120 * LANE_MINUTE, &sink, &err));
+    expect("0 in 100..130 at 120");
+    end();
+}
+END_TEST
+
 START_TEST(an_exit_says_that_it_is_certain_again)
 {
     begin_pruned(
@@ -326,6 +365,8 @@ Suite *lane_cases_suite(void)
     tcase_add_test(tcase, a_held_user_waits);
     tcase_add_test(tcase, a_membership_of_one_millisecond_is_announced);
     tcase_add_test(tcase, a_late_event_changes_no_record_but_how_certain_it_is);
+    tcase_add_test(tcase, a_short_past_is_never_too_late);
+    tcase_add_test(tcase, a_start_passes_over_users_without_consent);
     tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
     tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
     tcase_add_test(tcase, a_start_mends_what_was_announced);
