@@ -153,10 +153,14 @@ static inline const char *projected_difference(struct projected *both)
     if (!projected_same_token(both, whole->properties, part->properties) ||
         !projected_same_token(both, whole->traits, part->traits) ||
         !projected_same_token(both, whole->purposes, part->purposes) ||
-        !projected_same_token(both, whole->page_name, part->page_name) || !projected_same_token(both, 0, 0) ||
-        !projected_same_token(both, json_member(&both->whole.document, 0, message_id),
-                              json_member(&both->part.document, 0, message_id))) {
+        !projected_same_token(both, whole->page_name, part->page_name)) {
         return "a part of the text";
+    }
+    /* What is needed to give it one. */
+    if (!whole->has_message_id && (!projected_same_token(both, 0, 0) ||
+                                   !projected_same_token(both, json_member(&both->whole.document, 0, message_id),
+                                                         json_member(&both->part.document, 0, message_id)))) {
+        return "where its messageId goes";
     }
     for (size_t i = 0; i < both->path_count; i++) {
         const struct projected_path *path = &both->paths[i];

@@ -4,6 +4,7 @@
 
 #include "common/base/timestamp.h"
 #include "common/domain/decimal.h"
+#include "common/domain/event_form.h"
 #include "common/domain/optimisation.h"
 
 struct decoder {
@@ -436,15 +437,13 @@ static enum event_projection_place place_of(const struct event *event)
     return event->cloud_event ? EVENT_PROJECTION_DATA : EVENT_PROJECTION_PROPERTIES;
 }
 
-bool event_decode_projected(struct slice text, const struct event_projection *projection,
-                            struct json_document *document, struct arena *arena, struct event *out,
-                            enum quarantine_reason *reason, struct error *why)
+/* What is of no form that is known. */
+static __attribute__((noinline)) bool decode_anew(struct slice text, const struct event_projection *projection,
+                                                  struct json_document *document, struct arena *arena,
+                                                  struct event *out, enum quarantine_reason *reason, struct error *why)
 {
     struct decoder decoder = {.document = document, .arena = arena, .why = why};
 
-    if (!optimisation_on(OPTIMISATION_PROJECTION)) {
-        return event_decode(text, document, arena, out, reason, why);
-    }
     if (!json_parse_paths(document, text, &message_limits, &projection->paths, &decoder.fields, why)) {
         *reason = reason_of(document->fault);
         return document->fault != JSON_FAULT_NO_MEMORY;
@@ -455,12 +454,29 @@ bool event_decode_projected(struct slice text, const struct event_projection *pr
     if (!judge(&decoder, out, reason)) {
         return false;
     }
-    if (out->kind == EVENT_CONSENT || out->kind == EVENT_DELETE) {
-        return true; /* they have no properties, whatever stands under that name */
+    if (*reason != QUARANTINE_NONE || out->kind == EVENT_CONSENT || out->kind == EVENT_DELETE) {
+        return true; /* these have no properties, whatever stands under that name */
     }
     out->projection = projection;
     out->found = decoder.fields + event_projection_begin(projection, place_of(out));
-    return true;
+    return event_form_learn(out, decoder.fields, document) || error_no_memory(why, "a message");
+}
+
+bool event_decode_projected(struct slice text, const struct event_projection *projection,
+                            struct json_document *document, struct arena *arena, struct event *out,
+                            enum quarantine_reason *reason, struct error *why)
+{
+    enum event_form_result result;
+
+    if (!optimisation_on(OPTIMISATION_PROJECTION)) {
+        return event_decode(text, document, arena, out, reason, why);
+    }
+    result = event_form_take(text, projection, document, arena, out);
+    if (result == EVENT_FORM_UNKNOWN) {
+        return decode_anew(text, projection, document, arena, out, reason, why);
+    }
+    *reason = QUARANTINE_NONE;
+    return result == EVENT_FORM_TAKEN || error_no_memory(why, "a message");
 }
 
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,

@@ -72,7 +72,8 @@ bool event_decode(struct slice text, struct json_document *document, struct aren
                   enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 
 /* The same for one who reads nothing of properties and traits but what the projection names: same verdict, same reason
- * in words, same values, in less time. */
+ * in words, same values, in less time. Of the document's tokens those are right that the event names; what lies in them
+ * is read by event_read. Of a message without a messageId json_member finds the root's member of that name, too. */
 bool event_decode_projected(struct slice text, const struct event_projection *projection,
                             struct json_document *document, struct arena *arena, struct event *out,
                             enum quarantine_reason *reason, struct error *why) MUST_CHECK;

@@ -33,6 +33,7 @@ enum event_field event_field_of(struct slice key)
 bool event_projection_init(struct event_projection *projection, uint32_t path_count_max, struct error *err)
 {
     projection->path_count_max = path_count_max;
+    projection->reads_name = false;
     json_paths_init(&projection->paths, EVENT_FIELD_COUNT + EVENT_PROJECTION_PLACE_COUNT * path_count_max);
     for (enum event_field field = EVENT_FIELD_TYPE; field < EVENT_FIELD_COUNT; field++) {
         if (!json_paths_add(&projection->paths, &field_names[field], 1, field, field == EVENT_FIELD_PURPOSES)) {
@@ -57,6 +58,7 @@ bool event_projection_add(struct event_projection *projection, const struct slic
     };
     struct slice *path = memory_allocate((key_count + 1) * sizeof *path);
     bool good = path != NULL;
+    bool name = key_count > 0 && slice_equal(keys[0], field_names[EVENT_FIELD_NAME]);
 
     for (size_t i = 0; good && i < key_count; i++) {
         path[i + 1] = keys[i];
@@ -66,8 +68,9 @@ bool event_projection_add(struct event_projection *projection, const struct slic
         good = json_paths_add(&projection->paths, path, key_count + 1,
                               event_projection_begin(projection, place) + index, false);
     }
+    projection->reads_name = projection->reads_name || name;
     /* The name of a page stands in for a missing property; what is under it is looked up by its keys. */
-    if (good && key_count > 1 && slice_equal(keys[0], field_names[EVENT_FIELD_NAME])) {
+    if (good && name && key_count > 1) {
         good = json_paths_add(&projection->paths, keys, key_count, JSON_PATHS_NO_NUMBER, false);
     }
     memory_free(path);

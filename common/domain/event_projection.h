@@ -34,6 +34,7 @@ enum event_field event_field_of(struct slice key);
 struct event_projection {
     struct json_paths paths;
     uint32_t path_count_max;
+    bool reads_name; /* a path begins with "name", which a page's own name can stand in for */
 };
 
 /* Wants the envelope alone. The projection may be given to event_projection_clear also where this fails: false with

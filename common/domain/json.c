@@ -70,7 +70,7 @@ void json_document_init(struct json_document *document)
 
 void json_document_clear(struct json_document *document)
 {
-    memory_free(document->tokens);
+    memory_free(document->own_tokens);
     memory_free(document->padded);
     memory_free(document->slots);
     memory_free(document->found);
@@ -118,11 +118,11 @@ static bool grow_tokens(struct json_document *document)
     if (document->token_capacity > 0 && __builtin_mul_overflow(capacity, 2, &capacity)) {
         return false;
     }
-    grown = memory_resize(document->tokens, capacity, sizeof *grown);
+    grown = memory_resize(document->own_tokens, capacity, sizeof *grown);
     if (grown == NULL) {
         return false;
     }
-    document->tokens = grown;
+    document->own_tokens = document->tokens = grown;
     document->token_capacity = capacity;
     return true;
 }
@@ -369,6 +369,7 @@ bool json_parse(struct json_document *document, struct slice text, const struct 
     struct parser parser;
 
     document->text = text;
+    document->tokens = document->own_tokens;
     document->token_count = 0;
     if (text.size > limits->size_max || text.size >= UINT32_MAX - JSON_PADDING) {
         return report(document, JSON_FAULT_TOO_LARGE, limits->size_max, err);

@@ -63,10 +63,12 @@ struct json_document {
     struct slice text;
     struct json_token *tokens; /* tokens[0] is the root */
     uint32_t token_count;
-    uint32_t token_capacity; /* kept over json_parse calls */
-    enum json_fault fault;   /* why the last json_parse failed */
-    uint32_t fault_offset;   /* and where: byte offset in the text */
+    enum json_fault fault; /* why the last json_parse failed */
+    uint32_t fault_offset; /* and where: byte offset in the text */
+    size_t readable;       /* bytes behind each text that may be read: 0 where nobody else has set it */
     /* Private, kept over json_parse calls. */
+    struct json_token *own_tokens; /* tokens are these, or a form's (json_skeleton.h) */
+    uint32_t token_capacity;
     char *padded; /* a copy of the text with zeros behind it, so that the scanner needs no bound checks */
     size_t padded_capacity;
     uint32_t *slots; /* hash table for the keys of a large object */

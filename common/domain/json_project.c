@@ -336,12 +336,12 @@ static bool make_room(struct json_document *document, const struct json_paths *p
 {
     if (document->token_capacity < document->index.count) {
         uint32_t capacity = (document->index.count + 63) / 64 * 64;
-        struct json_token *tokens = memory_resize(document->tokens, capacity, sizeof *tokens);
+        struct json_token *tokens = memory_resize(document->own_tokens, capacity, sizeof *tokens);
 
         if (tokens == NULL) {
             return false;
         }
-        document->tokens = tokens;
+        document->own_tokens = tokens;
         document->token_capacity = capacity;
     }
     if (document->found == NULL || document->found_capacity < paths->number_count) {
@@ -367,6 +367,7 @@ static bool project(struct json_document *document, struct slice text, const str
     if (json_index_find(&document->index, text, json_index_best()) != JSON_INDEX_DONE || !make_room(document, paths)) {
         return false;
     }
+    document->tokens = document->own_tokens;
     memset(document->found, 0xff, paths->number_count * sizeof *document->found);
     walker.tokens = document->tokens;
     walker.token_count = 0;
@@ -394,17 +395,8 @@ bool json_parse_paths(struct json_document *document, struct slice text, const s
     if (text.size > limits->size_max || text.size >= UINT32_MAX - 1024) {
         return json_parse(document, text, limits, err);
     }
-    if (json_skeleton_match(document, text, paths, out_found)) {
-        document->text = text;
-        document->fault = JSON_FAULT_NONE;
-        return true;
-    }
     if (!project(document, text, limits, paths)) {
         return json_parse(document, text, limits, err);
-    }
-    if (!json_skeleton_learn(document, paths, document->found)) {
-        document->fault = JSON_FAULT_NO_MEMORY;
-        return error_no_memory(err, "a JSON document");
     }
     *out_found = document->found;
     return true;
