@@ -69,7 +69,7 @@ bool input_file_open(const char *path, struct input_file **out, struct error *er
     }
     file->fd = -1;
     file->name = memory_copy_text(slice_from(standard ? "standard input" : path));
-    file->window = memory_allocate(WINDOW_SIZE);
+    file->window = memory_allocate(WINDOW_SIZE + INPUT_LINE_SPARE);
     if (file->name == NULL || file->window == NULL) {
         (void)error_no_memory(err, "an input file");
         goto failure;
@@ -240,23 +240,23 @@ static bool fill(struct input_file *file, struct error *err)
         }
     }
     file->end += size;
+    memset(file->window + file->end, 0, INPUT_LINE_SPARE);
     file->at_end = size == 0;
     return true;
 }
 
 /* Hands out [begin, end_of_line) and goes behind `next`. */
-static void take_line(struct input_file *file, size_t end_of_line, size_t next, struct input_line *out)
+static inline void take_line(struct input_file *file, size_t end_of_line, size_t next, struct input_line *out)
 {
     size_t size = end_of_line - file->begin;
 
     if (size > 0 && file->window[end_of_line - 1] == '\r') {
         size--;
     }
-    *out = (struct input_line){.number = ++file->line_number, .text = slice_of(file->window + file->begin, size)};
-    if (size > INPUT_LINE_SIZE_MAX) {
-        out->text.size = INPUT_LINE_SIZE_MAX;
-        out->too_large = true;
-    }
+    out->number = ++file->line_number;
+    out->text.data = file->window + file->begin;
+    out->text.size = size > INPUT_LINE_SIZE_MAX ? INPUT_LINE_SIZE_MAX : size;
+    out->too_large = size > INPUT_LINE_SIZE_MAX;
     file->offset += next - file->begin;
     file->begin = file->scanned = next;
 }
@@ -273,9 +273,10 @@ static bool skip_rest(struct input_file *file)
     return !file->skipping;
 }
 
-bool input_file_line(struct input_file *file, struct input_line *out, bool *more, struct error *err)
+/* The next line where it is not in the window as a whole. */
+static __attribute__((noinline)) bool find_line(struct input_file *file, struct input_line *out, bool *more,
+                                                struct error *err)
 {
-    *more = true;
     for (;;) {
         const char *found;
 
@@ -313,6 +314,18 @@ bool input_file_line(struct input_file *file, struct input_line *out, bool *more
             return false;
         }
     }
+}
+
+bool input_file_line(struct input_file *file, struct input_line *out, bool *more, struct error *err)
+{
+    const char *found = file->skipping ? NULL : memchr(file->window + file->scanned, '\n', file->end - file->scanned);
+
+    *more = true;
+    if (__builtin_expect(found == NULL, 0)) {
+        return find_line(file, out, more, err);
+    }
+    take_line(file, (size_t)(found - file->window), (size_t)(found - file->window) + 1, out);
+    return true;
 }
 
 const char *input_file_name(const struct input_file *file)

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { INPUT_LINE_SIZE_MAX = 1 << 20 };
+enum {
+    INPUT_LINE_SIZE_MAX = 1 << 20,
+    INPUT_LINE_SPARE = 128, /* bytes behind each line that can be read, whatever they are */
+};
 
 struct input_file;
 

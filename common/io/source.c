@@ -37,9 +37,7 @@ struct source {
 
 /* A line or CSV record as it stands in the file. */
 struct raw {
-    int64_t line;
-    struct slice text;
-    bool too_large;
+    struct input_line line;
     bool open; /* a quoted field does not end */
 };
 
@@ -47,8 +45,8 @@ static void refuse(struct source *source, const struct raw *raw, enum quarantine
 {
     *out = (struct source_item){
         .kind = SOURCE_REFUSED,
-        .line = raw->line,
-        .text = raw->text,
+        .line = raw->line.number,
+        .text = raw->line.text,
         .reason = reason,
         .detail = source->why.message,
     };
@@ -94,7 +92,7 @@ static bool next_record(struct source *source, struct raw *out, bool *more, stru
     if (!input_file_line(source->file, &line, more, err) || !*more) {
         return !*more;
     }
-    *out = (struct raw){.line = line.number, .text = line.text, .too_large = line.too_large};
+    *out = (struct raw){.line = line};
     state = line.too_large ? CSV_RECORD_END : csv_scan_line(line.text, CSV_RECORD_END);
     if (state == CSV_RECORD_END) {
         return true;
@@ -112,14 +110,14 @@ static bool next_record(struct source *source, struct raw *out, bool *more, stru
             break;
         }
         state = csv_scan_line(line.text, state);
-        out->too_large =
-            out->too_large || line.too_large || line.text.size >= source->joined.size_max - source->joined.size;
-        if (!out->too_large) {
+        out->line.too_large =
+            out->line.too_large || line.too_large || line.text.size >= source->joined.size_max - source->joined.size;
+        if (!out->line.too_large) {
             buffer_append_char(&source->joined, '\n');
             buffer_append_slice(&source->joined, line.text);
         }
     }
-    out->text = buffer_slice(&source->joined);
+    out->line.text = buffer_slice(&source->joined);
     return buffer_finish(&source->joined, "a CSV record", err);
 }
 
@@ -131,15 +129,15 @@ static bool read_header(struct source *source, struct error *err)
     if (!next_record(source, &header, &more, err)) {
         return false;
     }
-    if (!more || header.text.size == 0) {
+    if (!more || header.line.text.size == 0) {
         return error_set(err, ERROR_INPUT, "%s: expected a header with the names of the columns in line 1",
                          source_name(source));
     }
-    if (header.too_large || header.open) {
+    if (header.line.too_large || header.open) {
         return error_set(err, ERROR_INPUT, "%s:1: the header is too large, or a quoted name does not end",
                          source_name(source));
     }
-    if (!csv_parse(header.text, &source->record, &source->arena, err)) {
+    if (!csv_parse(header.line.text, &source->record, &source->arena, err)) {
         return error_context(err, "%s:1", source_name(source));
     }
     return mapping_bind(source->mapping, source->record.fields, source->record.field_count, err) ||
@@ -160,6 +158,7 @@ bool source_open(const char *path, const struct source_options *options, struct 
     buffer_init(&source->message, MESSAGE_MAX);
     arena_init(&source->arena, ARENA_MAX);
     json_document_init(&source->document);
+    source->document.readable = options->map_path == NULL ? INPUT_LINE_SPARE : 0;
     if (options->envelope && !event_projection_init(&source->envelope, 0, err)) {
         goto failure;
     }
@@ -214,28 +213,17 @@ static inline void copy_slice(struct slice *out, const struct slice *from)
 }
 
 /* The next line or record that is to be looked at. */
-static bool next_raw(struct source *source, struct raw *out, bool *more, struct error *err)
+static inline bool next_raw(struct source *source, struct raw *out, bool *more, struct error *err)
 {
     do {
-        if (source->mapping != NULL) {
-            if (!next_record(source, out, more, err)) {
+        if (source->mapping == NULL) {
+            if (!input_file_line(source->file, &out->line, more, err)) {
                 return false;
             }
-        } else {
-            struct input_line line;
-
-            if (!input_file_line(source->file, &line, more, err)) {
-                return false;
-            }
-            if (!*more) {
-                return true;
-            }
-            out->line = line.number;
-            copy_slice(&out->text, &line.text);
-            out->too_large = line.too_large;
-            out->open = false;
+        } else if (!next_record(source, out, more, err)) {
+            return false;
         }
-    } while (*more && (out->line < source->options.line_begin || is_blank(out->text)));
+    } while (*more && (out->line.number < source->options.line_begin || is_blank(out->line.text)));
     return true;
 }
 
@@ -248,10 +236,10 @@ static bool map(struct source *source, const struct raw *raw, struct source_item
     *refused = true;
     if (raw->open) {
         (void)error_set(&source->why, ERROR_INPUT, "a quoted field does not end");
-    } else if (csv_parse(raw->text, &source->record, &source->arena, &source->why)) {
+    } else if (csv_parse(raw->line.text, &source->record, &source->arena, &source->why)) {
         buffer_reset(&source->message);
         good = mapping_apply(source->mapping, source->record.fields, source->record.field_count,
-                             line_id(source, raw->line), &source->message, &reason, &source->why);
+                             line_id(source, raw->line.number), &source->message, &reason, &source->why);
         if (!good) {
             *err = source->why;
             return false;
@@ -356,15 +344,15 @@ bool source_next(struct source *source, struct source_item *out, struct error *e
         *out = (struct source_item){.kind = SOURCE_END};
         return true;
     }
-    if (raw.too_large) {
+    if (raw.line.too_large) {
         (void)error_set(&source->why, ERROR_INPUT, "larger than %d bytes%s", INPUT_LINE_SIZE_MAX,
                         source->mapping != NULL ? " (perhaps a quote that is not closed)" : "");
         refuse(source, &raw, QUARANTINE_TOO_LARGE, out);
         return true;
     }
     out->kind = SOURCE_MESSAGE;
-    out->line = raw.line;
-    copy_slice(&out->text, &raw.text);
+    out->line = raw.line.number;
+    copy_slice(&out->text, &raw.line.text);
     out->reason = QUARANTINE_NONE;
     out->detail = "";
     if (source->mapping != NULL) {
