@@ -122,14 +122,11 @@ void arena_clear(struct arena *arena)
     *arena = (struct arena){.size_max = arena->size_max};
 }
 
-void arena_reset(struct arena *arena)
+void arena_reset_used(struct arena *arena)
 {
     struct arena_block *largest = arena->blocks;
 
-    if (largest == NULL) {
-        return;
-    }
-    for (struct arena_block *block = arena->blocks; block != NULL; block = block->older) {
+    for (struct arena_block *block = largest->older; block != NULL; block = block->older) {
         if (block->size > largest->size) {
             largest = block;
         }

@@ -44,8 +44,15 @@ struct arena {
 void arena_init(struct arena *arena, size_t size_max);
 /* Frees everything. The arena can be used again. */
 void arena_clear(struct arena *arena);
+/* The part of arena_reset that has something to do. */
+void arena_reset_used(struct arena *arena);
 /* Forgets all blocks handed out but keeps the largest piece of memory for reuse. */
-void arena_reset(struct arena *arena);
+static inline void arena_reset(struct arena *arena)
+{
+    if (arena->size_used > 0) {
+        arena_reset_used(arena);
+    }
+}
 /* The part of arena_allocate that is rarely needed: a new piece of memory, and what is too large. */
 void *arena_allocate_growing(struct arena *arena, size_t size) MUST_CHECK;
 /* `size` bytes aligned for any type, or NULL (no memory, or size_max reached). Contents undefined. */
