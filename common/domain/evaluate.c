@@ -33,7 +33,7 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
     evaluation->fresh = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->fresh);
-    evaluation->taken = memory_allocate_zeroed(ruleset->selector_words, sizeof(uint64_t));
+    evaluation->taken = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->taken);
     evaluation->seen = memory_allocate_zeroed(ruleset->selector_count, sizeof *evaluation->seen);
     evaluation->present = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->present);
     evaluation->candidates = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->candidates);

@@ -31,7 +31,7 @@ struct evaluation {
     /* fold */
     struct value *values; /* by source */
     uint64_t *mask;
-    unsigned char *taken; /* bits by the place of a selector in the shape */
+    uint64_t *taken; /* bits by the place of a selector in the shape */
 
     /* the call in progress */
     const struct user_state *state;

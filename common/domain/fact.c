@@ -44,7 +44,8 @@ static bool read_values(struct evaluation *evaluation, const struct shape *shape
     return true;
 }
 
-static bool selector_holds(struct evaluation *evaluation, const struct selector *selector, const struct event *event)
+static inline bool selector_holds(struct evaluation *evaluation, const struct selector *selector,
+                                  const struct event *event)
 {
     if (selector->trait) {
         return event->traits != JSON_ABSENT &&
@@ -74,14 +75,9 @@ static bool selector_regards(const struct selector *selector, const struct event
     return selector->trait || selector->any_name;
 }
 
-static void take_place(struct evaluation *evaluation, size_t position)
-{
-    evaluation->taken[position / 8] = (unsigned char)(evaluation->taken[position / 8] | 1 << position % 8);
-}
-
 /* Tests the selector at that place of the shape. */
-static bool try_selector(struct evaluation *evaluation, const struct shape *shape, size_t position,
-                         const struct event *event)
+static inline bool try_selector(struct evaluation *evaluation, const struct shape *shape, size_t position,
+                                const struct event *event)
 {
     uint32_t selector = shape->selectors[position];
 
@@ -89,7 +85,7 @@ static bool try_selector(struct evaluation *evaluation, const struct shape *shap
         return false;
     }
     bit_set(evaluation->mask, selector);
-    take_place(evaluation, position);
+    bit_set(evaluation->taken, position);
     return true;
 }
 
@@ -128,7 +124,7 @@ static bool match_all(struct evaluation *evaluation, const struct shape *shape, 
         any = true;
         for (size_t position = 0; position < shape->selector_count; position++) {
             if (shape->selectors[position] == i) {
-                take_place(evaluation, position);
+                bit_set(evaluation->taken, position);
             }
         }
     }
@@ -140,8 +136,8 @@ static bool match(struct evaluation *evaluation, const struct shape *shape, cons
 {
     bool any = false;
 
-    memset(evaluation->mask, 0, evaluation->ruleset->selector_words * sizeof *evaluation->mask);
-    memset(evaluation->taken, 0, (shape->selector_count + 7) / 8);
+    bits_clear(evaluation->mask, evaluation->ruleset->selector_words);
+    bits_clear(evaluation->taken, (shape->selector_count + 63) / 64);
     if (!optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
         return match_all(evaluation, shape, event);
     }

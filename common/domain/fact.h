@@ -15,7 +15,7 @@ struct fact {
     bool has_id;
     bool matched;               /* a selector takes it: there are values */
     const uint64_t *mask;       /* selector_words words: the selectors that took it */
-    const unsigned char *taken; /* the same, a bit for each of the shape's selectors; of fact_take only */
+    const uint64_t *taken;      /* the same, a bit for each of the shape's selectors; of fact_take only */
     const struct value *values; /* by slot of the shape, where matched */
 };
 

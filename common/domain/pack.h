@@ -61,15 +61,19 @@ static inline uint64_t pack_word(const unsigned char *at)
     return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
 }
 
+static inline void pack_put_word(unsigned char *out, uint64_t word)
+{
+    word = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
+    memcpy(out, &word, sizeof word);
+}
+
 /* May write all of PACK_NUMBER_SIZE_MAX bytes; returns where the number ends. */
 static inline unsigned char *pack_put_number(unsigned char *out, uint64_t number)
 {
     if (number >= 0x80 && number >> PACK_WORD_BITS == 0) {
         unsigned count = (unsigned)(63 - __builtin_clzll(number)) / 7; /* of groups before the last */
-        uint64_t word = pack_spread(number) | (PACK_MORE & (((uint64_t)1 << 8 * count) - 1));
 
-        word = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
-        memcpy(out, &word, sizeof word);
+        pack_put_word(out, pack_spread(number) | (PACK_MORE & (((uint64_t)1 << 8 * count) - 1)));
         return out + count + 1;
     }
     while (number >= 0x80) {

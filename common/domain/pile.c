@@ -18,7 +18,7 @@ enum {
 
 struct chunk {
     struct chunk *newer;
-    size_t size; /* bytes in data */
+    size_t size; /* bytes in data, but for PACK_SLACK */
     size_t used;
     unsigned char data[];
 };
@@ -58,8 +58,7 @@ struct piles {
     struct pile piles[PILE_COUNT];
     struct table table;
     struct user_state *state;
-    uint64_t *mask;
-    struct value *values;
+    struct pack_room room;
     int64_t *lines; /* of copies with other content */
     size_t line_capacity;
     struct piles_counts counts;
@@ -75,9 +74,9 @@ bool piles_new(const struct ruleset *ruleset, struct piles **out, struct error *
     }
     piles->ruleset = ruleset;
     arena_init(&piles->table.arena, TEXT_SIZE_MAX);
-    piles->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *piles->mask);
-    piles->values = memory_allocate_zeroed(ruleset->column_count, sizeof *piles->values);
-    if (piles->mask == NULL || piles->values == NULL || !user_state_new(ruleset, &piles->state, err)) {
+    piles->room.mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *piles->room.mask);
+    piles->room.values = memory_allocate_zeroed(ruleset->column_count, sizeof *piles->room.values);
+    if (piles->room.mask == NULL || piles->room.values == NULL || !user_state_new(ruleset, &piles->state, err)) {
         piles_free(piles);
         return error_no_memory(err, "events");
     }
@@ -109,8 +108,8 @@ void piles_free(struct piles *piles)
     memory_free(piles->table.users);
     memory_free(piles->table.slots);
     user_state_free(piles->state);
-    memory_free(piles->mask);
-    memory_free(piles->values);
+    memory_free(piles->room.mask);
+    memory_free(piles->room.values);
     memory_free(piles->lines);
     memory_free(piles);
 }
@@ -120,17 +119,18 @@ void piles_free(struct piles *piles)
 /* A new chunk with at least `size` bytes: twice the one before, so that little is left empty. */
 static bool add_chunk(struct piles *piles, struct pile *pile, size_t size, struct error *err)
 {
-    size_t wanted = pile->newest == NULL ? CHUNK_SIZE_MIN : (sizeof *pile->newest + pile->newest->size) * 2;
+    const size_t around = sizeof(struct chunk) + PACK_SLACK;
+    size_t wanted = pile->newest == NULL ? CHUNK_SIZE_MIN : (around + pile->newest->size) * 2;
     struct chunk *chunk;
 
     wanted = wanted > CHUNK_SIZE_MAX ? CHUNK_SIZE_MAX : wanted;
-    wanted = wanted < sizeof *chunk + size ? sizeof *chunk + size : wanted;
+    wanted = wanted < around + size ? around + size : wanted;
     chunk = memory_allocate(wanted);
     if (chunk == NULL) {
         return error_no_memory(err, "events");
     }
     chunk->newer = NULL;
-    chunk->size = wanted - sizeof *chunk;
+    chunk->size = wanted - around;
     chunk->used = 0;
     if (pile->newest == NULL) {
         pile->oldest = chunk;
@@ -234,8 +234,8 @@ static bool keep_id(struct table *table, struct packed *fact, struct error *err)
 {
     struct slice kept;
 
-    if (!fact->has_id) {
-        return true;
+    if (fact->id_form != PACK_ID_TEXT) {
+        return true; /* none, or in the pile */
     }
     if (!arena_copy(&table->arena, slice_of(fact->id, fact->id_size), &kept)) {
         return error_no_memory(err, "message ids");
@@ -249,8 +249,8 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
 {
     struct table *table = &piles->table;
     const unsigned char *end = chunk->data + chunk->used;
-    char user_id[EVENT_ID_SIZE_MAX];
-    char message_id[EVENT_ID_SIZE_MAX];
+    char user_id[PACK_TEXT_SIZE_MAX];
+    char message_id[PACK_TEXT_SIZE_MAX];
 
     for (const unsigned char *at = chunk->data; at < end;) {
         struct packed *fact = &table->facts[*index];
@@ -323,7 +323,7 @@ static bool visit_user(struct piles *piles, const struct pile_user *user, piles_
         enum fold_result result = FOLD_NONE;
         struct fact fact;
 
-        pack_read_rest(piles->ruleset, &facts[i], piles->mask, piles->values, &fact);
+        pack_read_rest(piles->ruleset, &facts[i], &piles->room, &fact);
         if (!user_state_absorb(piles->ruleset, piles->state, &fact, &result, err) ||
             !count_copy(piles, result, facts[i].line, err)) {
             return false;

@@ -1,91 +1,80 @@
 #include "common/domain/pile_pack.h"
 
-#include "common/domain/pack.h"
-
 enum {
-    SHARED_MAX = 15,   /* bytes that a text can share with the one before */
-    LONG_TEXT = 0xff,  /* instead of both sizes in one byte: the sizes follow */
-    UUID_LOWER = 0x0f, /* instead of them: a UUID's 16 bytes follow */
-    UUID_UPPER = 0x1f,
+    HEAD_SIZE = 16,
+    WORD_SIZE = 8,
+    SHARED_MAX = 15,     /* bytes that a text can share with the one before */
+    LONG_TEXT = 0xff,    /* instead of both sizes in one byte: the sizes follow */
     LONG_REST = 0xff,    /* instead of the rest's size: four bytes of it follow */
-    FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape */
+    FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape, and what words write behind their end */
 };
+
+/* A fact's byte of flags: how many bytes its time and its line take, less one, and the form of its id. */
+enum { SIZE_MASK = 7, LINE_SHIFT = 3, FORM_SHIFT = 6 };
 
 /* ---- texts ---- */
 
-/* Which byte in memory is the first that is not 0; one is. */
-static inline size_t first_difference(uint64_t bits)
+static inline uint128 join(uint64_t low, uint64_t high)
 {
-    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) {
-        return (size_t)__builtin_clzll(bits) / 8;
-    }
-    return (size_t)__builtin_ctzll(bits) / 8;
+    return (uint128)high << 64 | low;
 }
 
-/* Drops the first bytes in memory, and brings zeros in behind. */
-static inline uint64_t drop_front(uint64_t word, size_t count)
+/* Of fewer than all. */
+static inline uint128 low_bytes(size_t count)
 {
-    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) {
-        return word << 8 * count;
-    }
-    return word >> 8 * count;
+    return ((uint128)1 << 8 * count) - 1;
 }
 
-/* In words: bytes that are written one by one and read together at once make the processor wait. */
-static inline void head_of(struct slice text, char head[PACK_HEAD_SIZE])
+static inline uint128 read_head(const unsigned char *at)
 {
-    const size_t word_size = sizeof(uint64_t);
-    uint64_t front = 0;
-    uint64_t back = 0;
+    return join(pack_word(at), pack_word(at + WORD_SIZE));
+}
 
-    if (text.size >= PACK_HEAD_SIZE) {
-        memcpy(head, text.data, PACK_HEAD_SIZE);
-        return;
+static inline void write_head(void *out, uint128 head)
+{
+    pack_put_word(out, (uint64_t)head);
+    pack_put_word((unsigned char *)out + WORD_SIZE, (uint64_t)(head >> 64));
+}
+
+static inline uint128 head_of(struct slice text)
+{
+    const unsigned char *bytes = (const unsigned char *)text.data;
+    unsigned char few[WORD_SIZE] = {0};
+
+    if (text.size >= HEAD_SIZE) {
+        return read_head(bytes);
     }
-    if (text.size < word_size) {
-        memcpy(&front, text.data, text.size);
-    } else {
-        memcpy(&front, text.data, word_size);
-        if (text.size > word_size) {
-            memcpy(&back, text.data + text.size - word_size, word_size);
-            back = drop_front(back, PACK_HEAD_SIZE - text.size);
-        }
+    if (text.size > WORD_SIZE) {
+        return join(pack_word(bytes), pack_word(bytes + text.size - WORD_SIZE) >> 8 * (HEAD_SIZE - text.size));
     }
-    memcpy(head, &front, word_size);
-    memcpy(head + word_size, &back, word_size);
+    memcpy(few, bytes, text.size);
+    return pack_word(few);
 }
 
 /* How many bytes the heads share, `size` and SHARED_MAX at most. */
-static inline size_t shared(const char *a, const char *b, size_t size)
+static inline size_t shared(uint128 a, uint128 b, size_t size)
 {
-    size_t count = 0;
+    uint64_t low = (uint64_t)(a ^ b);
+    uint64_t high = (uint64_t)((a ^ b) >> 64);
+    size_t count = HEAD_SIZE;
 
-    for (size_t half = 0; half < PACK_HEAD_SIZE; half += sizeof(uint64_t)) {
-        uint64_t left;
-        uint64_t right;
-
-        memcpy(&left, a + half, sizeof left);
-        memcpy(&right, b + half, sizeof right);
-        if (left != right) {
-            count += first_difference(left ^ right);
-            break;
-        }
-        count += sizeof left;
+    if (low != 0) {
+        count = (size_t)__builtin_ctzll(low) / 8;
+    } else if (high != 0) {
+        count = WORD_SIZE + (size_t)__builtin_ctzll(high) / 8;
     }
     size = size < SHARED_MAX ? size : SHARED_MAX;
     return count < size ? count : size;
 }
 
-/* What the text shares with `before` is left out; `before` becomes the text. */
-static unsigned char *put_id(unsigned char *out, struct slice text, char before[PACK_HEAD_SIZE])
+/* What the text shares with the one before is left out. */
+static inline unsigned char *put_text(unsigned char *out, struct slice text, uint128 *before)
 {
-    char head[PACK_HEAD_SIZE];
-    size_t front;
-    size_t rest;
+    uint128 head = head_of(text);
+    size_t front = shared(head, *before, text.size);
+    size_t rest = text.size - front;
 
-    head_of(text, head);
-    front = shared(head, before, text.size);
-    rest = text.size - front;
+    *before = head;
     if (rest < SHARED_MAX) {
         *out++ = (unsigned char)(front << 4 | rest);
     } else {
@@ -93,12 +82,15 @@ static unsigned char *put_id(unsigned char *out, struct slice text, char before[
         *out++ = (unsigned char)front;
         out = pack_put_number(out, rest);
     }
-    memcpy(out, text.data + front, rest);
-    memcpy(before, head, PACK_HEAD_SIZE);
+    if (text.size <= HEAD_SIZE) {
+        write_head(out, head >> 8 * front);
+    } else {
+        memcpy(out, text.data + front, rest);
+    }
     return out + rest;
 }
 
-static const unsigned char *take_id(const unsigned char *at, char before[PACK_HEAD_SIZE], char *into, struct slice *out)
+static inline const unsigned char *take_text(const unsigned char *at, uint128 *before, char *into, size_t *size)
 {
     size_t front = *at >> 4;
     uint64_t rest = *at & 15;
@@ -107,34 +99,26 @@ static const unsigned char *take_id(const unsigned char *at, char before[PACK_HE
         front = *at++;
         at = pack_take_known(at, &rest);
     }
-    memcpy(into, before, front);
-    memcpy(into + front, at, rest);
-    *out = slice_of(into, front + rest);
-    head_of(*out, before);
+    /* What lies behind the text is never taken for a part of it: no id holds U+0000, which was behind it in writing. */
+    *before = (*before & low_bytes(front)) | read_head(at) << 8 * front;
+    *size = front + rest;
+    write_head(into, *before);
+    if (*size > HEAD_SIZE) {
+        memcpy(into + front, at, rest);
+    }
     return at + rest;
 }
 
-/* Most message ids are UUIDs, which share nothing: those leave `before` as it is. */
-static unsigned char *put_message_id(unsigned char *out, struct slice text, char before[PACK_HEAD_SIZE])
-{
-    bool upper;
+/* ---- numbers, of as many bytes as they need, which is said elsewhere ---- */
 
-    if (!pack_uuid(text, out + 1, &upper)) {
-        return put_id(out, text, before);
-    }
-    *out = upper ? UUID_UPPER : UUID_LOWER;
-    return out + 1 + PACK_UUID_SIZE;
+static inline size_t size_of_number(uint64_t number)
+{
+    return (size_t)(63 - __builtin_clzll(number | 1)) / 8 + 1;
 }
 
-static const unsigned char *take_message_id(const unsigned char *at, char before[PACK_HEAD_SIZE], char *into,
-                                            struct slice *out)
+static inline uint64_t take_number(const unsigned char *at, size_t size)
 {
-    if (*at != UUID_LOWER && *at != UUID_UPPER) {
-        return take_id(at, before, into, out);
-    }
-    pack_uuid_text(at + 1, *at == UUID_UPPER, into);
-    *out = slice_of(into, PACK_UUID_TEXT_SIZE);
-    return at + 1 + PACK_UUID_SIZE;
+    return pack_word(at) & UINT64_MAX >> (64 - 8 * size);
 }
 
 /* ---- facts ---- */
@@ -152,37 +136,69 @@ size_t pack_bound(const struct shape *shape, struct slice user, const struct fac
     return size;
 }
 
-/* The shape, and where a selector took the fact: one bit for each that the shape tests, and the values. */
+/* Bytes of the bits for the selectors from the i-th on, 64 at most. */
+static inline size_t size_of_mask(const struct shape *shape, size_t i)
+{
+    size_t count = shape->selector_count - i;
+
+    return count >= 64 ? WORD_SIZE : (count + 7) / 8;
+}
+
+/* The content, the shape, and where a selector took the fact: one bit for each that the shape tests, and the values. */
 static unsigned char *put_rest(const struct shape *shape, const struct fact *fact, unsigned char *out)
 {
-    size_t mask_size = (shape->selector_count + 7) / 8;
-
+    if (fact->has_id) {
+        memcpy(out, &fact->content, sizeof fact->content);
+        out += sizeof fact->content;
+    }
     out = pack_put_number(out, (uint64_t)fact->shape << 1 | fact->matched);
     if (!fact->matched) {
         return out;
     }
-    memcpy(out, fact->taken, mask_size);
-    out += mask_size;
+    for (size_t i = 0; i < shape->selector_count; i += 64) {
+        pack_put_word(out, fact->taken[i / 64]);
+        out += size_of_mask(shape, i);
+    }
     for (size_t i = 0; i < shape->column_count; i++) {
         out = pack_put_value(out, &fact->values[i]);
     }
     return out;
 }
 
+/* Writes the id; returns its form. */
+static inline enum pack_id put_id(unsigned char **out, const struct fact *fact, uint128 *before)
+{
+    bool upper;
+
+    if (pack_uuid(fact->id, *out, &upper)) {
+        *out += PACK_UUID_SIZE;
+        return upper ? PACK_ID_UUID_UPPER : PACK_ID_UUID_LOWER;
+    }
+    *out = put_text(*out, fact->id, before);
+    return PACK_ID_TEXT;
+}
+
 unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
                           struct pack_before *before, unsigned char *out)
 {
+    uint64_t later = pack_folded(fact->time_ms - before->time_ms);
+    unsigned char *flags = put_text(out, user, &before->user);
     unsigned char *end;
     uint32_t size;
 
-    out = put_id(out, user, before->user);
-    out = pack_put_number(out, pack_folded(fact->time_ms - before->time_ms) << 1 | fact->has_id);
+    out = flags + 1;
+    *flags = (unsigned char)(size_of_number(later) - 1);
+    pack_put_word(out, later);
+    out += size_of_number(later);
     before->time_ms = fact->time_ms;
     if (fact->has_id) {
-        out = put_message_id(out, fact->id, before->id);
-        memcpy(out, &fact->content, sizeof fact->content);
-        out = pack_put_number(out + sizeof fact->content, (uint64_t)(line - before->line));
+        uint64_t lines = (uint64_t)(line - before->line);
+
+        pack_put_word(out, lines);
+        out += size_of_number(lines);
         before->line = line;
+        *flags = (unsigned char)(*flags | (size_of_number(lines) - 1) << LINE_SHIFT |
+                                 (unsigned)put_id(&out, fact, &before->id) << FORM_SHIFT);
     }
     end = put_rest(shape, fact, out + 1);
     size = (uint32_t)(end - out - 1);
@@ -196,68 +212,94 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     return end + sizeof size;
 }
 
+static inline const unsigned char *take_rest_size(const unsigned char *at, uint32_t *size)
+{
+    *size = *at++;
+    if (*size == LONG_REST) {
+        memcpy(size, at, sizeof *size);
+        at += sizeof *size;
+    }
+    return at;
+}
+
 const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
                                char *id, struct packed *out)
 {
-    struct slice text;
+    unsigned flags;
+    size_t size;
+    uint32_t rest_size;
+
+    at = take_text(at, &before->user, user, user_size);
+    flags = *at++;
+    size = (flags & SIZE_MASK) + 1;
+    before->time_ms += pack_unfolded(take_number(at, size));
+    at += size;
+    *out = (struct packed){.time_ms = before->time_ms, .id_form = (uint8_t)(flags >> FORM_SHIFT)};
+    if (out->id_form != PACK_ID_NONE) {
+        size = (flags >> LINE_SHIFT & SIZE_MASK) + 1;
+        before->line += (int64_t)take_number(at, size);
+        at += size;
+        out->line = before->line;
+        out->id = (const char *)at;
+        size = PACK_UUID_SIZE;
+        if (out->id_form == PACK_ID_TEXT) {
+            at = take_text(at, &before->id, id, &size);
+            out->id = id;
+        } else {
+            at += PACK_UUID_SIZE;
+        }
+        out->id_size = (uint16_t)size;
+    }
+    out->rest = at;
+    at = take_rest_size(at, &rest_size);
+    return at + rest_size;
+}
+
+static struct slice read_id(const struct packed *packed, struct pack_room *room)
+{
+    if (packed->id_form < PACK_ID_UUID_LOWER) {
+        return slice_of(packed->id, packed->id_size);
+    }
+    pack_uuid_text((const unsigned char *)packed->id, packed->id_form == PACK_ID_UUID_UPPER, room->id);
+    return slice_of(room->id, PACK_UUID_TEXT_SIZE);
+}
+
+void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
+                    struct fact *out)
+{
+    struct pack_reader reader;
+    const struct shape *shape;
     uint64_t number;
     uint32_t size;
 
-    *out = (struct packed){0};
-    at = take_id(at, before->user, user, &text);
-    *user_size = text.size;
-    at = pack_take_known(at, &number);
-    out->has_id = (number & 1) != 0;
-    before->time_ms += pack_unfolded(number >> 1);
-    out->time_ms = before->time_ms;
-    if (out->has_id) {
-        at = take_message_id(at, before->id, id, &text);
-        out->id = text.data;
-        out->id_size = (uint16_t)text.size;
-        memcpy(&out->content, at, sizeof out->content);
-        at = pack_take_known(at + sizeof out->content, &number);
-        before->line += (int64_t)number;
-        out->line = before->line;
-    }
-    size = *at++;
-    if (size == LONG_REST) {
-        memcpy(&size, at, sizeof size);
-        at += sizeof size;
-    }
-    out->rest = at;
-    out->rest_end = at + size;
-    return out->rest_end;
-}
-
-void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, uint64_t *mask, struct value *values,
-                    struct fact *out)
-{
-    struct pack_reader reader = {.at = packed->rest, .end = packed->rest_end};
-    const struct shape *shape;
-    uint64_t number;
-
-    reader.at = pack_take_known(reader.at, &number);
+    reader.at = take_rest_size(packed->rest, &size);
+    reader = (struct pack_reader){.at = reader.at, .end = reader.at + size};
     *out = (struct fact){
         .time_ms = packed->time_ms,
-        .content = packed->content,
-        .id = slice_of(packed->id, packed->id_size),
-        .shape = (uint32_t)(number >> 1),
-        .has_id = packed->has_id,
-        .matched = (number & 1) != 0,
-        .mask = mask,
-        .values = values,
+        .id = read_id(packed, room),
+        .has_id = packed->id_form != PACK_ID_NONE,
+        .mask = room->mask,
+        .values = room->values,
     };
-    memset(mask, 0, ruleset->selector_words * sizeof *mask);
+    if (out->has_id) {
+        memcpy(&out->content, reader.at, sizeof out->content);
+        reader.at += sizeof out->content;
+    }
+    reader.at = pack_take_known(reader.at, &number);
+    out->shape = (uint32_t)(number >> 1);
+    out->matched = (number & 1) != 0;
+    bits_clear(room->mask, ruleset->selector_words);
     if (!out->matched) {
         return;
     }
     shape = &ruleset->shapes[out->shape];
-    for (size_t i = 0; i < shape->selector_count; i += 8) {
-        for (unsigned bits = *reader.at++; bits != 0; bits &= bits - 1) {
-            bit_set(mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
+    for (size_t i = 0; i < shape->selector_count; i += 64) {
+        for (uint64_t bits = take_number(reader.at, size_of_mask(shape, i)); bits != 0; bits &= bits - 1) {
+            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctzll(bits)]);
         }
+        reader.at += size_of_mask(shape, i);
     }
     for (size_t i = 0; i < shape->column_count; i++) {
-        values[i] = pack_take_value(&reader);
+        room->values[i] = pack_take_value(&reader);
     }
 }

@@ -1,31 +1,40 @@
-/* How a fact is packed. Small numbers take a byte; time, line, user and message id are written as what differs from the
- * fact before in the same pile, so a pile can be read from its beginning only. For pile.c. */
+/* How a fact is packed. Small numbers take a byte or two; time, line, user and message id are written as what differs
+ * from the fact before in the same pile, so a pile can be read from its beginning only. What waits for the user's turn
+ * stays packed until then. For pile.c. */
 #ifndef MUSTER_DOMAIN_PILE_PACK_H
 #define MUSTER_DOMAIN_PILE_PACK_H
 
+#include "common/base/int128.h"
 #include "common/domain/fact.h"
+#include "common/domain/pack.h"
 
-enum { PACK_HEAD_SIZE = 16 };
+/* So many bytes behind a packed fact are read as well, whatever they hold. */
+enum { PACK_SLACK = 16 };
 
-/* What the next fact is compared with: of the ids the beginning, with zeros behind. No id holds U+0000. */
+/* What the next fact is compared with: of the ids the first 16 bytes, the first one lowest, with zeros behind. */
 struct pack_before {
+    uint128 user;
+    uint128 id; /* of those that are no UUIDs */
     int64_t time_ms;
     int64_t line;
-    char user[PACK_HEAD_SIZE];
-    char id[PACK_HEAD_SIZE];
 };
 
-/* A fact that is read but for its rest, which waits for the user's turn. */
+enum pack_id {
+    PACK_ID_NONE = 0,
+    PACK_ID_TEXT,
+    PACK_ID_UUID_LOWER, /* its 16 bytes; these two share nothing with one before */
+    PACK_ID_UUID_UPPER,
+};
+
+/* A fact of which so much is read as is needed before the user's turn. */
 struct packed {
     int64_t time_ms;
     int64_t line; /* of one with an id; ascends */
     const char *id;
     const unsigned char *rest;
-    const unsigned char *rest_end;
-    uint32_t content;
     uint32_t newer; /* for the reader's use */
     uint16_t id_size;
-    bool has_id;
+    uint8_t id_form; /* enum pack_id */
 };
 
 /* A bound of the bytes that the fact needs. */
@@ -34,13 +43,22 @@ size_t pack_bound(const struct shape *shape, struct slice user, const struct fac
 unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
                           struct pack_before *before, unsigned char *out);
 
-/* Reads and returns where the fact ends; `before` becomes this fact. The ids are put together in `user` and `id`, which
- * have room for EVENT_ID_SIZE_MAX bytes each; packed->id borrows the latter. */
+/* An id that is put together from what is packed of it. */
+enum { PACK_TEXT_SIZE_MAX = EVENT_ID_SIZE_MAX + PACK_SLACK };
+
+/* Reads and returns where the fact ends; `before` becomes this fact. The user is put together in `user`, and in `id` an
+ * id that is a text, which packed->id borrows then; both have room for PACK_TEXT_SIZE_MAX bytes. */
 const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
                                char *id, struct packed *out);
-/* The fact with its rest. `mask` (selector_words words) and `values` (one per slot) are the caller's; texts are
- * borrowed from the packed bytes. */
-void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, uint64_t *mask, struct value *values,
+
+/* What a fact borrows besides the packed bytes; the caller's. */
+struct pack_room {
+    uint64_t *mask;       /* selector_words words */
+    struct value *values; /* as many as a shape has slots */
+    char id[PACK_UUID_TEXT_SIZE];
+};
+/* The whole fact. */
+void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
                     struct fact *out);
 
 #endif

@@ -186,6 +186,16 @@ static inline void bit_set(uint64_t *bits, size_t index)
     bits[index / 64] |= UINT64_C(1) << (index % 64);
 }
 
+/* Mostly one word, which is not worth a call. */
+static inline void bits_clear(uint64_t *bits, size_t word_count)
+{
+    if (word_count == 1) {
+        bits[0] = 0;
+    } else {
+        memset(bits, 0, word_count * sizeof *bits);
+    }
+}
+
 /* Zeroed, on the ruleset's arena, or NULL with an error: no memory, or (ERROR_INPUT) the definitions are too large. */
 void *ruleset_allocate(struct ruleset *ruleset, size_t count, size_t size, struct error *err) MUST_CHECK;
 /* Fills the fingerprint, once everything else is there. */

@@ -119,7 +119,7 @@ START_TEST(texts_lead_to_selectors)
             ck_assert_msg(bit_is_set(fact.mask, selector) == holds, "%s of %s", conditions[k], cases[i].value);
             for (size_t place = 0; place < shape->selector_count; place++) {
                 if (shape->selectors[place] == selector) {
-                    ck_assert_int_eq(fact.taken[place / 8] >> place % 8 & 1, holds);
+                    ck_assert_int_eq(bit_is_set(fact.taken, place), holds);
                 }
             }
             held_count += holds;

@@ -71,12 +71,14 @@ static unsigned next_random(unsigned *seed, unsigned below)
     return (*seed >> 16) % below;
 }
 
-/* The user's number stands behind a beginning that some share: short, as long as what is compared, longer. */
+/* The user's number stands behind a beginning that some share: short, as long as what is compared or a half of it,
+ * longer. */
 static void user_name(unsigned user, char text[64])
 {
-    static const char *const fronts[] = {"", "cust-", "0123456789abcdef", "a-rather-long-beginning-of-an-id-"};
+    static const char *const fronts[] = {
+        "", "cust-", "0123456789abcdef", "a-rather-long-beginning-of-an-id-", "account", "0123456789abcde"};
 
-    (void)snprintf(text, 64, "%s%u", fronts[user % 4], user);
+    (void)snprintf(text, 64, "%s%u", fronts[user % 6], user);
 }
 
 static unsigned user_number(struct slice id)
@@ -116,12 +118,18 @@ static void random_event(unsigned *seed, int number, unsigned user, char text[TE
 
     user_name(user, name);
     (void)snprintf(id, sizeof id, "%s", "");
-    switch (next_random(seed, 3)) {
+    switch (next_random(seed, 5)) {
     case 1:
         (void)snprintf(id, sizeof id, "\"messageId\":\"m-%08u\",", next_random(seed, 2000));
         break;
     case 2:
         (void)snprintf(id, sizeof id, "\"messageId\":\"%u-a-message-id-which-is-long\",", next_random(seed, 2000));
+        break;
+    case 3:
+        (void)snprintf(id, sizeof id, "\"messageId\":\"%08x-0a1b-4c2d-8e3f-00112233aabb\",", next_random(seed, 2000));
+        break;
+    case 4:
+        (void)snprintf(id, sizeof id, "\"messageId\":\"%08X-0A1B-4C2D-8E3F-00112233AABB\",", next_random(seed, 2000));
         break;
     default:
         break;
