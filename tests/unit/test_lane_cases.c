@@ -33,29 +33,51 @@ static void end(void)
     buffer_clear(&said);
 }
 
-static struct event make_event(int64_t minute, const char *name)
-{
-    (void)snprintf(fixture.messages[0].text, LANE_TEXT_SIZE,
-                   "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{\"v\":1}}",
-                   (long long)minute * LANE_MINUTE, name);
-    return lane_fixture_decode(&fixture, 0);
-}
-
-static struct lane_user *user_of(void)
+static struct lane_user *user_named(const char *id)
 {
     struct lane_user *user = NULL;
     struct error err = ERROR_INIT;
 
-    ck_assert_ok(lane_add(lane, SLICE_LITERAL("u"), &user, &err));
+    ck_assert_ok(lane_add(lane, slice_from(id), &user, &err));
     return user;
+}
+
+static struct lane_user *user_of(void)
+{
+    return user_named("u");
+}
+
+/* Without a message id where that is NULL. */
+static struct event make_message(const char *user, int64_t minute, const char *name, const char *id, int value)
+{
+    char id_text[64] = "";
+
+    if (id != NULL) {
+        (void)snprintf(id_text, sizeof id_text, "\"messageId\":\"%s\",", id);
+    }
+    (void)snprintf(
+        fixture.messages[0].text, LANE_TEXT_SIZE,
+        "{\"type\":\"track\",%s\"userId\":\"%s\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{\"v\":%d}}",
+        id_text, user, (long long)minute * LANE_MINUTE, name, value);
+    return lane_fixture_decode(&fixture, 0);
+}
+
+static struct event make_event(int64_t minute, const char *name)
+{
+    return make_message("u", minute, name, NULL, 1);
+}
+
+static void comes(struct event event, int16_t topic_no, int64_t at, int64_t watermark)
+{
+    struct error err = ERROR_INIT;
+
+    ck_assert_ok(lane_event(lane, user_named(event.user.data[0] == 'u' ? "u" : "other"), &event, topic_no, at,
+                            watermark * LANE_MINUTE, &sink, &err));
 }
 
 static void happens(int64_t minute, const char *name, int64_t watermark)
 {
-    struct event event = make_event(minute, name);
-    struct error err = ERROR_INIT;
-
-    ck_assert_ok(lane_event(lane, user_of(), &event, 0, offset++, watermark * LANE_MINUTE, &sink, &err));
+    comes(make_event(minute, name), 0, offset++, watermark);
 }
 
 static void passes(int64_t watermark)
@@ -325,8 +347,124 @@ START_TEST(beyond_the_cap_what_was_announced_stands_and_is_uncertain)
         happens(minute, "a", 95);
     }
     expect(""); /* no grant */
+    ck_assert_uint_eq(lane_counts(lane).users_capped, 1);
+    comes(make_message("other", 106, "a", NULL, 1), 0, offset++, 101);
     ck_assert_ok(lane_grant_set(lane, user_of(), 0, 7, 110 * LANE_MINUTE, &sink, &err));
+    ck_assert_int_eq(journal.notes[0].record.positions[0], offset - 2); /* of an event that was not kept */
     expect("0 out at 110 uncertain never");
+    end();
+}
+END_TEST
+
+START_TEST(the_cap_is_reached_where_an_eighth_cannot_be_freed)
+{
+    begin(recent, (struct lane_options){.user_events_max = 16});
+    for (int i = 0; i < 16; i++) {
+        happens(100, "a", 95);
+        ck_assert_uint_eq(lane_counts(lane).users_capped, 0);
+    }
+    happens(100, "a", 95);
+    ck_assert_uint_eq(lane_counts(lane).users_capped, 1);
+    end();
+
+    /* What leaves the window can go: 14 of 16 stay, which is too many, or 13. */
+    for (int stay = 13; stay <= 14; stay++) {
+        begin("{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"a\",\"window\":\"30m\",\"count\":{\">=\":20}}]}",
+              (struct lane_options){.user_events_max = 16, .lateness_ms = LANE_MINUTE});
+        for (int i = 0; i < 16; i++) {
+            happens(i < 16 - stay ? 100 : 132, "a", i < 16 - stay ? 95 : 127);
+        }
+        happens(140, "a", 134);
+        ck_assert_uint_eq(lane_counts(lane).users_capped, stay == 14);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(positions_are_those_of_the_newest_message_of_each_topic)
+{
+    begin(recent, (struct lane_options){0});
+    comes(make_event(100, "a"), 1, 7, 95);
+    comes(make_event(101, "z"), 1, 6, 95); /* read again */
+    comes(make_event(102, "z"), 2, 3, 95);
+    comes(make_event(103, "z"), -1, 9, 95); /* a file row */
+    comes(make_message("other", 103, "a", NULL, 1), 0, 11, 95);
+    journal.count = 0;
+    comes(make_event(116, "a"), 2, 4, 95);
+    ck_assert_uint_eq(journal.count, 1);
+    ck_assert_int_eq(journal.notes[0].record.positions[0], -1);
+    ck_assert_int_eq(journal.notes[0].record.positions[1], 7);
+    ck_assert_int_eq(journal.notes[0].record.positions[2], 4);
+    end();
+}
+END_TEST
+
+/* Users are put down, packed, whenever another one's message comes. */
+START_TEST(nothing_is_lost_while_another_user_is_at_hand)
+{
+    struct event event;
+    struct error err = ERROR_INIT;
+
+    begin("{\"segmentId\":\"three\",\"criteria\":[{\"event\":\"a\",\"sum\":{\"property\":\"v\",\"=\":3}}]}",
+          (struct lane_options){0});
+    /* Of one millisecond, the second one before the first by its id. */
+    comes(make_message("u", 100, "a", "m2", 2), 0, 0, 95);
+    comes(make_message("other", 100, "z", "x", 0), 0, 1, 95);
+    comes(make_message("u", 100, "a", "m1", 1), 0, 2, 95);
+    expect("0 in 100..never at 100");
+    comes(make_message("other", 100, "z", "y", 0), 0, 3, 95);
+    comes(make_message("u", 101, "a", "m0", 0), 0, 4, 95);
+    expect("");
+    comes(make_message("u", 102, "a", "m3", 1), 0, 5, 95);
+    expect("0 out at 102");
+    end();
+
+    /* Rows of a file have no position. */
+    begin(recent, (struct lane_options){0});
+    event = make_event(100, "a");
+    ck_assert_ok(lane_fold(lane, user_of(), &event, -1, 0, &err));
+    event = make_message("other", 90, "z", NULL, 1);
+    ck_assert_ok(lane_fold(lane, user_named("other"), &event, -1, 0, &err));
+    lane_build(lane, 0, true, TIMESTAMP_ALWAYS);
+    ck_assert_ok(lane_start(lane, 110 * LANE_MINUTE, &sink, &err));
+    expect("0 in 100..130 at 110");
+    end();
+}
+END_TEST
+
+START_TEST(copies_are_counted)
+{
+    begin(recent, (struct lane_options){0});
+    comes(make_message("u", 100, "a", "m", 1), 1, 0, 95);
+    comes(make_message("u", 100, "a", "m", 1), 1, 1, 95);
+    ck_assert_uint_eq(lane_counts(lane).copies, 1);
+    ck_assert_uint_eq(lane_counts(lane).copies_different, 0);
+    comes(make_message("u", 101, "a", "m", 1), 1, 2, 95);
+    ck_assert_uint_eq(lane_counts(lane).copies, 2);
+    ck_assert_uint_eq(lane_counts(lane).copies_different, 1);
+    comes(make_message("u", 102, "a", "m", 1), 0, 3, 95);
+    ck_assert_uint_eq(lane_counts(lane).copies, 3);
+    ck_assert_uint_eq(lane_counts(lane).copies_different, 2);
+    comes(make_message("u", 102, "a", "n", 1), 0, 4, 95);
+    ck_assert_uint_eq(lane_counts(lane).copies, 3);
+    ck_assert_uint_eq(lane_counts(lane).folded, 5);
+    ck_assert_uint_eq(lane_late_count(lane), 0);
+    end();
+}
+END_TEST
+
+/* Before 1970 no sum of instant and reach overflows. */
+START_TEST(an_unlimited_reach_has_no_end_at_any_time)
+{
+    begin("{\"segmentId\":\"count\",\"criteria\":[{\"event\":\"a\",\"count\":{\">\":3}}]}",
+          (struct lane_options){.lateness_ms = 30 * LANE_MINUTE});
+    for (int64_t minute = -1000; minute < -500; minute += 10) {
+        happens(minute, "a", minute - 5);
+    }
+    journal.count = 0;
+    happens(-900, "a", -515);
+    ck_assert_uint_eq(lane_late_count(lane), 1);
+    expect("0 in -970..never at -515 uncertain never");
     end();
 }
 END_TEST
@@ -369,6 +507,11 @@ Suite *lane_cases_suite(void)
     tcase_add_test(tcase, a_start_passes_over_users_without_consent);
     tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
     tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
+    tcase_add_test(tcase, the_cap_is_reached_where_an_eighth_cannot_be_freed);
+    tcase_add_test(tcase, positions_are_those_of_the_newest_message_of_each_topic);
+    tcase_add_test(tcase, nothing_is_lost_while_another_user_is_at_hand);
+    tcase_add_test(tcase, copies_are_counted);
+    tcase_add_test(tcase, an_unlimited_reach_has_no_end_at_any_time);
     tcase_add_test(tcase, a_start_mends_what_was_announced);
     suite_add_tcase(suite, tcase);
     return suite;
