@@ -160,7 +160,7 @@ const struct comparison_operator comparison_operators[COMPARISON_OPERATOR_COUNT]
                      .example = "{\"trait\": \"tags\", \"contains\": \"vip\"}",
                      .state = kept_bit,
                      .sql = "position(), or the elements of the array; refused for numbers of 1e9 or more in "
-                            "DuckDB, for arrays in Spark, which read them inexactly"},
+                            "DuckDB, which reads them inexactly"},
             .operand = OPERAND_SCALAR,
             .satisfied_by = STRINGS | COMPOUNDS,
             .holds = comparison_contains,

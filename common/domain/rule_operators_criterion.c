@@ -28,8 +28,7 @@ const struct criterion_operator criterion_operators[CRITERION_OPERATOR_COUNT] = 
                               .example = "{\"event\": \"purchase\", \"where\": [{\"property\": \"category\", \"=\": "
                                          "\"shoes\"}], \"window\": \"30d\", \"count\": {\">=\": 3}}",
                               .state = "what its measure keeps; without one the newest counting event",
-                              .sql = "instants LEFT JOIN events in the window, GROUP BY user HAVING the measure; "
-                                     "calendar windows are refused for Spark, whose zones depend on the session"},
+                              .sql = "instants LEFT JOIN events in the window, GROUP BY user HAVING the measure"},
                      .head = "event",
                      .form = &rule_form_event},
             .describe = describe_event,

@@ -79,8 +79,7 @@ const struct measure_operator measure_operators[MEASURE_OPERATOR_COUNT] = {
                      .example = PURCHASES "\"avg\": {\"property\": \"amount\", \">\": 49.99}}",
                      .state = "the counting events with their values; one pane per step of `slide` or calendar period; "
                               "without a window sum and number",
-                     .sql = "sum(value) against the operand * count(value), so that nothing is rounded; of a "
-                            "percentile refused for Spark, which rounds quotients"},
+                     .sql = "sum(value) against the operand * count(value), so that nothing is rounded"},
             .source = MEASURE_OF_PROPERTY,
             .form = &rule_form_number,
             .operand = &rule_form_number_operand,
@@ -151,8 +150,7 @@ const struct measure_operator measure_operators[MEASURE_OPERATOR_COUNT] = {
                          PURCHASES "\"distinct\": {\"period\": \"day\", \"zone\": \"Europe/Berlin\", \">=\": 5}}",
                      .state = "the newest counting event of each value or period, of the newest n, n the greatest "
                               "operand",
-                     .sql = "count(DISTINCT value), or of periods from a list of calendar periods, which is refused "
-                            "for Spark"},
+                     .sql = "count(DISTINCT value), or of periods from a list of calendar periods"},
             .source = MEASURE_OF_PROPERTY_OR_PERIOD,
             .form = &rule_form_distinct,
             .operand = &rule_form_distinct_operand,

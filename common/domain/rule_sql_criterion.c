@@ -350,9 +350,6 @@ bool rule_sql_percentile(struct rule_sql *sql, const struct criterion *criterion
     buffer_append_text(truth, "    ) ranked\n    WHERE not_above * 100 >= users * ");
     decimal_append(truth, criterion->percentile_micros);
     buffer_append_text(truth, "\n)");
-    if (sql->dialect == SQL_SPARK && measure_operator(&criterion->measure)->sql_parts != NULL) {
-        return rule_sql_refuse(sql, criterion, "a percentile of an average: Spark rounds quotients");
-    }
     return !sql->refused;
 }
 

@@ -164,11 +164,13 @@ static bool append_measured(struct rule_sql *sql, const struct criterion *criter
     } else if (measure->period != RULE_PERIOD_NONE) {
         const char *periods = rule_sql_calendar(sql, criterion, measure->period, measure->zone, 0);
 
-        buffer_append_format(
-            &columns,
-            ",\n           (SELECT p.k FROM %s p WHERE p.starts <= f.event_time AND f.event_time < p.ends)"
-            " AS value",
-            periods);
+        buffer_reset(&from);
+        buffer_append_format(&from,
+                             "(SELECT f.*, p.k AS period\n"
+                             "          FROM facts f\n"
+                             "          LEFT JOIN %s p ON p.starts <= f.event_time AND f.event_time < p.ends)",
+                             periods);
+        buffer_append_text(&columns, ",\n           f.period AS value");
     } else if (measure_operator(measure)->different) {
         char value[SQL_NAME_SIZE + 2];
 

@@ -37,6 +37,12 @@ enum sql_rows sql_rows_find(const char *name)
     return SQL_ROWS_COUNT;
 }
 
+/* Spark replaces ${...} by variables, even those of the environment, wherever in a statement it stands. */
+static bool is_variable(struct slice text, size_t at)
+{
+    return text.data[at] == '$' && at + 1 < text.size && text.data[at + 1] == '{';
+}
+
 bool sql_append_identifier(struct buffer *out, enum sql_dialect dialect, struct slice name)
 {
     char quote = dialect == SQL_SPARK ? '`' : '"';
@@ -46,6 +52,9 @@ bool sql_append_identifier(struct buffer *out, enum sql_dialect dialect, struct 
     }
     buffer_append_char(out, quote);
     for (size_t i = 0; i < name.size; i++) {
+        if (dialect == SQL_SPARK && is_variable(name, i)) {
+            return false;
+        }
         if (name.data[i] == quote) {
             buffer_append_char(out, quote);
         }
@@ -75,6 +84,9 @@ bool sql_append_literal(struct buffer *out, enum sql_dialect dialect, struct sli
             buffer_append_char(out, '\\');
         }
         buffer_append_char(out, byte);
+        if (dialect == SQL_SPARK && is_variable(text, i)) {
+            buffer_append_char(out, '\\');
+        }
     }
     buffer_append_char(out, '\'');
     return true;
@@ -166,10 +178,10 @@ static int32_t find_token(const struct json_document *document, struct slice pat
 }
 
 /* The JSON text on one line, and its end. */
-static void append_quoted(struct buffer *out, const struct json_document *document, int32_t token)
+static void append_quoted(struct rule_sql *sql, struct buffer *out, int32_t token)
 {
-    struct slice text = json_raw(document, token);
-    bool string = document->tokens[token].type == JSON_STRING; /* its text is without the quotes */
+    struct slice text = json_raw(&sql->document, token);
+    bool string = sql->document.tokens[token].type == JSON_STRING; /* its text is without the quotes */
     bool in_string = string;
     size_t written = 0;
 
@@ -188,7 +200,7 @@ static void append_quoted(struct buffer *out, const struct json_document *docume
             buffer_append_char(out, byte);
             written++;
         }
-        if (!in_string && (byte == ',' || byte == ':')) {
+        if ((!in_string && (byte == ',' || byte == ':')) || (sql->dialect == SQL_SPARK && is_variable(text, i))) {
             buffer_append_char(out, ' ');
         }
     }
@@ -205,7 +217,7 @@ void rule_sql_note(struct rule_sql *sql, struct buffer *out, const char *indent,
     if (token == JSON_ABSENT) {
         buffer_append_char(out, '\n');
     } else {
-        append_quoted(out, &sql->document, token);
+        append_quoted(sql, out, token);
     }
 }
 
@@ -219,7 +231,7 @@ void rule_sql_note_key(struct rule_sql *sql, struct buffer *out, const char *ind
         buffer_append_format(out, "%s-- %.*s %.*s%s%s: ", indent, (int)sql->definition->segment_id.size,
                              sql->definition->segment_id.data, (int)json_path.size, json_path.data,
                              json_path.size > 0 ? "." : "", key);
-        append_quoted(out, &sql->document, token);
+        append_quoted(sql, out, token);
     }
 }
 

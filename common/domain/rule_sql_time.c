@@ -24,11 +24,6 @@ const char *rule_sql_calendar(struct rule_sql *sql, const struct criterion *crit
 {
     struct sql_calendar *calendar = NULL;
 
-    if (sql->dialect == SQL_SPARK) {
-        (void)rule_sql_refuse(sql, criterion,
-                              "calendar periods are not written for Spark: its time zones depend on the session");
-        return "";
-    }
     for (size_t i = 0; i < sql->calendar_count && calendar == NULL; i++) {
         if (sql->calendars[i].period == period && slice_equal(sql->calendars[i].zone, zone)) {
             calendar = &sql->calendars[i];
@@ -114,28 +109,78 @@ static const char duckdb_calendar[] =
     "instants_of_midnight\n"
     ")";
 
+/* {5} a day's period, {6} its first day k periods on, {7} days of the shortest period, {8} periods ahead. Times are
+ * milliseconds throughout: Spark's timestamps depend on the zone of the session, what these functions make of them does
+ * not. */
+static const char spark_calendar[] =
+    ",\n\n{0} AS (\n"
+    "    -- every {1} in {2}, numbered: [starts, ends)\n"
+    "    SELECT k, starts, lead(starts) OVER (ORDER BY k) AS ends\n"
+    "    FROM (SELECT k, CASE\n"
+    "                  WHEN unix_millis(from_utc_timestamp(timestamp_millis(least(before, after)), {2})) >= midnight\n"
+    "                  THEN least(before, after) ELSE greatest(before, after) END AS starts\n"
+    "          FROM (SELECT k, midnight,\n"
+    "                       midnight - (unix_millis(from_utc_timestamp(timestamp_millis(midnight - 86400000), {2}))\n"
+    "                                   - (midnight - 86400000)) AS before,\n"
+    "                       midnight - (unix_millis(from_utc_timestamp(timestamp_millis(midnight + 86400000), {2}))\n"
+    "                                   - (midnight + 86400000)) AS after\n"
+    "                FROM (SELECT k, CAST(unix_date({6}) AS BIGINT) * 86400000 AS midnight\n"
+    "                      FROM (SELECT first_day, explode(sequence(-2, CAST(days / {7} AS INT) + {8})) AS k\n"
+    "                            FROM (SELECT {5} AS first_day, datediff(as_of, first_event) AS days\n"
+    "                                  FROM (SELECT date_from_unix_date(CAST(floor(min(f.event_time) / 86400000) AS "
+    "INT)) AS first_event,\n"
+    "                                               date_from_unix_date(CAST(floor(max(p.as_of) / 86400000) AS INT)) "
+    "AS as_of\n"
+    "                                        FROM facts f CROSS JOIN parameters p) bounds) numbered) periods) "
+    "midnights) offsets)\n"
+    "         instants_of_midnight\n"
+    ")";
+
+/* What a period is in Spark. */
+struct spark_period {
+    const char *first_day;
+    const char *later;
+    const char *days;
+};
+
+static const struct spark_period spark_periods[] = {
+    [RULE_DAY] = {"first_event", "date_add(first_day, k)", "1"},
+    [RULE_WEEK] = {"trunc(first_event, 'WEEK')", "date_add(first_day, k * 7)", "7"},
+    [RULE_MONTH] = {"trunc(first_event, 'MONTH')", "add_months(first_day, k)", "28"},
+    [RULE_QUARTER] = {"trunc(first_event, 'QUARTER')", "add_months(first_day, k * 3)", "90"},
+    [RULE_YEAR] = {"trunc(first_event, 'YEAR')", "add_months(first_day, k * 12)", "365"},
+};
+
 void rule_sql_calendars(struct rule_sql *sql, struct buffer *out)
 {
+    static const char *const calendars[] = {NULL, postgres_calendar, duckdb_calendar, spark_calendar};
+
     for (size_t i = 0; i < sql->calendar_count; i++) {
         const struct sql_calendar *calendar = &sql->calendars[i];
+        const struct spark_period *spark = &spark_periods[calendar->period];
         struct buffer *zone = &sql->scratch;
         char step[32];
         char ahead[32];
+        char periods[16];
 
         buffer_reset(zone);
         rule_sql_literal(sql, zone, calendar->zone);
         step_text(calendar->period, 1, step);
         step_text(calendar->period, (int64_t)calendar->ahead + 3, ahead);
-        rule_sql_template(out, sql->dialect == SQL_POSTGRES ? postgres_calendar : duckdb_calendar,
+        (void)snprintf(periods, sizeof periods, "%" PRId64, (int64_t)calendar->ahead + 3);
+        rule_sql_template(out, calendars[sql->dialect],
                           (const char *const[]){calendar->name.text, rule_period_name(calendar->period),
-                                                buffer_text(zone), step, ahead});
+                                                buffer_text(zone), step, ahead, spark->first_day, spark->later,
+                                                spark->days, periods});
     }
 }
 
 /* ---- timestamps in traits ---- */
 
-static const char form[] = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])($|[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:"
-                           "([0-5][0-9]|60)([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$)";
+/* The form of a timestamp. In Spark "$" matches before a newline that ends the text, too. */
+#define FORM(end)                                                                                                      \
+    "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(" end "|[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:"                    \
+    "([0-5][0-9]|60)([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])" end ")"
 
 /* {0} the value's columns, {1} whether the text has that form, {2} days since 1970, NULL for a date that does not
  * exist, {3} up to three digits of the fraction. Casts stand where CASE lets only what can be cast pass. */
@@ -179,7 +224,8 @@ void rule_sql_instant(struct rule_sql *sql, struct buffer *out, const char *valu
 
     for (size_t i = 0; i < 3; i++) {
         buffer_init(&parts[i], 1 << 14);
-        rule_sql_template(&parts[i], texts[i][sql->dialect], (const char *const[]){value, form});
+        rule_sql_template(&parts[i], texts[i][sql->dialect],
+                          (const char *const[]){value, sql->dialect == SQL_SPARK ? FORM("\\\\z") : FORM("$")});
         sql->events.failed = sql->events.failed || parts[i].failed;
     }
     rule_sql_template(out, instant_of,

@@ -264,6 +264,26 @@ static void append_duckdb_contains_number(struct rule_sql *sql, struct buffer *o
     buffer_append_text(out, " AS DECIMAL(19, 6))))");
 }
 
+/* A VARIANT keeps the types of elements, and decimals exact. */
+static void append_spark_array_contains(struct rule_sql *sql, struct buffer *out, const char *value,
+                                        const struct value *operand)
+{
+    buffer_append_format(out,
+                         "(left(%s, 1) = '[' AND exists(try_variant_get(parse_json(%s), '$', 'ARRAY<VARIANT>'), x ->\n"
+                         "            ",
+                         value, value);
+    if (operand->type == VALUE_NUMBER) {
+        buffer_append_text(out, "CASE WHEN left(schema_of_variant(x), 7) IN ('BIGINT', 'DECIMAL')\n"
+                                "                 THEN CAST(x AS DECIMAL(19, 6)) END = ");
+    } else if (operand->type == VALUE_BOOLEAN) {
+        buffer_append_text(out, "CASE WHEN schema_of_variant(x) = 'BOOLEAN' THEN CAST(x AS BOOLEAN) END = ");
+    } else {
+        buffer_append_text(out, "CASE WHEN schema_of_variant(x) = 'STRING' THEN CAST(x AS STRING) END = ");
+    }
+    append_operand(sql, out, operand);
+    buffer_append_text(out, "))");
+}
+
 static void append_array_contains(struct rule_sql *sql, struct buffer *out, const struct criterion *criterion,
                                   const char *value, const struct value *operand)
 {
@@ -303,7 +323,7 @@ static void append_array_contains(struct rule_sql *sql, struct buffer *out, cons
         }
         buffer_append_text(out, "))");
     } else {
-        (void)rule_sql_refuse(sql, criterion, "\"contains\" on arrays: Spark loses the types of elements");
+        append_spark_array_contains(sql, out, value, operand);
     }
 }
 
