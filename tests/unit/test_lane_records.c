@@ -41,7 +41,7 @@ struct belief {
 };
 
 struct subject {
-    char id[8];
+    char id[16];
     struct user_state *state;
     int64_t position;
     int64_t grant_no;
