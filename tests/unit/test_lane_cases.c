@@ -381,6 +381,46 @@ START_TEST(the_cap_is_reached_where_an_eighth_cannot_be_freed)
 }
 END_TEST
 
+/* While catching up nothing is final yet; there is a bound nevertheless, and none at the end. */
+START_TEST(catching_up_keeps_eight_times_as_many)
+{
+    struct lane_record known = {.member = true,
+                                .certain = true,
+                                .entered_at = 100 * LANE_MINUTE,
+                                .effective_at = 100 * LANE_MINUTE,
+                                .valid_until = 130 * LANE_MINUTE,
+                                .uncertain_until = TIMESTAMP_ALWAYS};
+    struct error err = ERROR_INIT;
+    struct event event;
+
+    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    for (int i = 1; i <= 33; i++) {
+        event = make_event(100, "a");
+        ck_assert_ok(lane_fold(lane, user_of(), &event, 0, i, &err));
+        ck_assert_uint_eq(lane_counts(lane).users_capped, i >= 32);
+    }
+    ck_assert_ok(lane_announced_set(lane, user_of(), &known, &err));
+    ck_assert_ok(lane_start(lane, 110 * LANE_MINUTE, &sink, &err));
+    expect("0 in 100..130 at 110 uncertain never");
+    end();
+
+    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    fixture.segments[0].purpose = 0;
+    lane_free(lane);
+    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    lane_grant_restore(user_of(), 0, 7);
+    for (int i = 0; i < 4; i++) {
+        happens(100, "a", 95);
+    }
+    ck_assert_int_eq(journal.notes[0].record.grant_no, 7);
+    expect("0 in 100..130 at 100");
+    ck_assert_ok(lane_end(lane, 105 * LANE_MINUTE, &sink, &err));
+    expect("");
+    ck_assert_uint_eq(lane_counts(lane).users_capped, 0);
+    end();
+}
+END_TEST
+
 START_TEST(positions_are_those_of_the_newest_message_of_each_topic)
 {
     begin(recent, (struct lane_options){0});
@@ -508,6 +548,7 @@ Suite *lane_cases_suite(void)
     tcase_add_test(tcase, an_exit_says_that_it_is_certain_again);
     tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
     tcase_add_test(tcase, the_cap_is_reached_where_an_eighth_cannot_be_freed);
+    tcase_add_test(tcase, catching_up_keeps_eight_times_as_many);
     tcase_add_test(tcase, positions_are_those_of_the_newest_message_of_each_topic);
     tcase_add_test(tcase, nothing_is_lost_while_another_user_is_at_hand);
     tcase_add_test(tcase, copies_are_counted);
