@@ -80,16 +80,13 @@ static void add_absence(struct evaluation *evaluation, const struct node *node, 
 /* When an absence that held as of the summary ends: with orLater at the next b, else never. */
 static int64_t held_end(const struct evaluation *evaluation, const struct node *node, const struct summary *summary)
 {
-    size_t first = evaluation_first_after(evaluation, summary->at_ms, 0);
+    size_t index = evaluation->entry_count;
 
-    for (size_t i = first; node->criterion->or_later && i < evaluation->entry_count; i++) {
-        const struct entry *entry = evaluation_entry(evaluation, i);
-
-        if (bit_is_set(entry->mask, node->followed_by)) {
-            return entry->time_ms;
-        }
+    if (node->criterion->or_later) {
+        index = evaluation_next(evaluation, node->followed_by, evaluation_first_after(evaluation, summary->at_ms, 0),
+                                evaluation->entry_count);
     }
-    return TIMESTAMP_NEVER;
+    return index < evaluation->entry_count ? evaluation_entry(evaluation, index)->time_ms : TIMESTAMP_NEVER;
 }
 
 void evaluate_absence(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)

@@ -454,6 +454,7 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->thorough = false;
     evaluation->at_once = false;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
+    evaluation->log_taken = user_taken_of(evaluation->ruleset, state);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }
 

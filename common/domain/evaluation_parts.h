@@ -36,13 +36,14 @@ struct evaluation {
     /* the call in progress */
     const struct user_state *state;
     size_t stride;
-    size_t entry_count;     /* entries with time <= the instant asked about */
-    int64_t known_since;    /* TIMESTAMP_NEVER where nothing in these entries makes the user known */
-    int64_t at;             /* the instant asked about; TIMESTAMP_NEVER: all */
-    int64_t from;           /* F: truths are found from here on; INT64_MIN = from the beginning */
-    bool marking_turned;    /* inside an odd number of nots: nothing requalifies */
-    struct instants marks;  /* instants after F at which a criterion requalifies (section 6), unsorted */
-    struct answer *answers; /* by segment; valid for those of the present closure */
+    size_t entry_count;                 /* entries with time <= the instant asked about */
+    const struct user_taken *log_taken; /* by selector its entries; NULL: the log is looked through */
+    int64_t known_since;                /* TIMESTAMP_NEVER where nothing in these entries makes the user known */
+    int64_t at;                         /* the instant asked about; TIMESTAMP_NEVER: all */
+    int64_t from;                       /* F: truths are found from here on; INT64_MIN = from the beginning */
+    bool marking_turned;                /* inside an odd number of nots: nothing requalifies */
+    struct instants marks;              /* instants after F at which a criterion requalifies (section 6), unsorted */
+    struct answer *answers;             /* by segment; valid for those of the present closure */
 
     /* what the log holds (evaluation_see); all zero where it holds nothing */
     struct selector_seen *seen; /* by selector */
@@ -103,6 +104,30 @@ static inline const struct entry *evaluation_entry(const struct evaluation *eval
     return entry_at(evaluation->state, evaluation->stride, index);
 }
 
+/* The first of the entries [index, end) that the selector took; `end` where there is none. */
+static inline size_t evaluation_next(const struct evaluation *evaluation, uint32_t selector, size_t index, size_t end)
+{
+    if (evaluation->log_taken != NULL) {
+        return user_taken_next(evaluation->log_taken, selector, index, end);
+    }
+    while (index < end && !bit_is_set(evaluation_entry(evaluation, index)->mask, selector)) {
+        index++;
+    }
+    return index;
+}
+
+/* One more than the index of the last of the entries [0, end) that the selector took; 0 where there is none. */
+static inline size_t evaluation_last(const struct evaluation *evaluation, uint32_t selector, size_t end)
+{
+    if (evaluation->log_taken != NULL) {
+        return user_taken_last(evaluation->log_taken, selector, end);
+    }
+    while (end > 0 && !bit_is_set(evaluation_entry(evaluation, end - 1)->mask, selector)) {
+        end--;
+    }
+    return end;
+}
+
 static inline void evaluation_set(struct evaluation *evaluation, struct timeline *timeline, int64_t at, bool value)
 {
     timeline_set(timeline, at, value, &evaluation->arena, &evaluation->failed);
@@ -150,6 +175,10 @@ static inline bool taking_takes(const struct taking *taking, const struct entry 
 static inline size_t taking_next(const struct taking *taking, const struct evaluation *evaluation, size_t index,
                                  size_t end)
 {
+    /* Where there are no panes, no event is in one. */
+    if (taking->pane_shape == RULESET_NONE) {
+        return evaluation_next(evaluation, taking->selector, index, end);
+    }
     while (index < end && !taking_takes(taking, evaluation_entry(evaluation, index))) {
         index++;
     }

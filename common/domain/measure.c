@@ -130,14 +130,11 @@ static bool seen_before(const struct sweep *sweep, const struct entry *entry)
     struct value value = slot_value(state, entry, wanted);
     size_t index = sweep->base.distinct_count == 0 ? 0 : evaluation_first_after(evaluation, sweep->base.at_ms, 0);
 
-    while (index-- > 0) {
-        const struct entry *other = evaluation_entry(evaluation, index);
+    while ((index = evaluation_last(evaluation, sweep->plan->selector, index)) > 0) {
+        const struct entry *other = evaluation_entry(evaluation, --index);
         const struct slot *slot;
         struct value seen;
 
-        if (!bit_is_set(other->mask, sweep->plan->selector)) {
-            continue;
-        }
         slot = entry_slot(evaluation->ruleset, state, other, sweep->plan->column);
         if (slot == NULL || slot->type != wanted->type || slot->size != wanted->size) {
             continue;

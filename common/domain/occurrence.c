@@ -10,6 +10,33 @@ static bool any_bit(const struct entry *entry, const uint32_t *selectors, size_t
     return false;
 }
 
+/* The first entry from `index` on that one of the selectors took, or the end. */
+static size_t next_of_any(const struct evaluation *evaluation, const uint32_t *selectors, size_t count, size_t index)
+{
+    size_t end = evaluation->entry_count;
+
+    if (evaluation->log_taken == NULL) {
+        while (index < end && !any_bit(evaluation_entry(evaluation, index), selectors, count)) {
+            index++;
+        }
+        return index;
+    }
+    /* Word by word, so that a selector without events does not cost a look at all that is left for each of another. */
+    while (index < end) {
+        size_t word_end = (index / 64 + 1) * 64 < end ? (index / 64 + 1) * 64 : end;
+        size_t next = word_end;
+
+        for (size_t i = 0; i < count; i++) {
+            next = user_taken_next(evaluation->log_taken, selectors[i], index, next);
+        }
+        if (next < word_end) {
+            return next;
+        }
+        index = word_end;
+    }
+    return end;
+}
+
 static void number_keys(struct evaluation *evaluation, const uint32_t *same, size_t same_count, struct links *links)
 {
     size_t size = 16;
@@ -55,19 +82,15 @@ void links_gather(struct evaluation *evaluation, size_t first, const uint32_t *s
     size_t count = 0;
 
     *out = (struct links){.key_count = 1};
-    for (size_t i = first; i < evaluation->entry_count; i++) {
-        count += any_bit(evaluation_entry(evaluation, i), selectors, selector_count);
+    for (size_t i = first; (i = next_of_any(evaluation, selectors, selector_count, i)) < evaluation->entry_count; i++) {
+        count++;
     }
     out->items = count == 0 ? NULL : evaluation_allocate(evaluation, count, sizeof *out->items);
     if (out->items == NULL) {
         return;
     }
-    for (size_t i = first; i < evaluation->entry_count; i++) {
-        const struct entry *entry = evaluation_entry(evaluation, i);
-
-        if (any_bit(entry, selectors, selector_count)) {
-            out->items[out->count++].entry = entry;
-        }
+    for (size_t i = first; (i = next_of_any(evaluation, selectors, selector_count, i)) < evaluation->entry_count; i++) {
+        out->items[out->count++].entry = evaluation_entry(evaluation, i);
     }
     if (same_count > 0) {
         number_keys(evaluation, same, same_count, out);

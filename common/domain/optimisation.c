@@ -15,6 +15,7 @@ const char *optimisation_name(enum optimisation optimisation)
         [OPTIMISATION_AT_ONCE] = "at once",
         [OPTIMISATION_SHORT_CIRCUIT] = "short circuit",
         [OPTIMISATION_REACH] = "reach",
+        [OPTIMISATION_TAKEN] = "taken",
         [OPTIMISATION_TALLY] = "tally",
         [OPTIMISATION_TURN] = "turn",
         [OPTIMISATION_CARRY] = "carry",

@@ -15,6 +15,7 @@ enum optimisation {
     OPTIMISATION_AT_ONCE,       /* and of that instant finds the truth alone, not when it changes */
     OPTIMISATION_SHORT_CIRCUIT, /* a criterion that is always true or false decides for those beside it */
     OPTIMISATION_REACH,         /* events that have left every window are not looked at */
+    OPTIMISATION_TAKEN,         /* of a long log only a selector's events are looked at (user_taken.c) */
     OPTIMISATION_TALLY,         /* counts and sums are moved along, not gathered (tally.c) */
     OPTIMISATION_TURN,          /* where a tally falls below its bound is found from where it was */
     OPTIMISATION_CARRY,         /* an evaluation begins where the one before left off (carried.c) */

@@ -192,10 +192,12 @@ void rule_cost(const struct ruleset *ruleset, size_t segment, const struct rule_
 {
     size_t mask_bytes;
     int64_t record_bytes;
+    int64_t taken_bytes;
 
     *out = (struct rule_cost){.streams = true,
                               .why = "",
-                              .fixed_bytes = (int64_t)(sizeof(struct user_state) + sizeof(struct user_base))};
+                              .fixed_bytes = (int64_t)(sizeof(struct user_state) + sizeof(struct user_taken) +
+                                                       sizeof(struct user_base))};
     for (size_t i = 0; i < ruleset->segment_count; i++) {
         if (segment == SIZE_MAX || segment == i) {
             add_segment(ruleset, i, out);
@@ -222,7 +224,8 @@ void rule_cost(const struct ruleset *ruleset, size_t segment, const struct rule_
     record_bytes =
         (int64_t)(sizeof(struct entry) + mask_bytes + sizeof(struct record) + padded((size_t)assumptions->id_size) +
                   out->value_count_max * (sizeof(struct slot) + padded((size_t)assumptions->text_size)));
-    out->event_bytes = GROWTH * record_bytes + ID_SLOTS_MAX * (int64_t)sizeof(uint64_t);
+    taken_bytes = (int64_t)(out->selector_count + 7) / 8;
+    out->event_bytes = GROWTH * (record_bytes + taken_bytes) + ID_SLOTS_MAX * (int64_t)sizeof(uint64_t);
     out->recent_count = events_in(assumptions, sum_of(assumptions->lateness_ms, ruleset->dedup_ms));
     add_up(out);
 }

@@ -86,9 +86,7 @@ static bool sets(const struct evaluation *evaluation, const struct node *node, s
 
 struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count)
 {
-    while (count > 0 && !sets(evaluation, node, count - 1)) {
-        count--;
-    }
+    count = evaluation_last(evaluation, node->trait, count);
     return count == 0 ? (struct value){.type = VALUE_MISSING} : value_set(evaluation, node, count - 1);
 }
 
@@ -100,12 +98,10 @@ void evaluate_trait(struct evaluation *evaluation, const struct node *node, bool
 
     (void)marked;
     *out = (struct timeline){0};
-    for (size_t i = first; i < evaluation->entry_count; i++) {
+    for (size_t i = first;
+         (i = evaluation_next(evaluation, node->trait, i, evaluation->entry_count)) < evaluation->entry_count; i++) {
         int64_t time_ms = evaluation_entry(evaluation, i)->time_ms;
 
-        if (!sets(evaluation, node, i)) {
-            continue;
-        }
         for (size_t k = i; k < evaluation->entry_count && evaluation_entry(evaluation, k)->time_ms == time_ms; k++) {
             i = sets(evaluation, node, k) ? k : i;
         }

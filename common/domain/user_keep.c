@@ -30,6 +30,12 @@ static bool selects(const struct keeper *keeper, size_t index, uint32_t selector
     return bit_is_set(at(keeper, index)->mask, selector);
 }
 
+/* One more than the index of the last of the entries [0, end) that the selector took; 0 where there is none. */
+static size_t last_selected(const struct keeper *keeper, uint32_t selector, size_t end)
+{
+    return evaluation_last(keeper->evaluation, selector, end);
+}
+
 static int64_t leave_of(const struct measure_plan *plan, int64_t time_ms)
 {
     int64_t enter;
@@ -54,11 +60,10 @@ static void need_ties(struct keeper *keeper, uint32_t selector, size_t index)
 
 static void need_newest(struct keeper *keeper, uint32_t selector, size_t end)
 {
-    for (size_t i = end; i-- > 0;) {
-        if (selects(keeper, i, selector)) {
-            need_ties(keeper, selector, i);
-            return;
-        }
+    size_t behind = last_selected(keeper, selector, end);
+
+    if (behind > 0) {
+        need_ties(keeper, selector, behind - 1);
     }
 }
 
@@ -76,12 +81,13 @@ static void need_values(struct keeper *keeper, const struct measure_plan *plan, 
         size *= 2;
     }
     table = evaluation_allocate(keeper->evaluation, size, sizeof *table);
-    for (size_t i = end; table != NULL && i > first && kept < plan->count_max; i--) {
+    for (size_t i = last_selected(keeper, plan->selector, end); table != NULL && i > first && kept < plan->count_max;
+         i = last_selected(keeper, plan->selector, i - 1)) {
         const struct entry *entry = at(keeper, i - 1);
         uint64_t hash;
         size_t slot;
 
-        if (!bit_is_set(entry->mask, plan->selector) || !values_hash(evaluation, entry, &plan->column, 1, &hash)) {
+        if (!values_hash(evaluation, entry, &plan->column, 1, &hash)) {
             continue;
         }
         slot = (size_t)hash & (size - 1);
@@ -101,11 +107,12 @@ static void need_periods(struct keeper *keeper, const struct measure_plan *plan,
     int64_t begin = TIMESTAMP_NEVER;
     int64_t kept = 0;
 
-    for (size_t i = end; i > first && kept < plan->count_max; i--) {
+    for (size_t i = last_selected(keeper, plan->selector, end); i > first && kept < plan->count_max;
+         i = last_selected(keeper, plan->selector, i - 1)) {
         int64_t time_ms = at(keeper, i - 1)->time_ms;
         int64_t period;
 
-        if (!selects(keeper, i - 1, plan->selector) || time_ms >= begin) {
+        if (time_ms >= begin) {
             continue;
         }
         period = zone_period_index(plan->period_zone, plan->measure->period, time_ms);
@@ -121,14 +128,9 @@ void keep_extremes(struct keeper *keeper, const struct measure_plan *plan, size_
     bool least = measure_operator(plan->measure)->extreme == MEASURE_LEAST;
     const struct slot *best = NULL;
 
-    for (size_t i = end; i > first; i--) {
-        const struct entry *entry = at(keeper, i - 1);
-        const struct slot *slot;
-
-        if (!bit_is_set(entry->mask, plan->selector)) {
-            continue;
-        }
-        slot = entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+    for (size_t i = last_selected(keeper, plan->selector, end); i > first;
+         i = last_selected(keeper, plan->selector, i - 1)) {
+        const struct slot *slot = entry_slot(evaluation->ruleset, evaluation->state, at(keeper, i - 1), plan->column);
         if (slot == NULL || slot->type != VALUE_NUMBER ||
             (best != NULL && (least ? slot->number >= best->number : slot->number <= best->number))) {
             continue;
@@ -143,13 +145,9 @@ void keep_firsts(struct keeper *keeper, const struct measure_plan *plan, size_t 
 {
     int64_t leave = INT64_MIN;
 
-    for (size_t i = first; i < end; i++) {
-        int64_t leaves;
+    for (size_t i = first; (i = evaluation_next(keeper->evaluation, plan->selector, i, end)) < end; i++) {
+        int64_t leaves = leave_of(plan, at(keeper, i)->time_ms);
 
-        if (!selects(keeper, i, plan->selector)) {
-            continue;
-        }
-        leaves = leave_of(plan, at(keeper, i)->time_ms);
         if (leaves != leave) {
             need_ties(keeper, plan->selector, i);
             leave = leaves;
@@ -161,11 +159,10 @@ void keep_count(struct keeper *keeper, const struct measure_plan *plan, size_t f
 {
     int64_t kept = 0;
 
-    for (size_t i = end; i > first && kept < plan->count_max; i--) {
-        if (selects(keeper, i - 1, plan->selector)) {
-            keeper->needed[i - 1] = 1;
-            kept++;
-        }
+    for (size_t i = last_selected(keeper, plan->selector, end); i > first && kept < plan->count_max;
+         i = last_selected(keeper, plan->selector, i - 1)) {
+        keeper->needed[i - 1] = 1;
+        kept++;
     }
 }
 
@@ -184,6 +181,31 @@ void keep_last(struct keeper *keeper, const struct measure_plan *plan, size_t fi
     need_newest(keeper, plan->selector, end);
 }
 
+static void need_all(struct keeper *keeper, uint32_t selector, size_t first)
+{
+    for (size_t i = first; (i = evaluation_next(keeper->evaluation, selector, i, keeper->count)) < keeper->count; i++) {
+        keeper->needed[i] = 1;
+    }
+}
+
+/* The first of the entries [0, end) of which something that is `within_ms` later can still count after final_ms: what
+ * is later does not leave earlier. */
+static size_t first_in_reach(const struct keeper *keeper, const struct node *node, size_t end, int64_t within_ms)
+{
+    size_t low = 0;
+
+    while (low < end) {
+        size_t middle = low + (end - low) / 2;
+
+        if (leave_of(&node->plan, at(keeper, middle)->time_ms + within_ms) <= keeper->final_ms) {
+            low = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return low;
+}
+
 /* What has begun to count is taken together in panes; or has been summed up, where it counts for ever, and then only
  * the values that were seen are needed, to know them again, unless there are enough. */
 void keep_event(struct keeper *keeper, const struct node *node)
@@ -192,7 +214,6 @@ void keep_event(struct keeper *keeper, const struct node *node)
     const struct rule_measure *measure = plan->measure;
     int64_t begun_ms = window_begun_ms(plan, keeper->final_ms);
     size_t end = evaluation_first_after(keeper->evaluation, begun_ms, 0);
-    size_t first = 0;
 
     if (plan->window->kind == RULE_WINDOW_NONE) {
         bool chosen = measure_operator(measure)->result == MEASURE_VALUE;
@@ -204,46 +225,19 @@ void keep_event(struct keeper *keeper, const struct node *node)
         }
         return;
     }
-    for (size_t i = end; i < keeper->count; i++) {
-        keeper->needed[i] |= selects(keeper, i, plan->selector);
+    need_all(keeper, plan->selector, end);
+    if (plan->pane_shape == RULESET_NONE) {
+        measure_operator(measure)->need(keeper, plan, first_in_reach(keeper, node, end, 0), end);
     }
-    if (plan->pane_shape != RULESET_NONE) {
-        return;
-    }
-    while (first < end && leave_of(plan, at(keeper, first)->time_ms) <= keeper->final_ms) {
-        first++;
-    }
-    measure_operator(measure)->need(keeper, plan, first, end);
 }
 
 /* ---- other criteria ---- */
-
-static void need_all(struct keeper *keeper, uint32_t selector, size_t first)
-{
-    for (size_t i = first; i < keeper->count; i++) {
-        keeper->needed[i] |= selects(keeper, i, selector);
-    }
-}
-
-/* The first entry of which something that is `within_ms` later can still count after final_ms. */
-static size_t first_in_reach(const struct keeper *keeper, const struct node *node, int64_t within_ms)
-{
-    size_t first = 0;
-
-    if (node->plan.window->kind == RULE_WINDOW_NONE) {
-        return 0;
-    }
-    while (first < keeper->count && leave_of(&node->plan, at(keeper, first)->time_ms + within_ms) <= keeper->final_ms) {
-        first++;
-    }
-    return first;
-}
 
 /* What is not mature, or in the window: with everything that could follow it. */
 void keep_absence(struct keeper *keeper, const struct node *node)
 {
     size_t first = node->base == RULESET_NONE
-                       ? first_in_reach(keeper, node, 0)
+                       ? first_in_reach(keeper, node, keeper->count, 0)
                        : evaluation_first_after(keeper->evaluation, keeper->final_ms, node->criterion->within_ms);
 
     need_all(keeper, node->plan.selector, first);
@@ -254,7 +248,7 @@ void keep_sequence(struct keeper *keeper, const struct node *node)
 {
     int64_t within_ms = node->criterion->within_ms;
     size_t first = node->base == RULESET_NONE
-                       ? first_in_reach(keeper, node, within_ms)
+                       ? first_in_reach(keeper, node, keeper->count, within_ms)
                        : evaluation_first_after(keeper->evaluation, keeper->final_ms, within_ms + 1);
 
     /* Once completed it stays so where there is no window, and only a lifetime asks for the next. */
@@ -323,14 +317,10 @@ static void take_panes(const struct keeper *keeper, size_t number, struct kept *
     size_t end = evaluation_first_after(keeper->evaluation, window_begun_ms(plan, keeper->final_ms), 0);
     int64_t leave = INT64_MIN;
 
-    for (size_t i = 0; i < end; i++) {
+    for (size_t i = 0; (i = taking_next(&taking, keeper->evaluation, i, end)) < end; i++) {
         const struct entry *entry = at(keeper, i);
-        int64_t leaves;
+        int64_t leaves = leave_of(plan, entry->time_ms);
 
-        if (!taking_takes(&taking, entry)) {
-            continue;
-        }
-        leaves = leave_of(plan, entry->time_ms);
         if (leaves <= keeper->final_ms) {
             continue;
         }

@@ -5,6 +5,7 @@
 
 #include "common/domain/ruleset_parts.h"
 #include "common/domain/user_state.h"
+#include "common/domain/user_taken.h"
 
 /* A value of an event. Text lies behind the slots of its record. */
 struct slot {
@@ -107,6 +108,7 @@ struct user_state {
     uint64_t *ids;   /* open addressing over records with an id: hash << 32 | record + 1, 0 = empty; NULL while few */
     size_t id_count; /* entries with an id */
     size_t id_capacity;
+    struct user_taken *taken;  /* NULL until the log was long; what it holds is found while evaluating */
     struct summary *summaries; /* one block with the two below; NULL until the first incremental evaluation */
     struct carry *carries;     /* by segment */
     int64_t *carried_until;    /* by segment; INT64_MIN: nothing is carried */

@@ -34,6 +34,10 @@ void user_state_free(struct user_state *state)
         memory_free(state->entries);
         memory_free(state->heap);
         memory_free(state->ids);
+        if (state->taken != NULL) {
+            user_taken_clear(state->taken);
+            memory_free(state->taken);
+        }
         memory_free(state->summaries);
         memory_free(state->base);
         memory_free(state);
@@ -48,6 +52,9 @@ void user_state_clear(const struct ruleset *ruleset, struct user_state *state)
     state->heap_size = 0;
     state->id_count = 0;
     state->cleared_count++;
+    if (state->taken != NULL) {
+        user_taken_clear(state->taken);
+    }
     memory_free(state->ids);
     memory_free(state->base);
     state->base = NULL;
@@ -71,7 +78,10 @@ int64_t user_state_newest(const struct user_state *state)
 
 size_t user_state_size(const struct user_state *state)
 {
-    return sizeof *state + state->heap_capacity + state->entry_capacity + state->id_capacity * sizeof *state->ids;
+    size_t taken_size = state->taken == NULL ? 0 : sizeof *state->taken + state->taken->size;
+
+    return sizeof *state + state->heap_capacity + state->entry_capacity + state->id_capacity * sizeof *state->ids +
+           taken_size;
 }
 
 size_t user_state_event_count(const struct user_state *state)
@@ -320,9 +330,16 @@ bool user_log_grow(const struct ruleset *ruleset, struct user_state *state, size
 {
     size_t stride = entry_stride(ruleset);
 
-    return reserve(&state->entries, &state->entry_capacity, (state->entry_count + entry_count) * stride, 4 * stride,
-                   (size_t)ENTRY_COUNT_MAX * stride, err) &&
-           reserve(&state->heap, &state->heap_capacity, state->heap_size + heap_size, 256, HEAP_SIZE_MAX, err);
+    if (!reserve(&state->entries, &state->entry_capacity, (state->entry_count + entry_count) * stride, 4 * stride,
+                 (size_t)ENTRY_COUNT_MAX * stride, err) ||
+        !reserve(&state->heap, &state->heap_capacity, state->heap_size + heap_size, 256, HEAP_SIZE_MAX, err)) {
+        return false;
+    }
+    if (state->taken == NULL && state->entry_capacity >= USER_TAKEN_MIN * stride) {
+        state->taken = memory_allocate_zeroed(1, sizeof *state->taken);
+    }
+    return state->taken != NULL || state->entry_capacity < USER_TAKEN_MIN * stride ||
+           error_no_memory(err, "a user's events");
 }
 
 /* Where the fact belongs: by time, then message id, a missing one first. */
@@ -358,6 +375,7 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
     }
     target = state->entries + place * stride;
     if (place < state->entry_count) {
+        user_taken_cut(ruleset, state, place);
         memmove(target + stride, target, (state->entry_count - place) * stride);
     }
     entry = (struct entry *)(void *)target;

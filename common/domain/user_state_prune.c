@@ -357,6 +357,9 @@ static void replace_log(struct user_state *state, const struct writing *writing)
     memory_free(state->entries);
     memory_free(state->heap);
     memory_free(state->ids);
+    if (state->taken != NULL) {
+        user_taken_clear(state->taken);
+    }
     state->entries = writing->entries;
     state->entry_count = writing->entry_count;
     state->entry_capacity = writing->entry_capacity;

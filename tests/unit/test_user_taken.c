@@ -1,0 +1,195 @@
+/* The bits of a long log against a look through it. */
+#include "common/base/memory.h"
+#include "common/domain/evaluation_parts.h"
+#include "common/domain/rule_parse.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+Suite *user_taken_suite(void);
+
+enum { EVENT_COUNT = 700, TEXT_SIZE = 256 };
+
+/* `often` takes one event of two, `rarely` one of fifty, `never` none; `*` takes all. */
+static const char definitions[] =
+    "[{\"segmentId\":\"often\",\"criteria\":[{\"event\":\"often\",\"window\":\"1d\",\"count\":{\">=\":3}}]},"
+    "{\"segmentId\":\"rarely\",\"criteria\":[{\"event\":\"rarely\",\"distinct\":{\"property\":\"n\",\">=\":3}}]},"
+    "{\"segmentId\":\"never\",\"criteria\":[{\"event\":\"never\",\"last\":{\"<\":\"1d\"}}]},"
+    "{\"segmentId\":\"all\",\"criteria\":[{\"event\":\"*\",\"window\":\"1d\",\"sum\":{\"property\":\"n\",\">\":9}}]}]";
+
+struct world {
+    struct segment_set set;
+    struct ruleset *ruleset;
+    struct evaluation *evaluation;
+    struct user_state *state;
+    struct json_document document;
+    struct arena arena;
+    unsigned random;
+};
+
+static void open_world(struct world *world)
+{
+    struct error err = ERROR_INIT;
+
+    *world = (struct world){.random = 7};
+    segment_set_init(&world->set);
+    json_document_init(&world->document);
+    arena_init(&world->arena, 1 << 20);
+    ck_assert_ok(segment_set_add(&world->set, SLICE_LITERAL("f.json"), slice_from(definitions), 0, &err));
+    ck_assert_ok(segment_set_check(&world->set, &err));
+    ck_assert_ok(ruleset_new(&world->set, NULL, &world->ruleset, &err));
+    ck_assert_ok(evaluation_new(world->ruleset, &world->evaluation, &err));
+    ck_assert_ok(user_state_new(world->ruleset, &world->state, &err));
+}
+
+static void close_world(struct world *world)
+{
+    user_state_free(world->state);
+    evaluation_free(world->evaluation);
+    ruleset_free(world->ruleset);
+    json_document_clear(&world->document);
+    arena_clear(&world->arena);
+    segment_set_clear(&world->set);
+}
+
+static unsigned below(struct world *world, unsigned end)
+{
+    world->random = world->random * 1103515245U + 12345U;
+    return (world->random >> 8) % end;
+}
+
+static void fold(struct world *world, int64_t time_ms)
+{
+    enum quarantine_reason reason = QUARANTINE_NONE;
+    enum fold_result result = FOLD_NONE;
+    struct error err = ERROR_INIT;
+    struct event event;
+    char text[TEXT_SIZE];
+    unsigned chance = below(world, 50);
+
+    (void)
+        snprintf(text, sizeof text,
+                 "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{\"n\":%u}}",
+                 (long long)time_ms,
+                 chance == 0   ? "rarely"
+                 : chance < 26 ? "often"
+                               : "other",
+                 below(world, 5));
+    arena_reset(&world->arena);
+    ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
+    ck_assert_ok(user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, NULL, &err));
+    ck_assert_int_eq(result, FOLD_APPLIED);
+}
+
+static bool takes(const struct world *world, size_t index, size_t selector)
+{
+    return bit_is_set(entry_at(world->state, entry_stride(world->ruleset), index)->mask, selector);
+}
+
+static void check(struct world *world)
+{
+    const struct user_taken *taken = user_taken_of(world->ruleset, world->state);
+    size_t count = world->state->entry_count;
+
+    ck_assert_ptr_nonnull(taken);
+    ck_assert_uint_eq(taken->entry_count, count);
+    for (uint32_t selector = 0; selector < world->ruleset->selector_count; selector++) {
+        size_t begin = below(world, (unsigned)count + 1);
+        size_t end = below(world, (unsigned)count + 1);
+        size_t next = begin < end ? begin : end;
+        size_t last = end;
+
+        while (next < end && !takes(world, next, selector)) {
+            next++;
+        }
+        ck_assert_uint_eq(user_taken_next(taken, selector, begin, end), next);
+        while (last > 0 && !takes(world, last - 1, selector)) {
+            last--;
+        }
+        ck_assert_uint_eq(user_taken_last(taken, selector, end), last);
+    }
+}
+
+START_TEST(bits_follow_a_log_in_any_order)
+{
+    struct world world;
+
+    open_world(&world);
+    for (int i = 0; i < EVENT_COUNT; i++) {
+        /* Mostly in order; some late, far back, or at an instant that others have. */
+        unsigned late = below(&world, 4) == 0 ? below(&world, (unsigned)i + 1) : 0;
+
+        fold(&world, ((int64_t)i - late) * 60000);
+        if (i + 1 < USER_TAKEN_MIN) {
+            ck_assert_ptr_null(user_taken_of(world.ruleset, world.state));
+        } else if (i % 7 == 0) {
+            check(&world);
+        }
+    }
+    check(&world);
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(a_pruned_or_emptied_log_is_looked_at_anew)
+{
+    struct error err = ERROR_INIT;
+    struct world world;
+
+    open_world(&world);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < EVENT_COUNT; i++) {
+            fold(&world, (int64_t)i * 600000);
+        }
+        check(&world);
+        ck_assert_ok(
+            user_state_prune(world.ruleset, world.state, (EVENT_COUNT - 100) * 600000, world.evaluation, &err));
+        ck_assert_uint_lt(world.state->entry_count, EVENT_COUNT);
+        check(&world);
+        user_state_clear(world.ruleset, world.state);
+        ck_assert_ptr_null(user_taken_of(world.ruleset, world.state));
+    }
+    close_world(&world);
+}
+END_TEST
+
+START_TEST(without_memory_the_log_is_looked_through)
+{
+    struct membership with[4];
+    struct membership without[4];
+    struct error err = ERROR_INIT;
+    struct world world;
+
+    open_world(&world);
+    for (int i = 0; i < EVENT_COUNT; i++) {
+        fold(&world, (int64_t)i * 600000);
+    }
+    ck_assert_ok(
+        user_state_memberships(world.ruleset, world.state, EVENT_COUNT * 600000, world.evaluation, with, &err));
+    user_taken_clear(world.state->taken);
+    (void)memory_fail_at(1);
+    ck_assert_ptr_null(user_taken_of(world.ruleset, world.state));
+    ck_assert_ok(
+        user_state_memberships(world.ruleset, world.state, EVENT_COUNT * 600000, world.evaluation, without, &err));
+    (void)memory_fail_at(0);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(with[i].member, without[i].member);
+        ck_assert_int_eq(with[i].entered_at, without[i].entered_at);
+        ck_assert_int_eq(with[i].valid_until, without[i].valid_until);
+    }
+    ck_assert(with[0].member && with[1].member && !with[2].member && with[3].member);
+    close_world(&world);
+}
+END_TEST
+
+Suite *user_taken_suite(void)
+{
+    Suite *suite = suite_create("user_taken");
+    TCase *tests = tcase_create("user_taken");
+
+    tcase_add_test(tests, bits_follow_a_log_in_any_order);
+    tcase_add_test(tests, a_pruned_or_emptied_log_is_looked_at_anew);
+    tcase_add_test(tests, without_memory_the_log_is_looked_through);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
