@@ -412,7 +412,7 @@ static bool absorb(struct lane *lane, const struct event *event, int16_t topic_n
     if (hand->user->capped) {
         return true;
     }
-    if (!lane_take_state(lane, err)) {
+    if (!lane_take_state(lane, err) || !lane_keep_state(lane, err)) {
         return false;
     }
     hand->reordered = hand->reordered || event->time_ms <= user_state_newest(hand->state);

@@ -96,6 +96,8 @@ void lane_user_free(struct lane_user *user);
 bool lane_take(struct lane *lane, struct lane_user *user, struct error *err) MUST_CHECK;
 /* Unpacks the state of the user in hand, where that has not been done. */
 bool lane_take_state(struct lane *lane, struct error *err) MUST_CHECK;
+/* Makes the state in hand the user's own where it is large enough to stay unpacked. */
+bool lane_keep_state(struct lane *lane, struct error *err) MUST_CHECK;
 /* What is announced of a segment of the user in hand, to be changed. */
 struct lane_announced *lane_announced_of(struct lane *lane, size_t segment);
 /* Newest event time of the user in hand, or TIMESTAMP_ALWAYS. */

@@ -245,6 +245,15 @@ static bool hand_over(struct lane *lane, struct error *err)
     return true;
 }
 
+/* A user whose events come one behind the other is not put down in between, and would never carry anything. */
+bool lane_keep_state(struct lane *lane, struct error *err)
+{
+    struct lane_hand *hand = &lane->hand;
+
+    return hand->user->state != NULL || user_state_event_count(hand->state) < UNPACKED_EVENTS_MIN ||
+           hand_over(lane, err);
+}
+
 static void count_state(struct lane *lane, struct lane_user *user)
 {
     size_t size = user->state == NULL ? 0 : user_state_size(user->state);
