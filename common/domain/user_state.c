@@ -120,7 +120,7 @@ static uint32_t hash_id(const struct ruleset *ruleset, struct slice id)
 }
 
 /* Most ids differ, and at their ends: the beginnings are often the same. */
-static bool same_id(struct slice a, struct slice b)
+static inline bool same_id(struct slice a, struct slice b)
 {
     uint64_t a_end;
     uint64_t b_end;
@@ -133,7 +133,7 @@ static bool same_id(struct slice a, struct slice b)
     return a_end == b_end && memcmp(a.data, b.data, a.size) == 0;
 }
 
-static bool is_copy(const struct record *record, const struct fact *fact, int64_t dedup_ms)
+static inline bool is_copy(const struct record *record, const struct fact *fact, int64_t dedup_ms)
 {
     int64_t apart;
 
