@@ -257,46 +257,46 @@ static size_t record_size(const struct shape *shape, const struct fact *fact)
     return size;
 }
 
-static void write_slots(const struct shape *shape, const struct value *values, char *record, char *slots)
+static void write_slots(const struct shape *shape, const struct value *values, char *record, struct slot *slots)
 {
-    char *text = slots + shape->column_count * sizeof(struct slot);
+    char *text = (char *)(slots + shape->column_count);
 
     for (size_t i = 0; i < shape->column_count; i++) {
         const struct value *value = &values[i];
-        struct slot slot = {.type = (uint8_t)value->type};
+        struct slot *slot = &slots[i];
 
+        *slot = (struct slot){.type = (uint8_t)value->type};
         if (value->type == VALUE_NUMBER) {
-            slot.number = value->micros;
+            slot->number = value->micros;
         } else if (value->type == VALUE_BOOLEAN) {
-            slot.number = value->boolean;
+            slot->number = value->boolean;
         } else if (value_has_text(value)) {
-            slot.number = text - record;
-            slot.size = (uint32_t)value->text.size;
+            slot->number = text - record;
+            slot->size = (uint32_t)value->text.size;
             if (value->text.size > 0) {
                 memcpy(text, value->text.data, value->text.size);
             }
             text += padded(value->text.size);
         }
-        memcpy(slots + i * sizeof slot, &slot, sizeof slot);
     }
 }
 
 static void write_record(const struct shape *shape, const struct fact *fact, char *out)
 {
-    struct record head = {
+    struct record *head = (struct record *)(void *)out;
+    char *behind = (char *)(head + 1);
+
+    *head = (struct record){
         .time_ms = fact->time_ms,
         .content = fact->content,
         .id_size = (uint16_t)fact->id.size,
         .has_id = fact->has_id,
     };
-    char *behind = out + sizeof head;
-
-    memcpy(out, &head, sizeof head);
     if (fact->id.size > 0) {
         memcpy(behind, fact->id.data, fact->id.size);
     }
     if (fact->matched) {
-        write_slots(shape, fact->values, out, behind + padded(fact->id.size));
+        write_slots(shape, fact->values, out, (struct slot *)(void *)(behind + padded(fact->id.size)));
     }
 }
 
