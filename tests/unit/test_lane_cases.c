@@ -26,6 +26,18 @@ static void begin(const char *definitions, struct lane_options options)
     offset = 0;
 }
 
+/* All segments need a grant. */
+static void begin_with_consent(const char *definitions, struct lane_options options)
+{
+    begin(definitions, options);
+    lane_free(lane);
+    for (size_t i = 0; i < fixture.set.definition_count; i++) {
+        fixture.segments[i].purpose = 0;
+    }
+    options.purpose_count = 1;
+    lane = lane_fixture_lane_of(&fixture, options);
+}
+
 static void end(void)
 {
     lane_free(lane);
@@ -292,10 +304,7 @@ START_TEST(a_start_passes_over_users_without_consent)
     struct event event;
     struct lane_user *other = NULL;
 
-    begin(recent, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE, .purpose_count = 1});
-    fixture.segments[0].purpose = 0;
-    lane_free(lane);
-    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE, .purpose_count = 1});
+    begin_with_consent(recent, (struct lane_options){.lateness_ms = 30 * LANE_MINUTE});
     event = make_event(100, "a");
     ck_assert_ok(lane_fold(lane, user_of(), &event, 0, 0, &err));
     ck_assert_ok(lane_add(lane, SLICE_LITERAL("other"), &other, &err));
@@ -328,7 +337,7 @@ START_TEST(beyond_the_cap_what_was_announced_stands_and_is_uncertain)
 {
     struct error err = ERROR_INIT;
 
-    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    begin(recent, (struct lane_options){.user_events_max = 4});
     for (int64_t minute = 100; minute < 104; minute++) {
         happens(minute, "a", 95);
     }
@@ -340,9 +349,9 @@ START_TEST(beyond_the_cap_what_was_announced_stands_and_is_uncertain)
     expect("");
     ck_assert_uint_eq(lane_counts(lane).timers_fired, 0);
     ck_assert_uint_eq(lane_counts(lane).users_capped, 1);
-    fixture.segments[0].purpose = 0;
-    lane_free(lane);
-    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    end();
+
+    begin_with_consent(recent, (struct lane_options){.user_events_max = 4});
     for (int64_t minute = 100; minute < 106; minute++) {
         happens(minute, "a", 95);
     }
@@ -393,7 +402,7 @@ START_TEST(catching_up_keeps_eight_times_as_many)
     struct error err = ERROR_INIT;
     struct event event;
 
-    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    begin(recent, (struct lane_options){.user_events_max = 4});
     for (int i = 1; i <= 33; i++) {
         event = make_event(100, "a");
         ck_assert_ok(lane_fold(lane, user_of(), &event, 0, i, &err));
@@ -404,10 +413,7 @@ START_TEST(catching_up_keeps_eight_times_as_many)
     expect("0 in 100..130 at 110 uncertain never");
     end();
 
-    begin(recent, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
-    fixture.segments[0].purpose = 0;
-    lane_free(lane);
-    lane = lane_fixture_lane_of(&fixture, (struct lane_options){.user_events_max = 4, .purpose_count = 1});
+    begin_with_consent(recent, (struct lane_options){.user_events_max = 4});
     lane_grant_restore(user_of(), 0, 7);
     for (int i = 0; i < 4; i++) {
         happens(100, "a", 95);
@@ -417,6 +423,48 @@ START_TEST(catching_up_keeps_eight_times_as_many)
     ck_assert_ok(lane_end(lane, 105 * LANE_MINUTE, &sink, &err));
     expect("");
     ck_assert_uint_eq(lane_counts(lane).users_capped, 0);
+    end();
+}
+END_TEST
+
+/* An event takes back what was announced, and what is to come by time alone is not forgotten. */
+START_TEST(a_membership_that_never_was_is_ended)
+{
+    begin("{\"segmentId\":\"s\",\"criteria\":[{\"any\":[{\"all\":[{\"event\":\"a\",\"window\":\"10m\"},{\"not\":{"
+          "\"event\":\"c\","
+          "\"window\":\"1h\"}}]},{\"event\":\"f\",\"window\":\"10m\",\"offset\":\"1h\"}]}]}",
+          (struct lane_options){0});
+    happens(100, "a", 95);
+    expect("0 in 100..110 at 100");
+    happens(130, "a", 125);
+    expect("0 out at 110; 0 in 130..140 at 130");
+    happens(131, "f", 126);
+    expect("");
+    happens(129, "c", 126);
+    expect("0 out at 130");
+    passes(190);
+    expect("");
+    passes(191);
+    expect("0 in 191..201 at 191");
+    passes(201);
+    expect("0 out at 201");
+    end();
+}
+END_TEST
+
+START_TEST(a_new_grant_announces_what_holds_and_nothing_before)
+{
+    struct error err = ERROR_INIT;
+
+    begin_with_consent("{\"segmentId\":\"brief\",\"criteria\":[{\"event\":\"d\",\"window\":\"2m\"}]}",
+                       (struct lane_options){0});
+    happens(100, "d", 95);
+    happens(103, "d", 95);
+    happens(104, "z", 95);
+    ck_assert_ok(lane_grant_set(lane, user_of(), 0, 7, 95 * LANE_MINUTE, &sink, &err));
+    expect("0 in 103..105 at 104");
+    passes(105);
+    expect("0 out at 105");
     end();
 }
 END_TEST
@@ -549,6 +597,8 @@ Suite *lane_cases_suite(void)
     tcase_add_test(tcase, beyond_the_cap_what_was_announced_stands_and_is_uncertain);
     tcase_add_test(tcase, the_cap_is_reached_where_an_eighth_cannot_be_freed);
     tcase_add_test(tcase, catching_up_keeps_eight_times_as_many);
+    tcase_add_test(tcase, a_membership_that_never_was_is_ended);
+    tcase_add_test(tcase, a_new_grant_announces_what_holds_and_nothing_before);
     tcase_add_test(tcase, positions_are_those_of_the_newest_message_of_each_topic);
     tcase_add_test(tcase, nothing_is_lost_while_another_user_is_at_hand);
     tcase_add_test(tcase, copies_are_counted);
