@@ -373,6 +373,98 @@ START_TEST(without_memory_nothing_is_pruned)
 }
 END_TEST
 
+/* One segment per measure and comparison, without a window: of each the base keeps something else. */
+static const char summed[] =
+    "[{\"segmentId\":\"any\",\"criteria\":[{\"event\":\"a\"}],\"membershipDuration\":\"3h\"},"
+    "{\"segmentId\":\"count\",\"criteria\":[{\"event\":\"a\",\"count\":{\">=\":5,\"<\":9}}]},"
+    "{\"segmentId\":\"sum\",\"criteria\":[{\"event\":\"a\",\"sum\":{\"property\":\"n\",\">\":20,\"<=\":40}}]},"
+    "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"avg\":{\"property\":\"n\",\">\":3}}]},"
+    "{\"segmentId\":\"min\",\"criteria\":[{\"event\":\"b\",\"min\":{\"property\":\"n\",\">=\":2}}]},"
+    "{\"segmentId\":\"max\",\"criteria\":[{\"event\":\"b\",\"max\":{\"property\":\"n\",\"<\":6}}]},"
+    "{\"segmentId\":\"different\",\"criteria\":[{\"event\":\"b\",\"distinct\":{\"property\":\"n\",\">\":3}}]},"
+    "{\"segmentId\":\"days\",\"criteria\":[{\"event\":\"b\",\"distinct\":{\"period\":\"day\",\">\":1}}]},"
+    "{\"segmentId\":\"first\",\"criteria\":[{\"event\":\"b\",\"first\":{\">=\":\"30h\",\"<\":\"45h\"}}]},"
+    "{\"segmentId\":\"last\",\"criteria\":[{\"event\":\"b\",\"last\":{\">=\":\"4h\"}}]},"
+    "{\"segmentId\":\"latest\",\"criteria\":[{\"event\":\"a\",\"latest\":{\"property\":\"n\",\">\":3}}]},"
+    "{\"segmentId\":\"earliest\",\"criteria\":[{\"event\":\"b\",\"earliest\":{\"property\":\"n\",\"<\":5}}]},"
+    "{\"segmentId\":\"absence\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\"},\"within\":\"2h\"}],"
+    "\"membershipDuration\":\"5h\"},"
+    "{\"segmentId\":\"sequence\",\"criteria\":[{\"sequence\":[{\"event\":\"a\"},{\"event\":\"b\"}],\"within\":\"2h\"}],"
+    "\"membershipMode\":\"sticky\",\"membershipDuration\":\"6h\"},"
+    "{\"segmentId\":\"compare\",\"criteria\":[{\"compare\":{\"left\":{\"event\":\"a\",\"sum\":{\"property\":\"n\"}},"
+    "\"op\":\">\","
+    "\"right\":{\"event\":\"b\",\"sum\":{\"property\":\"n\"}}}}]},"
+    "{\"segmentId\":\"blocked\",\"criteria\":[{\"event\":\"b\",\"window\":\"2h\"}],\"exclusionWindow\":\"7h\"}]";
+
+/* Memberships of each segment, and instants without one. */
+struct verdicts {
+    size_t in[32];
+    size_t out[32];
+};
+
+static void assert_same_answers(struct world *pruned, struct world *whole, int64_t from, struct verdicts *verdicts)
+{
+    for (size_t segment = 0; segment < whole->set.definition_count; segment++) {
+        for (int64_t at = from; at <= from + 3 * DAY; at += 90 * 60 * SECOND) {
+            struct membership expected = membership_at(whole, segment, at);
+            struct membership found = membership_at(pruned, segment, at);
+
+            ck_assert_msg(found.member == expected.member &&
+                              (!found.member ||
+                               (found.entered_at == expected.entered_at && found.valid_until == expected.valid_until)),
+                          "%.*s at %lld h", (int)whole->set.definitions[segment].segment_id.size,
+                          whole->set.definitions[segment].segment_id.data, (long long)((at - START) / HOUR));
+            verdicts->in[segment] += expected.member;
+            verdicts->out[segment] += !expected.member;
+        }
+    }
+}
+
+static void compare_pruned(int variant, struct verdicts *verdicts)
+{
+    enum { EVENTS = 24 };
+    struct world pruned;
+    struct world whole;
+
+    open_world(&pruned, summed);
+    open_world(&whole, summed);
+    for (int i = 0; i < EVENTS; i++) {
+        const char *name = (i + variant) % 3 == 0 || i % 7 == 2 ? "b" : "a";
+        int64_t time_ms = START + (int64_t)i * 2 * HOUR + (int64_t)(i % 5) * 20 * 60 * SECOND;
+        int n = (i * 5 + variant * 3) % 8;
+
+        ck_assert_int_eq(fold(&pruned, name, i, time_ms, n), FOLD_APPLIED);
+        ck_assert_int_eq(fold(&whole, name, i, time_ms, n), FOLD_APPLIED);
+        if (i % 4 == 3) {
+            int64_t final_ms = time_ms - (variant % 3) * 3 * HOUR;
+
+            prune(&pruned, final_ms);
+            assert_same_answers(&pruned, &whole, final_ms + 1, verdicts);
+        }
+    }
+    ck_assert_uint_lt(held_of(&pruned).values, held_of(&whole).values);
+    close_world(&pruned);
+    close_world(&whole);
+}
+
+START_TEST(no_measure_forgets_what_was_summed_up)
+{
+    struct verdicts verdicts = {{0}, {0}};
+    struct world world;
+
+    for (int variant = 0; variant < 8; variant++) {
+        compare_pruned(variant, &verdicts);
+    }
+    open_world(&world, summed);
+    for (size_t segment = 0; segment < world.set.definition_count; segment++) {
+        ck_assert_msg(verdicts.in[segment] > 0 && verdicts.out[segment] > 0, "%.*s never changes",
+                      (int)world.set.definitions[segment].segment_id.size,
+                      world.set.definitions[segment].segment_id.data);
+    }
+    close_world(&world);
+}
+END_TEST
+
 Suite *user_state_prune_suite(void)
 {
     Suite *suite = suite_create("user_state_prune");
@@ -387,6 +479,7 @@ Suite *user_state_prune_suite(void)
     tcase_add_test(cases, a_copy_of_an_event_that_came_too_late_is_one);
     tcase_add_test(cases, an_event_far_ahead_moves_its_own_window_only);
     tcase_add_test(cases, without_memory_nothing_is_pruned);
+    tcase_add_test(cases, no_measure_forgets_what_was_summed_up);
     suite_add_tcase(suite, cases);
     return suite;
 }
