@@ -239,7 +239,9 @@ START_TEST(an_idle_state_does_not_grow)
     for (int i = 0; i < 50; i++) {
         fold(&world, i % 2 == 0 ? "a" : "b", i, START + i * HOUR, i);
     }
+    size = user_state_size(world.state);
     prune(&world, START + 20 * DAY);
+    ck_assert_uint_lt(user_state_size(world.state), size / 20);
     size = user_state_size(world.state);
     for (int i = 21; i < 300; i++) {
         prune(&world, START + i * DAY);
@@ -249,6 +251,36 @@ START_TEST(an_idle_state_does_not_grow)
         ck_assert(membership_at(&world, 1, START + i * DAY).member);
     }
     close_world(&world);
+}
+END_TEST
+
+/* Of events of one millisecond without a message id the greater value decides, whichever came first. */
+START_TEST(what_ties_is_kept_together)
+{
+    for (int greater = 0; greater < 3; greater++) {
+        struct world world;
+
+        open_world(&world,
+                   "[{\"segmentId\":\"e\",\"criteria\":[{\"event\":\"a\",\"earliest\":{\"property\":\"n\",\"=\":5}}]},"
+                   "{\"segmentId\":\"w\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"earliest\":{\"property\":"
+                   "\"n\",\"=\":5}"
+                   "}]},"
+                   "{\"segmentId\":\"l\",\"criteria\":[{\"event\":\"b\",\"latest\":{\"property\":\"n\",\"=\":5}}]}]");
+        for (int i = 0; i < 3; i++) {
+            fold(&world, "a", -1, START, i == greater ? 5 : 1);
+        }
+        fold(&world, "a", -1, START + HOUR, 9);
+        fold(&world, "b", -1, START, 9);
+        for (int i = 0; i < 3; i++) {
+            fold(&world, "b", -1, START + HOUR, i == greater ? 5 : 1);
+        }
+        prune(&world, START + DAY);
+        for (size_t segment = 0; segment < 3; segment++) {
+            ck_assert(membership_at(&world, segment, START + 2 * DAY).member);
+        }
+        ck_assert_uint_eq(held_of(&world).values, 7);
+        close_world(&world);
+    }
 }
 END_TEST
 
@@ -475,6 +507,7 @@ Suite *user_state_prune_suite(void)
     tcase_add_test(cases, what_is_beaten_is_dropped);
     tcase_add_test(cases, without_a_window_only_sums_are_kept);
     tcase_add_test(cases, an_idle_state_does_not_grow);
+    tcase_add_test(cases, what_ties_is_kept_together);
     tcase_add_test(cases, an_event_for_state_that_is_gone_is_late);
     tcase_add_test(cases, a_copy_of_an_event_that_came_too_late_is_one);
     tcase_add_test(cases, an_event_far_ahead_moves_its_own_window_only);
