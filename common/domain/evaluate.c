@@ -30,6 +30,7 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     buffer_init(&evaluation->key, KEY_SIZE_MAX);
     evaluation->stride = entry_stride(ruleset);
     evaluation->values = memory_allocate_zeroed(ruleset->source_count, sizeof *evaluation->values);
+    evaluation->kept = memory_allocate_zeroed(ruleset->column_count, sizeof *evaluation->kept);
     evaluation->mask = memory_allocate_zeroed(ruleset->selector_words, sizeof *evaluation->mask);
     evaluation->answers = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->answers);
     evaluation->fresh = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->fresh);
@@ -39,10 +40,10 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
     evaluation->candidates = memory_allocate_zeroed(ruleset->segment_words, sizeof *evaluation->candidates);
     evaluation->verdicts = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->verdicts);
     evaluation->found = memory_allocate_zeroed(ruleset->segment_count, sizeof *evaluation->found);
-    if (evaluation->fresh == NULL || evaluation->values == NULL || evaluation->mask == NULL ||
-        evaluation->answers == NULL || evaluation->taken == NULL || evaluation->seen == NULL ||
-        evaluation->present == NULL || evaluation->candidates == NULL || evaluation->verdicts == NULL ||
-        evaluation->found == NULL) {
+    if (evaluation->fresh == NULL || evaluation->values == NULL || evaluation->kept == NULL ||
+        evaluation->mask == NULL || evaluation->answers == NULL || evaluation->taken == NULL ||
+        evaluation->seen == NULL || evaluation->present == NULL || evaluation->candidates == NULL ||
+        evaluation->verdicts == NULL || evaluation->found == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
     }
@@ -57,6 +58,7 @@ void evaluation_free(struct evaluation *evaluation)
         comparison_scratch_clear(&evaluation->scratch);
         buffer_clear(&evaluation->key);
         memory_free(evaluation->values);
+        memory_free(evaluation->kept);
         memory_free(evaluation->mask);
         memory_free(evaluation->answers);
         memory_free(evaluation->fresh);

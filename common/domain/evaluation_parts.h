@@ -30,6 +30,7 @@ struct evaluation {
 
     /* fold */
     struct value *values; /* by source */
+    struct value *kept;   /* by slot of the shape */
     uint64_t *mask;
     uint64_t *taken; /* bits by the place of a selector in the shape */
 

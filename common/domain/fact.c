@@ -166,18 +166,11 @@ static struct value column_value(const struct evaluation *evaluation, const stru
     return value;
 }
 
-static bool take_values(struct evaluation *evaluation, const struct shape *shape, struct fact *fact)
+static void keep_values(struct evaluation *evaluation, const struct shape *shape)
 {
-    struct value *values = arena_allocate(&evaluation->arena, shape->column_count * sizeof *values);
-
-    if (values == NULL) {
-        return false;
-    }
     for (size_t i = 0; i < shape->column_count; i++) {
-        values[i] = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
+        evaluation->kept[i] = column_value(evaluation, &evaluation->ruleset->columns[shape->columns[i]]);
     }
-    fact->values = values;
-    return true;
 }
 
 bool fact_take(const struct ruleset *ruleset, const struct event *event, struct evaluation *evaluation,
@@ -192,7 +185,8 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     *out = (struct fact){.time_ms = event->time_ms,
                          .shape = (uint32_t)(shape - ruleset->shapes),
                          .mask = evaluation->mask,
-                         .taken = evaluation->taken};
+                         .taken = evaluation->taken,
+                         .values = evaluation->kept};
     if (event->has_message_id) {
         out->has_id = true;
         out->id = event->message_id;
@@ -204,8 +198,11 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     }
     evaluation->scratch.failed = false;
     out->matched = match(evaluation, shape, event);
-    if (evaluation->scratch.failed || (out->matched && !take_values(evaluation, shape, out))) {
+    if (evaluation->scratch.failed) {
         return error_no_memory(err, "an event's properties");
+    }
+    if (out->matched) {
+        keep_values(evaluation, shape);
     }
     return true;
 }

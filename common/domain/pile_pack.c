@@ -136,17 +136,11 @@ size_t pack_bound(const struct shape *shape, struct slice user, const struct fac
     return size;
 }
 
-/* Bytes of the bits for the selectors from the i-th on, 64 at most. */
-static inline size_t size_of_mask(const struct shape *shape, size_t i)
-{
-    size_t count = shape->selector_count - i;
-
-    return count >= 64 ? WORD_SIZE : (count + 7) / 8;
-}
-
 /* The content, the shape, and where a selector took the fact: one bit for each that the shape tests, and the values. */
 static unsigned char *put_rest(const struct shape *shape, const struct fact *fact, unsigned char *out)
 {
+    size_t mask_size = (shape->selector_count + 7) / 8;
+
     if (fact->has_id) {
         memcpy(out, &fact->content, sizeof fact->content);
         out += sizeof fact->content;
@@ -155,10 +149,10 @@ static unsigned char *put_rest(const struct shape *shape, const struct fact *fac
     if (!fact->matched) {
         return out;
     }
-    for (size_t i = 0; i < shape->selector_count; i += 64) {
-        pack_put_word(out, fact->taken[i / 64]);
-        out += size_of_mask(shape, i);
+    for (size_t i = 0; i < mask_size; i += WORD_SIZE) {
+        pack_put_word(out + i, fact->taken[i / WORD_SIZE]);
     }
+    out += mask_size;
     for (size_t i = 0; i < shape->column_count; i++) {
         out = pack_put_value(out, &fact->values[i]);
     }
@@ -293,11 +287,10 @@ void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, 
         return;
     }
     shape = &ruleset->shapes[out->shape];
-    for (size_t i = 0; i < shape->selector_count; i += 64) {
-        for (uint64_t bits = take_number(reader.at, size_of_mask(shape, i)); bits != 0; bits &= bits - 1) {
-            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctzll(bits)]);
+    for (size_t i = 0; i < shape->selector_count; i += 8) {
+        for (unsigned bits = *reader.at++; bits != 0; bits &= bits - 1) {
+            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
         }
-        reader.at += size_of_mask(shape, i);
     }
     for (size_t i = 0; i < shape->column_count; i++) {
         room->values[i] = pack_take_value(&reader);
