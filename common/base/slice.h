@@ -25,22 +25,41 @@ static inline struct slice slice_of(const char *data, size_t size)
     return (struct slice){.data = data, .size = size};
 }
 
-/* Of 8 to 16 bytes, as most ids and names, without a call: the first eight and the last eight. */
+/* Most names and ids have 8 to 24 bytes: three words cover them, which lie over one another where there are fewer. */
+struct slice_words {
+    uint64_t first;
+    uint64_t middle;
+    uint64_t last;
+};
+
+static inline bool slice_fits_words(struct slice slice)
+{
+    return slice.size >= sizeof(uint64_t) && slice.size <= sizeof(struct slice_words);
+}
+
+static inline struct slice_words slice_words(struct slice slice)
+{
+    const size_t behind = slice.size - sizeof(uint64_t);
+    struct slice_words words;
+
+    memcpy(&words.first, slice.data, sizeof words.first);
+    memcpy(&words.middle, slice.data + behind / 2, sizeof words.middle);
+    memcpy(&words.last, slice.data + behind, sizeof words.last);
+    return words;
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    uint64_t words[4];
-
     if (a.size != b.size) {
         return false;
     }
-    if (a.size < sizeof words[0] || a.size > 2 * sizeof words[0]) {
-        return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
+    if (slice_fits_words(a)) {
+        struct slice_words x = slice_words(a);
+        struct slice_words y = slice_words(b);
+
+        return ((x.first ^ y.first) | (x.middle ^ y.middle) | (x.last ^ y.last)) == 0;
     }
-    memcpy(&words[0], a.data, sizeof words[0]);
-    memcpy(&words[1], b.data, sizeof words[0]);
-    memcpy(&words[2], a.data + a.size - sizeof words[0], sizeof words[0]);
-    memcpy(&words[3], b.data + b.size - sizeof words[0], sizeof words[0]);
-    return ((words[0] ^ words[1]) | (words[2] ^ words[3])) == 0;
+    return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
 }
 
 static inline bool slice_equal_text(struct slice a, const char *text)

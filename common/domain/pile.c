@@ -149,7 +149,7 @@ bool piles_add(struct piles *piles, const struct event *event, int64_t line, str
                struct error *err)
 {
     const struct ruleset *ruleset = piles->ruleset;
-    struct pile *pile = &piles->piles[hash_bytes(event->user, ruleset->seed) >> (64 - PILE_BITS)];
+    struct pile *pile = &piles->piles[hash_short(event->user, ruleset->seed) >> (64 - PILE_BITS)];
     const struct shape *shape;
     struct fact fact;
     size_t bound;
@@ -260,7 +260,7 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
         at = pack_read(at, before, user_id, &user_size, message_id, fact);
         fact->newer = NO_FACT;
         if (!find_user(table, slice_of(user_id, user_size),
-                       hash_bytes(slice_of(user_id, user_size), piles->ruleset->seed), &user, err) ||
+                       hash_short(slice_of(user_id, user_size), piles->ruleset->seed), &user, err) ||
             !keep_id(table, fact, err)) {
             return false;
         }

@@ -10,7 +10,7 @@ bool ruleset_lookup_compile(struct ruleset *ruleset, struct error *err) MUST_CHE
 
 static inline uint32_t lookup_hash(const struct ruleset *ruleset, struct slice text)
 {
-    return (uint32_t)hash_bytes(text, ruleset->seed);
+    return (uint32_t)hash_short(text, ruleset->seed);
 }
 
 #endif

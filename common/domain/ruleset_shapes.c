@@ -85,7 +85,7 @@ static bool compile_shape(struct ruleset *ruleset, size_t index, struct gatherin
 
 static size_t shape_slot(const struct ruleset *ruleset, struct slice name)
 {
-    size_t slot = (size_t)hash_bytes(name, ruleset->seed) & ruleset->shape_table_mask;
+    size_t slot = (size_t)hash_short(name, ruleset->seed) & ruleset->shape_table_mask;
 
     while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
         slot = (slot + 1) & ruleset->shape_table_mask;

@@ -97,19 +97,23 @@ START_TEST(empty_and_binary_keys_are_keys)
 }
 END_TEST
 
+typedef uint64_t hash(struct slice bytes, uint64_t seed);
+static hash *const hashes[] = {hash_bytes, hash_short};
+
 /* Keys of every length that differ in one bit hash apart, and the same key differs by seed. */
 START_TEST(every_byte_counts)
 {
     char bytes[80] = {0};
 
-    for (size_t size = 1; size <= sizeof bytes; size++) {
-        uint64_t plain = hash_bytes(slice_of(bytes, size), 1);
+    for (size_t i = 0; i < 2 * sizeof bytes; i++) {
+        size_t size = i / 2 + 1;
+        uint64_t plain = hashes[i % 2](slice_of(bytes, size), 1);
 
-        ck_assert(plain != hash_bytes(slice_of(bytes, size), 2));
-        ck_assert(plain != hash_bytes(slice_of(bytes, size - 1), 1));
+        ck_assert(plain != hashes[i % 2](slice_of(bytes, size), 2));
+        ck_assert(plain != hashes[i % 2](slice_of(bytes, size - 1), 1));
         for (size_t bit = 0; bit < size * 8; bit++) {
             bytes[bit / 8] = (char)(1 << bit % 8);
-            ck_assert_msg(hash_bytes(slice_of(bytes, size), 1) != plain, "size %zu, bit %zu", size, bit);
+            ck_assert_msg(hashes[i % 2](slice_of(bytes, size), 1) != plain, "size %zu, bit %zu", size, bit);
             bytes[bit / 8] = 0;
         }
     }
@@ -120,22 +124,29 @@ START_TEST(every_byte_counts)
 }
 END_TEST
 
-/* The low bits, which choose the slot, are spread: no bucket of 1024 gets more than three times its share. */
-START_TEST(low_bits_are_spread)
+/* The low bits, which choose the slot, are spread, and the high ones: no bucket of 1024 gets more than three times its
+ * share. */
+START_TEST(bits_are_spread)
 {
     uint64_t seed = hash_seed();
     char text[32];
 
     for (int round = 0; round < 20; round++, seed = hash_mix(seed, HASH_SECRET_0)) {
         unsigned buckets[1024] = {0};
+        unsigned short_buckets[1024] = {0};
+        unsigned high_buckets[1024] = {0};
         unsigned integer_buckets[1024] = {0};
 
         for (unsigned i = 0; i < 64 * 1024; i++) {
             buckets[hash_bytes(key_of(text, i), seed) % 1024]++;
+            short_buckets[hash_short(key_of(text, i), seed) % 1024]++;
+            high_buckets[hash_short(key_of(text, i), seed) >> 54]++;
             integer_buckets[hash_integer(i * UINT64_C(4096), seed) % 1024]++;
         }
         for (size_t i = 0; i < 1024; i++) {
-            ck_assert_msg(buckets[i] < 192 && integer_buckets[i] < 192, "seed %llx", (unsigned long long)seed);
+            ck_assert_msg(buckets[i] < 192 && short_buckets[i] < 192 && high_buckets[i] < 192 &&
+                              integer_buckets[i] < 192,
+                          "seed %llx", (unsigned long long)seed);
         }
     }
 }
@@ -181,7 +192,7 @@ Suite *hash_suite(void)
     tcase_add_test(tests, removal_leaves_the_others);
     tcase_add_test(tests, empty_and_binary_keys_are_keys);
     tcase_add_test(tests, every_byte_counts);
-    tcase_add_test(tests, low_bits_are_spread);
+    tcase_add_test(tests, bits_are_spread);
     tcase_add_test(tests, each_failed_allocation_is_reported);
     suite_add_tcase(suite, tests);
     return suite;
