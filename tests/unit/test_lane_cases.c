@@ -520,6 +520,39 @@ START_TEST(nothing_is_lost_while_another_user_is_at_hand)
 }
 END_TEST
 
+/* Few events can be large: packed beyond 64 KiB they stay unpacked. */
+START_TEST(a_user_with_large_values_is_kept_whole)
+{
+    enum { VALUE_SIZE = 9000, EVENTS = 10, LARGE_SIZE = VALUE_SIZE + LANE_TEXT_SIZE };
+    static char text[LARGE_SIZE];
+    static char value[VALUE_SIZE + 1];
+    struct error err = ERROR_INIT;
+
+    begin("{\"segmentId\":\"ten\",\"criteria\":[{\"event\":\"a\",\"window\":\"30m\",\"distinct\":{\"property\":\"t\","
+          "\"=\":10}}]}",
+          (struct lane_options){0});
+    for (int i = 0; i < EVENTS; i++) {
+        enum quarantine_reason reason = QUARANTINE_NONE;
+        struct event event;
+
+        memset(value, 'a' + i, VALUE_SIZE);
+        (void)snprintf(
+            text, sizeof text,
+            "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%d,\"event\":\"a\",\"properties\":{\"t\":\"%s\"}}",
+            (100 + i) * LANE_MINUTE, value);
+        arena_reset(&fixture.arena);
+        ck_assert_ok(event_decode(slice_from(text), &fixture.document, &fixture.arena, &event, &reason, &err));
+        ck_assert_int_eq(reason, QUARANTINE_NONE);
+        comes(event, 0, i, 95);
+        comes(make_message("other", 100 + i, "z", NULL, 1), 0, 100 + i, 95); /* puts the first one down */
+    }
+    expect("0 in 109..130 at 109");
+    passes(130);
+    expect("0 out at 130");
+    end();
+}
+END_TEST
+
 START_TEST(copies_are_counted)
 {
     begin(recent, (struct lane_options){0});
@@ -601,6 +634,7 @@ Suite *lane_cases_suite(void)
     tcase_add_test(tcase, a_new_grant_announces_what_holds_and_nothing_before);
     tcase_add_test(tcase, positions_are_those_of_the_newest_message_of_each_topic);
     tcase_add_test(tcase, nothing_is_lost_while_another_user_is_at_hand);
+    tcase_add_test(tcase, a_user_with_large_values_is_kept_whole);
     tcase_add_test(tcase, copies_are_counted);
     tcase_add_test(tcase, an_unlimited_reach_has_no_end_at_any_time);
     tcase_add_test(tcase, a_start_mends_what_was_announced);
