@@ -227,6 +227,35 @@ START_TEST(without_a_window_only_sums_are_kept)
 }
 END_TEST
 
+/* Of different values and periods the newest, as many as the comparison can ask for. */
+START_TEST(four_different_ones_tell_more_than_three)
+{
+    struct world world;
+
+    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
+                       "\"property\":\"n\",\">\":3}"
+                       "}]}");
+    for (int i = 0; i < 60; i++) {
+        fold(&world, "a", -1, START + i * HOUR, i % 12);
+    }
+    prune(&world, START + 10 * DAY);
+    ck_assert_uint_eq(held_of(&world).values, 4);
+    ck_assert_int_eq(membership_at(&world, 0, START + 11 * DAY).valid_until, START + 56 * HOUR + 90 * DAY);
+    close_world(&world);
+
+    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
+                       "\"period\":\"day\",\">\":3}"
+                       "}]}");
+    for (int i = 0; i < 60; i++) {
+        fold(&world, "a", -1, START + i * 4 * HOUR, i);
+    }
+    prune(&world, START + 11 * DAY);
+    ck_assert_uint_eq(held_of(&world).values, 4);
+    ck_assert_int_eq(membership_at(&world, 0, START + 12 * DAY).valid_until, START + 6 * DAY + 20 * HOUR + 90 * DAY);
+    close_world(&world);
+}
+END_TEST
+
 START_TEST(an_idle_state_does_not_grow)
 {
     struct world world;
@@ -506,6 +535,7 @@ Suite *user_state_prune_suite(void)
     tcase_add_test(cases, a_window_in_steps_keeps_a_pane_a_step);
     tcase_add_test(cases, what_is_beaten_is_dropped);
     tcase_add_test(cases, without_a_window_only_sums_are_kept);
+    tcase_add_test(cases, four_different_ones_tell_more_than_three);
     tcase_add_test(cases, an_idle_state_does_not_grow);
     tcase_add_test(cases, what_ties_is_kept_together);
     tcase_add_test(cases, an_event_for_state_that_is_gone_is_late);
