@@ -348,6 +348,65 @@ START_TEST(a_percentile_needs_ranks)
 }
 END_TEST
 
+/* A user of that tier with so many events, folded into the world's state or, where that is given, another one. */
+static void fold_user(struct world *world, struct user_state *state, const char *tier, int count)
+{
+    struct error err = ERROR_INIT;
+
+    for (int i = 0; i <= count; i++) {
+        enum quarantine_reason reason;
+        enum fold_result result;
+        struct event event;
+        char text[256];
+
+        (void)snprintf(text, sizeof text,
+                       i == 0 ? "{\"type\":\"identify\",\"userId\":\"u\",\"timestamp\":%d,\"traits\":{\"tier\":\"%s\"}}"
+                              : "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%d,\"event\":\"a\",\"properties\":{"
+                                "\"t\":\"%s\"}}",
+                       1000 + i, tier);
+        arena_reset(&world->arena);
+        ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
+        ck_assert_ok(user_state_fold(world->ruleset, state, &event, world->evaluation, &result, NULL, &err));
+    }
+}
+
+START_TEST(a_percentile_names_rank_and_group)
+{
+    static const struct {
+        const char *tier;
+        int count;
+    } others[] = {{"gold", 1}, {"gold", 3}, {"tin", 5}, {"gold", 2}, {"tin", 1}, {"tin", 4}};
+    struct error err = ERROR_INIT;
+    struct world world;
+
+    ck_assert_ok(
+        world_init(&world,
+                   SLICE_LITERAL("{\"segmentId\":\"s\",\"evaluation\":\"batch\",\"criteria\":[{\"percentile\":50,"
+                                 "\"of\":{\"event\":\"a\",\"count\":{}},\"by\":\"tier\"}]}"),
+                   &err));
+    fold_user(&world, world.state, "gold", 2);
+    ck_assert_ok(ranks_new(world.ruleset, &world.ranks, &err));
+    ck_assert_ok(ranks_add(world.ranks, world.state, 2000, world.evaluation, &err));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct user_state *state = NULL;
+
+        ck_assert_ok(user_state_new(world.ruleset, &state, &err));
+        fold_user(&world, state, others[i].tier, others[i].count);
+        ck_assert_ok(ranks_add(world.ranks, state, 2000, world.evaluation, &err));
+        user_state_free(state);
+    }
+    ck_assert_ok(ranks_finish(world.ranks, &err));
+    evaluation_ranks(world.evaluation, world.ranks);
+    ck_assert_ok(explain(&world, 2000, &err));
+    explanation_append_text(&world.text, SLICE_LITERAL("u"), &world.explanation.segment);
+    ck_assert_ok(buffer_finish(&world.text, "text", &err));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&world.text),
+                                 "2 against 2, the value at rank 2 of 4 users whose tier = \"gold\"; 1 has less"));
+    ck_assert(world.explanation.segment.membership.member);
+    world_clear(&world);
+}
+END_TEST
+
 Suite *explanation_suite(void)
 {
     Suite *suite = suite_create("explanation");
@@ -357,6 +416,7 @@ Suite *explanation_suite(void)
     tcase_add_test(tests, the_schema_says_what_the_values_are);
     tcase_add_test(tests, each_failing_allocation_is_reported);
     tcase_add_test(tests, a_percentile_needs_ranks);
+    tcase_add_test(tests, a_percentile_names_rank_and_group);
     suite_add_tcase(suite, tests);
     return suite;
 }
