@@ -143,11 +143,41 @@ bool eval_rows_compute(struct eval_rows *rows, struct user_state *state, struct 
 
 /* ---- order ---- */
 
+/* Begins of ids that all users share, as most have, say nothing of their order: the bytes behind it mostly say all. */
+static void find_keys(struct eval_rows *rows)
+{
+    size_t shared = rows->user_count == 0 ? 0 : rows->users[0].id.size;
+
+    for (size_t i = 1; i < rows->user_count; i++) {
+        struct slice first = rows->users[0].id;
+        struct slice id = rows->users[i].id;
+        size_t same = 0;
+
+        shared = id.size < shared ? id.size : shared;
+        while (same < shared && id.data[same] == first.data[same]) {
+            same++;
+        }
+        shared = same;
+    }
+    for (size_t i = 0; i < rows->user_count; i++) {
+        struct eval_rows_user *user = &rows->users[i];
+        const unsigned char *bytes = (const unsigned char *)user->id.data + shared;
+
+        user->key = 0;
+        for (size_t k = 0; k < sizeof user->key; k++) {
+            user->key = user->key << 8 | (shared + k < user->id.size ? bytes[k] : 0U);
+        }
+    }
+}
+
 static int compare_users(const void *left, const void *right)
 {
     const struct eval_rows_user *a = left;
     const struct eval_rows_user *b = right;
 
+    if (a->key != b->key) {
+        return a->key < b->key ? -1 : 1;
+    }
     return slice_compare(a->id, b->id);
 }
 
@@ -161,6 +191,7 @@ bool eval_rows_arrange(struct eval_rows *rows, struct error *err)
     if (sorted == NULL) {
         return error_no_memory(err, "rows");
     }
+    find_keys(rows);
     if (rows->user_count > 1) {
         qsort(rows->users, rows->user_count, sizeof *rows->users, compare_users);
     }

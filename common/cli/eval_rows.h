@@ -24,6 +24,7 @@ struct eval_row {
 /* A user who has rows: these stand behind one another as they were found. */
 struct eval_rows_user {
     struct slice id;
+    uint64_t key; /* orders as the ids do, but for ties; found by eval_rows_arrange */
     size_t first;
     size_t count;
 };

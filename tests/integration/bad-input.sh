@@ -139,6 +139,13 @@ $long
 LINES
 )"
 check "  load" refuses 0 "8 events archived, 2 quarantined" muster-batch load "$work/hostile.jsonl"
+# Ids that share what they begin with, or nothing.
+printf 'id-%s\n' 1 10 9 100000000000 100000000001 1000000000010 10000000 é z >"$work/alike"
+while read -r user; do track "$user"; done <"$work/alike" >"$work/alike.jsonl"
+{ cat "$work/alike.jsonl"; track a; } >"$work/unlike.jsonl"
+check "users in the order of their bytes" test "$(events alike | cut -d, -f2)" = "$(LC_ALL=C sort "$work/alike")"
+check "  and with one that is unlike the others" test "$(events unlike | cut -d, -f2)" = \
+    "$({ cat "$work/alike"; echo a; } | LC_ALL=C sort)"
 check "purposes that the store cannot hold" refuses 0 "1 events archived, 4 quarantined" muster-batch load "$work/purposes.jsonl"
 check "an empty file is no events" refuses 0 "0 events archived" muster-batch load "$work/empty.jsonl"
 check "random bytes are counted" refuses 0 "quarantined" muster-batch load "$work/random"
