@@ -92,32 +92,29 @@ void *evaluation_reserve(struct evaluation *evaluation, size_t size)
     return block;
 }
 
-bool evaluation_sees(const struct evaluation *evaluation)
-{
-    return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
-}
-
 /* Times ascend in the log. */
 void evaluation_see(struct evaluation *evaluation)
 {
-    const struct ruleset *ruleset = evaluation->ruleset;
+    size_t word_count = evaluation->ruleset->selector_words;
+    struct selector_seen *seen = evaluation->seen;
+    uint64_t *present = evaluation->present;
 
-    for (size_t word = 0; word < ruleset->selector_words; word++) {
-        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
-            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
+    for (size_t word = 0; word < word_count; word++) {
+        for (uint64_t bits = present[word]; bits != 0; bits &= bits - 1) {
+            seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
         }
-        evaluation->present[word] = 0;
+        present[word] = 0;
     }
     for (size_t i = 0; i < evaluation->entry_count; i++) {
         const struct entry *entry = evaluation_entry(evaluation, i);
 
-        for (size_t word = 0; word < ruleset->selector_words; word++) {
-            evaluation->present[word] |= entry->mask[word];
+        for (size_t word = 0; word < word_count; word++) {
+            present[word] |= entry->mask[word];
             for (uint64_t bits = entry->mask[word]; bits != 0; bits &= bits - 1) {
-                struct selector_seen *seen = &evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)];
+                struct selector_seen *one = &seen[word * 64 + (size_t)__builtin_ctzll(bits)];
 
-                seen->newest_ms = entry->time_ms;
-                seen->count++;
+                one->newest_ms = entry->time_ms;
+                one->count++;
             }
         }
     }
@@ -154,7 +151,9 @@ size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after
     size_t high = evaluation->entry_count;
     int64_t after;
 
-    if (__builtin_sub_overflow(after_ms, reach_ms, &after)) {
+    /* Mostly all lies in reach. */
+    if (__builtin_sub_overflow(after_ms, reach_ms, &after) || high == 0 ||
+        evaluation_entry(evaluation, 0)->time_ms > after) {
         return 0;
     }
     while (low < high) {
@@ -202,9 +201,8 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
         }
         evaluate_node(evaluation, &nodes[i], marked, &child);
         if (evaluation->at_once) {
-            child.flips.count = 0;
-        }
-        if (all) {
+            out->initial = all ? out->initial && child.initial : out->initial || child.initial;
+        } else if (all) {
             timeline_and(out, &child, &evaluation->arena, &evaluation->failed);
         } else {
             timeline_or(out, &child, &evaluation->arena, &evaluation->failed);
@@ -456,7 +454,7 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->thorough = false;
     evaluation->at_once = false;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
-    evaluation->log_taken = user_taken_of(evaluation->ruleset, state);
+    evaluation->log_taken = state->entry_count < USER_TAKEN_MIN ? NULL : user_taken_of(evaluation->ruleset, state);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;
 }
 

@@ -2,6 +2,7 @@
 #ifndef MUSTER_DOMAIN_EVALUATION_PARTS_H
 #define MUSTER_DOMAIN_EVALUATION_PARTS_H
 
+#include "common/domain/optimisation.h"
 #include "common/domain/rule_operators.h"
 #include "common/domain/ruleset_needs.h"
 #include "common/domain/timeline.h"
@@ -80,7 +81,10 @@ void *evaluation_reserve(struct evaluation *evaluation, size_t size);
 /* Fills `seen` and `present` from the entries of the call in progress. */
 void evaluation_see(struct evaluation *evaluation);
 /* Whether `seen` can tell that a segment does not hold: a state that was pruned knows of more than its log. */
-bool evaluation_sees(const struct evaluation *evaluation);
+static inline bool evaluation_sees(const struct evaluation *evaluation)
+{
+    return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
+}
 
 /* First index of an entry with time > after - reach. */
 size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms);

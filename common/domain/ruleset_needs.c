@@ -57,6 +57,23 @@ static size_t least_count(const struct rule_measure *measure)
     return least;
 }
 
+/* An age that is bounded from above, of the first event as of the last, is one of an event that is no older than the
+ * bound: the newest is not older either. */
+static int64_t age_reach(const struct rule_measure *measure)
+{
+    int64_t reach_ms = INT64_MAX;
+
+    for (size_t i = 0; i < measure->durations.term_count; i++) {
+        const struct rule_span_term *term = &measure->durations.terms[i];
+        bool bounded = term->op == RULE_LESS || term->op == RULE_LESS_EQUAL || term->op == RULE_EQUAL;
+
+        if (bounded && term->span.years == 0 && term->span.ms < reach_ms) {
+            reach_ms = term->span.ms + 1;
+        }
+    }
+    return reach_ms;
+}
+
 static bool trait_needed(const struct criterion *criterion)
 {
     const struct value missing = {.type = VALUE_MISSING};
@@ -83,9 +100,17 @@ static bool is_number_of(const struct rule_measure *measure)
     return measure_operator(measure)->numbers == RULE_NUMBERS_WHOLE;
 }
 
-static void add_measured(struct needs_list *list, const struct node *node, size_t count_min)
+static void add_measured(struct needs_list *list, const struct node *node)
 {
-    add(list, node->plan.selector, window_reach_ms(node->plan.window), count_min);
+    add(list, node->plan.selector, window_reach_ms(node->plan.window), 1);
+}
+
+static void add_event(struct needs_list *list, const struct node *node, const struct rule_measure *measure)
+{
+    int64_t window_ms = window_reach_ms(node->plan.window);
+    int64_t age_ms = age_reach(measure);
+
+    add(list, node->plan.selector, age_ms < window_ms ? age_ms : window_ms, least_count(measure));
 }
 
 /* A side whose value may not exist must have events; so must the greater of two numbers of things. */
@@ -97,11 +122,11 @@ bool needs_compare(struct needs_list *list, const struct node *node)
     bool numbers = is_number_of(left) && is_number_of(right) && criterion->times_micros >= 0;
 
     if (is_of_events(left) || (numbers && criterion->op == RULE_GREATER)) {
-        add_measured(list, &node->children[0], 1);
+        add_measured(list, &node->children[0]);
         return true;
     }
     if (is_of_events(right) || (numbers && criterion->op == RULE_LESS)) {
-        add_measured(list, &node->children[1], 1);
+        add_measured(list, &node->children[1]);
         return true;
     }
     return false;
@@ -120,13 +145,13 @@ bool needs_event(struct needs_list *list, const struct node *node)
     if (criterion_may_hold_empty(node->criterion)) {
         return false;
     }
-    add_measured(list, node, least_count(&node->criterion->measure));
+    add_event(list, node, &node->criterion->measure);
     return true;
 }
 
 bool needs_absence(struct needs_list *list, const struct node *node)
 {
-    add_measured(list, node, 1);
+    add_measured(list, node);
     return true;
 }
 
