@@ -375,7 +375,7 @@ START_TEST(a_percentile_names_rank_and_group)
     static const struct {
         const char *tier;
         int count;
-    } others[] = {{"gold", 1}, {"gold", 3}, {"tin", 5}, {"gold", 2}, {"tin", 1}, {"tin", 4}};
+    } others[] = {{"gold", 5}, {"gold", 1}, {"tin", 3}, {"gold", 1}, {"tin", 4}};
     struct error err = ERROR_INIT;
     struct world world;
 
@@ -401,7 +401,7 @@ START_TEST(a_percentile_names_rank_and_group)
     explanation_append_text(&world.text, SLICE_LITERAL("u"), &world.explanation.segment);
     ck_assert_ok(buffer_finish(&world.text, "text", &err));
     ck_assert_ptr_nonnull(strstr(buffer_text(&world.text),
-                                 "2 against 2, the value at rank 2 of 4 users whose tier = \"gold\"; 1 has less"));
+                                 "2 against 1, the value at rank 2 of 4 users whose tier = \"gold\"; 2 have less"));
     ck_assert(world.explanation.segment.membership.member);
     world_clear(&world);
 }
