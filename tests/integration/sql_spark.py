@@ -18,7 +18,7 @@ import time
 
 # Spark plans a query with every CTE written out wherever it is read. One with more of them is asked in stages: what is read
 # more than once is a view of rows that are there already.
-READS_MAX = int(os.environ.get("MUSTER_SPARK_READS", "120"))
+READS_MAX = 120
 
 # As schemas/event-table.md says.
 ROWS = ("CREATE OR REPLACE TEMPORARY VIEW muster_rows (event_no BIGINT, user_id STRING, event_time BIGINT, kind STRING,"
