@@ -305,7 +305,7 @@ static __attribute__((noinline)) bool match_run(struct skeleton_piece *piece, co
         return false;
     }
     copy_spans(spans, run, offset);
-    run->fits++;
+    run->doubt -= run->doubt > 0;
     return true;
 }
 

@@ -28,8 +28,7 @@ struct skeleton_run {
     struct skeleton_piece *others[RUN_VALUES_MAX]; /* that its values are behind */
     uint32_t size;
     uint32_t value_count;
-    uint32_t fits;
-    uint32_t misses;
+    uint32_t doubt;                         /* more with each text that it does not fit, less with each that it does */
     struct json_span spans[RUN_VALUES_MAX]; /* of its strings, from its begin on */
     struct run_step steps[RUN_STEPS_MAX];   /* the last one that counts overlaps the one before */
 };

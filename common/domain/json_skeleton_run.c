@@ -5,7 +5,7 @@
  * again, which tells where sizes vary, and a shorter one may take its place. */
 #include "common/domain/json_skeleton_parts.h"
 
-enum { RUN_AFTER = 4, VALUES_MIN = 2, MISSES_ALLOWED = 8, FITS_PER_MISS = 16, RUN_SIZE_MAX = RUN_STEPS_MAX * STEP };
+enum { RUN_AFTER = 4, VALUES_MIN = 2, DOUBT_PER_MISS = 16, DOUBT_MAX = 128, RUN_SIZE_MAX = RUN_STEPS_MAX * STEP };
 
 /* Bytes that may stand in a run's pieces: those below a space, as signed ones, and a backslash mean the end of a string
  * wherever they are. */
@@ -29,6 +29,12 @@ static void put_steps(struct skeleton_run *run, const unsigned char *bytes, cons
     }
 }
 
+/* The piece behind a value, where only one can be there. */
+static struct skeleton_piece *only_piece(struct skeleton_piece *pieces)
+{
+    return pieces != NULL && pieces->next == NULL ? pieces : NULL;
+}
+
 /* From the piece on, as far as there is only one way in the tree. */
 static void build_run(struct skeleton_piece *first)
 {
@@ -40,7 +46,7 @@ static void build_run(struct skeleton_piece *first)
     uint32_t size = 0;
 
     *run = (struct skeleton_run){0};
-    while (piece != NULL && piece->next == NULL && piece->size <= RUN_SIZE_MAX - size && is_clean(piece)) {
+    while (piece != NULL && piece->size <= RUN_SIZE_MAX - size && is_clean(piece)) {
         memcpy(bytes + size, piece->bytes, piece->size);
         memset(pieces + size, UINT8_MAX, piece->size);
         size += piece->size;
@@ -55,7 +61,7 @@ static void build_run(struct skeleton_piece *first)
         memset(bytes + size, '"', piece->string_size);
         size += piece->string_size;
         value_count++;
-        piece = piece->following;
+        piece = only_piece(piece->following);
     }
     if (run->value_count >= VALUES_MIN && run->size >= STEP) {
         put_steps(run, bytes, pieces);
@@ -78,7 +84,8 @@ void skeleton_note_miss(struct skeleton_piece *piece)
 {
     struct skeleton_run *run = piece->run;
 
-    if (++run->misses <= MISSES_ALLOWED + run->fits / FITS_PER_MISS) {
+    run->doubt += DOUBT_PER_MISS;
+    if (run->doubt <= DOUBT_MAX) {
         return;
     }
     piece->run = NULL;

@@ -8,7 +8,7 @@
 
 enum optimisation {
     OPTIMISATION_NONE = 0,
-    OPTIMISATION_PROJECTION,    /* of a message only what rules read becomes tokens (json_project.c) */
+    OPTIMISATION_PROJECTION,    /* of a message only what rules read becomes tokens (json_project.c, event_form.c) */
     OPTIMISATION_TOUCH_INDEX,   /* an event is tested by the conditions on its name, and touches what they lead to */
     OPTIMISATION_NEEDS,         /* segments that miss what must have happened are out without a look */
     OPTIMISATION_VERDICTS,      /* batch looks at one instant first, and at the past only where it decides */
