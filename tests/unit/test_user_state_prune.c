@@ -434,7 +434,8 @@ START_TEST(without_memory_nothing_is_pruned)
 }
 END_TEST
 
-/* One segment per measure and comparison, without a window: of each the base keeps something else. */
+/* One segment per measure, without a window: of each the base keeps something else. And windows in steps, whose panes
+ * must not be taken for each other's. */
 static const char summed[] =
     "[{\"segmentId\":\"any\",\"criteria\":[{\"event\":\"a\"}],\"membershipDuration\":\"3h\"},"
     "{\"segmentId\":\"count\",\"criteria\":[{\"event\":\"a\",\"count\":{\">=\":5,\"<\":9}}]},"
@@ -455,6 +456,16 @@ static const char summed[] =
     "{\"segmentId\":\"compare\",\"criteria\":[{\"compare\":{\"left\":{\"event\":\"a\",\"sum\":{\"property\":\"n\"}},"
     "\"op\":\">\","
     "\"right\":{\"event\":\"b\",\"sum\":{\"property\":\"n\"}}}}]},"
+    "{\"segmentId\":\"steps_2h\",\"criteria\":[{\"event\":\"a\",\"window\":\"10h\",\"slide\":\"2h\",\"sum\":{"
+    "\"property\":\"n\",\">\":9}}]},"
+    "{\"segmentId\":\"steps_5h\",\"criteria\":[{\"event\":\"a\",\"window\":\"10h\",\"slide\":\"5h\",\"sum\":{"
+    "\"property\":\"n\",\">\":9}}]},"
+    "{\"segmentId\":\"today\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\"},\"sum\":{\"property\":"
+    "\"n\",\">\":9}}]},"
+    "{\"segmentId\":\"two_days\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"last\":2},\"sum\":{"
+    "\"property\":\"n\",\">\":9}}]},"
+    "{\"segmentId\":\"yesterday\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"complete\":true},"
+    "\"sum\":{\"property\":\"n\",\">\":9}}]},"
     "{\"segmentId\":\"blocked\",\"criteria\":[{\"event\":\"b\",\"window\":\"2h\"}],\"exclusionWindow\":\"7h\"}]";
 
 /* Memberships of each segment, and instants without one. */
