@@ -249,19 +249,17 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
 {
     struct table *table = &piles->table;
     const unsigned char *end = chunk->data + chunk->used;
-    char user_id[PACK_TEXT_SIZE_MAX];
-    char message_id[PACK_TEXT_SIZE_MAX];
+    struct pack_texts texts;
 
     for (const unsigned char *at = chunk->data; at < end;) {
         struct packed *fact = &table->facts[*index];
         struct pile_user *user;
-        size_t user_size;
+        struct slice id;
 
-        at = pack_read(at, before, user_id, &user_size, message_id, fact);
+        at = pack_read(at, before, &texts, fact);
         fact->newer = NO_FACT;
-        if (!find_user(table, slice_of(user_id, user_size),
-                       hash_short(slice_of(user_id, user_size), piles->ruleset->seed), &user, err) ||
-            !keep_id(table, fact, err)) {
+        id = slice_of(texts.user, texts.user_size);
+        if (!find_user(table, id, hash_short(id, piles->ruleset->seed), &user, err) || !keep_id(table, fact, err)) {
             return false;
         }
         if (user->newest == NO_FACT) {

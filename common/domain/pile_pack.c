@@ -216,14 +216,14 @@ static inline const unsigned char *take_rest_size(const unsigned char *at, uint3
     return at;
 }
 
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
-                               char *id, struct packed *out)
+const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
+                               struct packed *out)
 {
     unsigned flags;
     size_t size;
     uint32_t rest_size;
 
-    at = take_text(at, &before->user, user, user_size);
+    at = take_text(at, &before->user, texts->user, &texts->user_size);
     flags = *at++;
     size = (flags & SIZE_MASK) + 1;
     before->time_ms += pack_unfolded(take_number(at, size));
@@ -237,8 +237,8 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
         out->id = (const char *)at;
         size = PACK_UUID_SIZE;
         if (out->id_form == PACK_ID_TEXT) {
-            at = take_text(at, &before->id, id, &size);
-            out->id = id;
+            at = take_text(at, &before->id, texts->id, &size);
+            out->id = texts->id;
         } else {
             at += PACK_UUID_SIZE;
         }

@@ -43,13 +43,16 @@ size_t pack_bound(const struct shape *shape, struct slice user, const struct fac
 unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
                           struct pack_before *before, unsigned char *out);
 
-/* An id that is put together from what is packed of it. */
-enum { PACK_TEXT_SIZE_MAX = EVENT_ID_SIZE_MAX + PACK_SLACK };
+/* Where ids are put together from what is packed of them. */
+struct pack_texts {
+    size_t user_size;
+    char user[EVENT_ID_SIZE_MAX + PACK_SLACK];
+    char id[EVENT_ID_SIZE_MAX + PACK_SLACK]; /* one that is a text */
+};
 
-/* Reads and returns where the fact ends; `before` becomes this fact. The user is put together in `user`, and in `id` an
- * id that is a text, which packed->id borrows then; both have room for PACK_TEXT_SIZE_MAX bytes. */
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, char *user, size_t *user_size,
-                               char *id, struct packed *out);
+/* Reads and returns where the fact ends; `before` becomes this fact, which borrows from `texts`. */
+const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
+                               struct packed *out);
 
 /* What a fact borrows besides the packed bytes; the caller's. */
 struct pack_room {

@@ -83,7 +83,7 @@ static bool compile_shape(struct ruleset *ruleset, size_t index, struct gatherin
     return true;
 }
 
-static size_t shape_slot(const struct ruleset *ruleset, struct slice name)
+static inline size_t shape_slot(const struct ruleset *ruleset, struct slice name)
 {
     size_t slot = (size_t)hash_short(name, ruleset->seed) & ruleset->shape_table_mask;
 
