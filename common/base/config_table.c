@@ -46,7 +46,6 @@ const struct config_setting config_settings[] = {
     TEXT("topics.profiles", "muster-profiles", "identify messages"),
     TEXT("topics.consent", "muster-consent", "consent and delete messages"),
     TEXT("topics.late", "muster-late", "events that came too late to be applied"),
-    TEXT("topics.audience", "muster-audience", "changes of effective membership"),
     INTEGER("topics.partitions", "4", 1, 1024, "partitions of the three input topics: the lanes"),
     CHOICE("time.clock", "wall", "wall | event", "what \"now\" is: the wall clock, or event time for historical data"),
     DURATION("time.watermark_bound", "10s", 0, 365 * DAY, "at most 365d",
