@@ -73,7 +73,7 @@ static bool plan_check_list(const struct segment_set *set, const char *list, str
         size_t size = strcspn(next, ",");
         size_t index = segment_set_find(set, slice_of(next, size));
         if (index == SIZE_MAX) {
-            error_set(err, ERROR_USAGE, "--segments: there is no segment \"%.*s\"", (int)size, next);
+            error_set(err, ERROR_INPUT, "--segments: there is no segment \"%.*s\"", (int)size, next);
             return error_hint(err, "'muster segments list' shows what the store has");
         }
         if (set->definitions[index].evaluation == EVALUATION_STREAM) {

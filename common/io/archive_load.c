@@ -36,6 +36,9 @@ bool archive_load_begin(struct pg *pg, const char *source, const unsigned char s
     if (!archive_load_find(pg, values, out, &found, err)) {
         return error_context(err, "load");
     }
+    if (!found && !archive_load_allowed(pg, err)) {
+        return false; /* a load that may not be leaves no trace */
+    }
     if (!found &&
         (!pg_query(pg, sql_loads_begin, values, 3, NULL, err) || !archive_load_find(pg, values, out, &found, err))) {
         return error_context(err, "load");

@@ -18,7 +18,7 @@ struct archive_load {
     int64_t quarantined; /* so far */
 };
 
-/* Finds the load of this file, or begins it. `mapping` is the mapping's SHA-256, or NULL. */
+/* Finds the load of this file, or begins it where archive_load_allowed. `mapping` is the mapping's SHA-256, or NULL. */
 bool archive_load_begin(struct pg *pg, const char *source, const unsigned char sha256[SHA256_SIZE],
                         const unsigned char *mapping, struct archive_load *out, struct error *err) MUST_CHECK;
 

@@ -144,7 +144,7 @@ instant() { echo "to_char(timestamp 'epoch' + $1 * interval '1 ms', 'YYYY-MM-DD\
 newest() { sql "SELECT s.segment_id, user_id, $(instant entered_at), $(instant valid_until) FROM batch_records b JOIN segments s USING (segment_no)
     JOIN user_ids USING (user_no) WHERE member AND run_no = (SELECT max(run_no) FROM runs WHERE state = 'activated')" |
     LC_ALL=C sort; }
-check "a run of unknown segments exits 2" exits 2 batch run --segments nobody
+check "a run of unknown segments exits 4" exits 4 batch run --segments nobody
 check "a run as of the future exits 2" exits 2 batch run --as-of 9999-01-01
 check "nothing to resume exits 2" exits 2 batch run --resume
 check "a run" batch run --as-of 2011-12-10
@@ -204,6 +204,7 @@ check "it names the load" says "load .* wrote"
 sql "INSERT INTO builds (segment_no, version, history) SELECT segment_no, version, 'log' FROM definitions LIMIT 1"
 check "files after the first build are refused" exits 2 batch load "$work/part.csv" --map tests/data/retail/retail.map
 check "it says what to do" says "muster produce"
+check "and leaves no load behind" gives 0 "SELECT count(*) FROM loads WHERE source LIKE '%part.csv'"
 check "other settings than the store's exit 2" eval 'MUSTER_TIME_CLOCK=wall exits 2 batch runs'
 check "an unreachable store exits 3" eval \
     'MUSTER_STORE_CONNINFO="host=127.0.0.1 port=1 dbname=muster" exits 3 batch runs'
