@@ -202,10 +202,10 @@ static bool fail_unknown(const struct segment_set *set, const struct definition 
             nearest.name = best;
         }
     }
-    (void)snprintf(message, sizeof(message), "unknown segment \"%.*s\"%s%s%s",
+    (void)snprintf(message, sizeof(message), "unknown segment \"%.*s\": %s%s%s",
                    (int)(criterion->segment_id.size < 64 ? criterion->segment_id.size : 64), criterion->segment_id.data,
-                   nearest.name == NULL ? "" : ": did you mean \"", nearest.name == NULL ? "" : nearest.name,
-                   nearest.name == NULL ? "" : "\"?");
+                   nearest.name == NULL ? "give the folder that has its definition, too" : "did you mean \"",
+                   nearest.name == NULL ? "" : nearest.name, nearest.name == NULL ? "" : "\"?");
     return fail_reference(set, definition, criterion, message, nearest.name, err);
 }
 

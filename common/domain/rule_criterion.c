@@ -23,7 +23,7 @@ static rule_key_read read_of;
 
 #define SELECTOR_KEYS                                                                                                  \
     {.name = "event",                                                                                                  \
-     .help = "The name of the events, an array of names, or \"*\" for any.",                                           \
+     .help = "The name of the events (of a page or screen: that word), an array of names, or \"*\" for any.",          \
      .read = rule_key_event,                                                                                           \
      .required = true,                                                                                                 \
      .offset = SELECTOR},                                                                                              \

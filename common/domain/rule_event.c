@@ -75,7 +75,7 @@ bool rule_key_where(struct rule_reader *reader, int32_t token, const struct rule
 
 static const struct rule_key selector_keys[] = {
     {.name = "event",
-     .help = "The name of the events, an array of names, or \"*\" for any.",
+     .help = "The name of the events (of a page or screen: that word), an array of names, or \"*\" for any.",
      .read = rule_key_event,
      .required = true},
     {.name = "where", .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where},

@@ -5,6 +5,7 @@
 #include "common/base/duration.h"
 #include "common/base/nearest.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -122,9 +123,14 @@ static const char *got(const struct rule_reader *reader, int32_t token, char tex
     size_t size = raw.size;
 
     if (type == JSON_ARRAY || type == JSON_OBJECT) {
-        bool empty = reader->document->tokens[token].count == 0;
+        uint32_t count = reader->document->tokens[token].count;
 
-        (void)snprintf(text, GOT_SIZE, "%s %s", empty ? "an empty" : "an", type == JSON_ARRAY ? "array" : "object");
+        if (type == JSON_ARRAY && count > 0) {
+            (void)snprintf(text, GOT_SIZE, "an array of %" PRIu32, count);
+        } else {
+            (void)snprintf(text, GOT_SIZE, "%s %s", count == 0 ? "an empty" : "an",
+                           type == JSON_ARRAY ? "array" : "object");
+        }
         return text;
     }
     if (size > GOT_SIZE - 8) {
@@ -393,7 +399,7 @@ bool rule_read_path(struct rule_reader *reader, int32_t token, const struct rule
 
 bool rule_read_duration(struct rule_reader *reader, int32_t token, const struct rule_place *place, int64_t *out_ms)
 {
-    static const char what[] = "a duration such as \"30m\" (more than 0, at most 36525d)";
+    static const char what[] = "a duration such as \"30m\", of ms, s, m, h, d or w (more than 0, at most 36525d)";
     struct slice text;
 
     return read_text(reader, token, place, what, &text) &&

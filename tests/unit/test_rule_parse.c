@@ -101,7 +101,7 @@ END_TEST
 
 /* ---- refused: criteria ---- */
 
-#define DURATION "expected a duration such as \"30m\" (more than 0, at most 36525d), got "
+#define DURATION "expected a duration such as \"30m\", of ms, s, m, h, d or w (more than 0, at most 36525d), got "
 #define SCALAR "expected a string, a number or a boolean, got "
 #define PATH "expected the dotted path of a property such as \"product.category\", got "
 
@@ -152,7 +152,8 @@ static const struct {
     {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"startWith\":\"a\"}]}",
      ".criteria[0].where[0]: unknown key \"startWith\" in a predicate: did you mean \"startsWith\"?"},
     {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"=\":null}]}", ".criteria[0].where[0].=: " SCALAR "null"},
-    {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"=\":[1]}]}", ".criteria[0].where[0].=: " SCALAR "an array"},
+    {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"=\":[1]}]}",
+     ".criteria[0].where[0].=: " SCALAR "an array of 1"},
     {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\">\":true}]}",
      ".criteria[0].where[0].>: expected a string or a number, got true"},
     {"{\"event\":\"x\",\"where\":[{\"property\":\"p\",\"in\":[]}]}",
@@ -178,7 +179,7 @@ static const struct {
     {"{\"trait\":\"a..b\",\"=\":1}", ".criteria[0].trait: " PATH "\"a..b\""},
     {"{\"trait\":\".a\",\"=\":1}", ".criteria[0].trait: " PATH "\".a\""},
     {"{\"trait\":\"a.\",\"=\":1}", ".criteria[0].trait: " PATH "\"a.\""},
-    {"{\"trait\":[\"a\"],\"=\":1}", ".criteria[0].trait: " PATH "an array"},
+    {"{\"trait\":[\"a\"],\"=\":1}", ".criteria[0].trait: " PATH "an array of 1"},
     /* windows */
     {"{\"event\":\"x\",\"window\":\"30 min\"}", ".criteria[0].window: " DURATION "\"30 min\""},
     {"{\"event\":\"x\",\"window\":\"0s\"}", ".criteria[0].window: " DURATION "\"0s\""},
@@ -224,9 +225,9 @@ static const struct {
     {"{\"event\":\"x\",\"avg\":{\"property\":\"p\",\"product\":[\"a\",\"b\"],\">\":1}}",
      ".criteria[0].avg: a sum, avg, min or max needs only one of \"property\" and \"product\""},
     {"{\"event\":\"x\",\"min\":{\"product\":[\"a\"],\">\":1}}",
-     ".criteria[0].min.product: expected an array of two property paths, got an array"},
+     ".criteria[0].min.product: expected an array of two property paths, got an array of 1"},
     {"{\"event\":\"x\",\"max\":{\"product\":[\"a\",\"b\",\"c\"],\">\":1}}",
-     ".criteria[0].max.product: expected an array of two property paths, got an array"},
+     ".criteria[0].max.product: expected an array of two property paths, got an array of 3"},
     {"{\"event\":\"x\",\"max\":{\"product\":[\"a\",1],\">\":1}}", ".criteria[0].max.product[1]: " PATH "1"},
     {"{\"event\":\"x\",\"sum\":{\"property\":\"p\",\"exists\":true}}",
      ".criteria[0].sum: operator \"exists\" is not taken by a sum, avg, min or max"},
@@ -304,7 +305,7 @@ static const struct {
      "same"},
     /* sequences */
     {"{\"sequence\":[{\"event\":\"x\"}],\"within\":\"1d\"}",
-     ".criteria[0].sequence: expected an array of 2 steps or more, got an array"},
+     ".criteria[0].sequence: expected an array of 2 steps or more, got an array of 1"},
     {"{\"sequence\":[{\"event\":\"x\"},{\"event\":\"y\"}]}", ".criteria[0]: a sequence criterion needs \"within\""},
     {"{\"sequence\":[{\"event\":\"x\"},{\"event\":\"y\",\"count\":{\">\":1}}],\"within\":\"1d\"}",
      ".criteria[0].sequence[1]: unknown key \"count\" in an object with \"event\" and \"where\": it takes event, "
@@ -331,10 +332,11 @@ static const struct {
     /* logic and references */
     {"{\"all\":[]}", ".criteria[0].all: expected a non-empty array of criteria, got an empty array"},
     {"{\"any\":{\"event\":\"x\"}}", ".criteria[0].any: expected a non-empty array of criteria, got an object"},
-    {"{\"not\":[{\"event\":\"x\"}]}", ".criteria[0].not: expected a criterion (an object), got an array"},
+    {"{\"not\":[{\"event\":\"x\"}]}", ".criteria[0].not: expected a criterion (an object), got an array of 1"},
     {"{\"any\":[{\"all\":[{\"not\":{\"event\":\"x\",\"window\":\"1\"}}]}]}",
      ".criteria[0].any[0].all[0].not.window: " DURATION "\"1\""},
-    {"{\"segment\":\"b\"}", ".criteria[0].segment: unknown segment \"b\""},
+    {"{\"segment\":\"b\"}",
+     ".criteria[0].segment: unknown segment \"b\": give the folder that has its definition, too"},
     {"{\"segment\":\"a\"}", ".criteria[0].segment: references form a cycle: a -> a"},
     {"{\"segment\":7}", ".criteria[0].segment: expected the id of a segment, got 7"},
     /* percentiles */

@@ -63,8 +63,8 @@ static const struct {
      "4 $.criteria[0] form: unknown key \"windw\" in an event criterion: did you mean \"window\"? <window>\n"
      "5 $.criteria[1] form: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
      "\"segment\", \"all\", \"any\", \"not\", \"percentile\" <event>\n"
-     "6 $.criteria[2].any[0].window form: expected a duration such as \"30m\" (more than 0, at most 36525d), got \"1 "
-     "d\"\n"
+     "6 $.criteria[2].any[0].window form: expected a duration such as \"30m\", of ms, s, m, h, d or w (more than 0, "
+     "at most 36525d), got \"1 d\"\n"
      "7 $.criteria[2].any[1].count.< form: expected a number, got true\n"
      "7 $.criteria[2].any[1].count.> form: expected a number, got \"a\"\n"},
     /* a misspelt key is not missing as well */
@@ -79,7 +79,7 @@ static const struct {
      "{\"segmentId\":\"b\",\"criteria\":[{\"segment\":\"c\"}]},\n{\"segmentId\":\"c\",\"criteria\":[{\"segment\":"
      "\"b\"}]},\n{\"segmentId\":\"c\",\"criteria\":[{\"segment\":\"a\",\"event\":\"x\"}]}]",
      "1 $[0].criteria[0].segment reference: unknown segment \"bb\": did you mean \"b\"? <b>\n"
-     "1 $[0].criteria[1].segment reference: unknown segment \"zzzz\"\n"
+     "1 $[0].criteria[1].segment reference: unknown segment \"zzzz\": give the folder that has its definition, too\n"
      "3 $[2].criteria[0].segment reference: references form a cycle: b -> c -> b\n"
      "4 $[3].criteria[0] form: a criterion cannot have both \"event\" and \"segment\"\n"
      "4 $[3].segmentId reference: segment \"c\" is already defined in f.json: $[2]\n"},
