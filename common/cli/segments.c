@@ -105,7 +105,9 @@ static const struct command segments_commands[] = {
          "is\n"
          "well written but that nothing can satisfy (a count below 0, a window that ends before an absence matures):\n"
          "eval evaluates such rules, apply refuses them; --allow-impossible makes them warnings in both. Warnings, of\n"
-         "rules that everybody satisfies for example, leave the exit status at 0.",
+         "rules that everybody satisfies for example, leave the exit status at 0. A segment that is referred to must "
+         "be\n"
+         "among the definitions: give the folder.",
      .options = validate_options,
      .argument_min = 1,
      .argument_max = 1,

@@ -78,6 +78,24 @@ failed:
     return false;
 }
 
+/* How the columns add up, so that a reader can. */
+static bool explain_costs(const struct ruleset *ruleset, const struct rule_cost_assumptions *assumptions,
+                          struct error *err)
+{
+    struct rule_cost cost;
+
+    rule_cost(ruleset, SIZE_MAX, assumptions, &cost);
+    (void)printf(
+        "per user, at worst, unpacked in memory: %lld events a day, message ids of %lld bytes, texts of %lld "
+        "bytes;\nevents_kept and panes_kept are what the rules can still need of what no late event can change "
+        "any more,\nbeside them the %lld events of the last %lld days and of the time in which copies may come;\n"
+        "since a log may double before it is pruned,\n"
+        "state_bytes = fixed_bytes + event_bytes x (2 x (events_kept + panes_kept + %lld) + 16)\n",
+        (long long)assumptions->events_per_day, (long long)assumptions->id_size, (long long)assumptions->text_size,
+        (long long)cost.recent_count, (long long)(assumptions->lateness_ms / DAY_MS), (long long)cost.recent_count);
+    return output_check(stdout, err);
+}
+
 static bool check_limits(const struct command_line *line, struct error *err)
 {
     static const struct {
@@ -98,12 +116,11 @@ static bool check_limits(const struct command_line *line, struct error *err)
 
 bool segments_cost(const struct command_line *line, struct error *err)
 {
-    const int64_t lateness_days = command_integer(line, "lateness-days", 7);
     const struct rule_cost_assumptions assumptions = {
         .id_size = command_integer(line, "id-bytes", 36),
         .text_size = command_integer(line, "text-bytes", 16),
         .events_per_day = command_integer(line, "events-per-day", 10),
-        .lateness_ms = lateness_days * DAY_MS,
+        .lateness_ms = command_integer(line, "lateness-days", 7) * DAY_MS,
     };
     enum output_format format;
     struct ruleset *ruleset = NULL;
@@ -123,13 +140,7 @@ bool segments_cost(const struct command_line *line, struct error *err)
         done = print_costs(&set, ruleset, format, &assumptions, err);
     }
     if (done && format == OUTPUT_TEXT) {
-        (void)printf(
-            "per user, at worst, unpacked in memory: %lld events a day, message ids of %lld bytes, texts of %lld "
-            "bytes;\nevents_kept and panes_kept are what the rules can still need of what no late event can change "
-            "any more,\nbeside them the events of the last %lld days and of the time in which copies may come\n",
-            (long long)assumptions.events_per_day, (long long)assumptions.id_size, (long long)assumptions.text_size,
-            (long long)lateness_days);
-        done = output_check(stdout, err);
+        done = explain_costs(ruleset, &assumptions, err);
     }
     ruleset_free(ruleset);
     segment_set_clear(&set);
