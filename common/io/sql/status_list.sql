@@ -7,7 +7,8 @@ WITH lines (place, what, subject, state, detail) AS (
            format('step %s, epoch %s, updated %s s ago', step, epoch, round(extract(epoch FROM clock_timestamp() - updated_at)))
     FROM lanes
     UNION ALL
-    SELECT 2, 'archive', topic_no || '/' || lane, 'offset ' || offset_next, CASE WHEN at_end THEN 'read to the end' ELSE '' END
+    SELECT 2, 'archive', (ARRAY ['events', 'profiles', 'consent'])[topic_no + 1] || '/' || lane,
+           'offset ' || offset_next, CASE WHEN at_end THEN 'read to the end' ELSE '' END
     FROM archive_progress
     UNION ALL
     SELECT 3, 'load', load_no::text, state, format('%s: %s events, %s quarantined', source, events, quarantined) FROM loads
