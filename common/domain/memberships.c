@@ -73,10 +73,13 @@ static void find_candidates(struct evaluation *evaluation)
     memcpy(evaluation->candidates, ruleset->needless, ruleset->segment_words * sizeof *evaluation->candidates);
     for (size_t word = 0; word < ruleset->selector_words; word++) {
         for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
-            const struct selector *selector = &ruleset->selectors[word * 64 + (size_t)__builtin_ctzll(bits)];
+            size_t index = word * 64 + (size_t)__builtin_ctzll(bits);
+            const struct selector *selector = &ruleset->selectors[index];
 
             for (size_t i = 0; i < selector->needed_by_count; i++) {
-                bit_set(evaluation->candidates, selector->needed_by[i]);
+                if (need_met(&selector->needed_by[i].need, evaluation->at, &evaluation->seen[index])) {
+                    bit_set(evaluation->candidates, selector->needed_by[i].rank);
+                }
             }
         }
     }

@@ -285,7 +285,8 @@ static void give_segments(struct ruleset *ruleset)
             struct selector *selector = &ruleset->selectors[plan->needs[i].selector];
 
             if (selector->needed_by != NULL) {
-                selector->needed_by[selector->needed_by_count] = (uint32_t)rank;
+                selector->needed_by[selector->needed_by_count] =
+                    (struct needing){.need = plan->needs[i], .rank = (uint32_t)rank};
             }
             selector->needed_by_count++;
         }

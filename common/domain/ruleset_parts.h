@@ -31,6 +31,21 @@ struct predicate {
     const struct rule_comparison *comparison;
 };
 
+/* Without so many events of the selector, one of them in the last reach_ms, or those of one of the alternatives behind
+ * it, the segment does not hold. */
+struct need {
+    int64_t reach_ms;
+    size_t count_min; /* from 1 */
+    uint32_t selector;
+    uint32_t next; /* index behind the alternatives */
+};
+
+/* A segment that is found by one of its needs. */
+struct needing {
+    struct need need;
+    uint32_t rank;
+};
+
 /* Takes track, page, screen events; or, for a trait, the identifies that set its first key. */
 struct selector {
     bool trait;
@@ -39,10 +54,10 @@ struct selector {
     size_t name_count;
     struct predicate *predicates;
     size_t predicate_count;
-    struct slice key;    /* trait */
-    uint64_t *columns;   /* bits: what its rules read */
-    uint64_t *segments;  /* bits: what its events can change, through references too */
-    uint32_t *needed_by; /* ranks of segments that cannot hold without it, or one of some others */
+    struct slice key;          /* trait */
+    uint64_t *columns;         /* bits: what its rules read */
+    uint64_t *segments;        /* bits: what its events can change, through references too */
+    struct needing *needed_by; /* segments that cannot hold without it, or one of some others */
     size_t needed_by_count;
 };
 
@@ -113,15 +128,6 @@ struct node {
     uint32_t percentile; /* PERCENTILE: number in the ruleset */
     uint32_t carry;      /* number among the segment's summaries; RULESET_NONE: nothing is summed up */
     uint32_t base;       /* number among the summaries of a user's base; RULESET_NONE: none */
-};
-
-/* Without so many events of the selector, one of them in the last reach_ms, or those of one of the alternatives behind
- * it, the segment does not hold. */
-struct need {
-    int64_t reach_ms;
-    size_t count_min; /* from 1 */
-    uint32_t selector;
-    uint32_t next; /* index behind the alternatives */
 };
 
 struct segment_plan {
