@@ -66,8 +66,12 @@ static void comparable_check(struct measuring *measuring)
             measuring->comparable = false;
         }
         if (!marker.covered && measuring->comparable) {
+            struct merge_run run = align_run(measuring->world, measuring->segment->version, index);
+
             (void)snprintf(measuring->reason, sizeof measuring->reason,
-                           "lane %zu has not passed all that run %" PRId64 " read", index, measuring->run->run_no);
+                           run.loads_folded ? "lane %zu has not passed all that run %" PRId64 " read"
+                                            : "lane %zu has not read the files that run %" PRId64 " read",
+                           index, measuring->run->run_no);
             measuring->comparable = false;
         }
     }
