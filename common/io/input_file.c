@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_SIZE = 1 << 18, WINDOW_SIZE = INPUT_LINE_SIZE_MAX + CHUNK_SIZE };
+enum { CHUNK_SIZE = 1 << 16, WINDOW_SIZE = INPUT_LINE_SIZE_MAX + CHUNK_SIZE };
 
 /* The window holds bytes [begin, end) of which [begin, scanned) have no LF. */
 struct input_file {
