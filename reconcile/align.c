@@ -612,8 +612,13 @@ bool align_switch(struct reconciler *reconciler, struct pass_world *world, struc
         }
         if (segment->version != version_before || segment->build_no != build_before) {
             counts->switched++;
-            log_info("%.*s@%d is in force, build %d", (int)segment->version->segment_id.size,
-                     segment->version->segment_id.data, segment->version->version, segment->build_no);
+            if (segment->build_no > 0) {
+                log_info("%.*s@%d is in force, build %d", (int)segment->version->segment_id.size,
+                         segment->version->segment_id.data, segment->version->version, segment->build_no);
+            } else {
+                log_info("%.*s@%d is in force, without a build of the stream", (int)segment->version->segment_id.size,
+                         segment->version->segment_id.data, segment->version->version);
+            }
         }
         counts->new_run = counts->new_run || segment->run_no != run_before;
     }

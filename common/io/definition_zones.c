@@ -20,7 +20,8 @@ static bool add_problem(const struct zone_walk *walk, const struct criterion *cr
 
     (void)snprintf(path, sizeof(path), "%.*s%s.%s.zone", (int)criterion->json_path.size, criterion->json_path.data,
                    criterion->kind == CRITERION_PERCENTILE ? ".of" : "", key);
-    (void)snprintf(message, sizeof(message), "this machine knows no time zone \"%.*s\"", (int)zone.size, zone.data);
+    (void)snprintf(message, sizeof(message), "this machine knows no time zone \"%.*s\"; names are like Europe/Berlin",
+                   (int)zone.size, zone.data);
     return rule_problems_add_at(walk->set->problems, RULE_ERROR, RULE_PROBLEM_ZONE, walk->definition, slice_from(path),
                                 message, NULL, walk->err);
 }
