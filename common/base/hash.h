@@ -75,12 +75,16 @@ static inline uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 static inline uint64_t hash_short(struct slice key, uint64_t seed)
 {
     struct slice_words words;
+    uint64_t hash;
 
     if (!slice_fits_words(key)) {
         return hash_bytes(key, seed);
     }
     words = slice_words(key);
-    return hash_mix(hash_mix(words.first ^ HASH_SECRET_0, words.middle ^ seed) ^ words.last, key.size ^ HASH_SECRET_1);
+    hash = hash_mix(words.first ^ HASH_SECRET_0, words.middle ^ seed);
+    hash = hash_mix(hash ^ words.last, key.size ^ HASH_SECRET_1);
+    /* Twice: after one product with a known number, some last words meet in their low bits whatever the seed is. */
+    return hash_mix(hash, HASH_SECRET_2);
 }
 
 static inline uint64_t hash_integer(uint64_t number, uint64_t seed)

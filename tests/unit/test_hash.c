@@ -152,6 +152,35 @@ START_TEST(bits_are_spread)
 }
 END_TEST
 
+/* Nor can somebody choose keys that crowd a table for every seed, as these would after one product less. */
+START_TEST(chosen_keys_are_spread)
+{
+    static const unsigned char chosen[] = {21, 49, 22, 12, 2, 24, 8, 30, 32, 50, 48, 13, 60};
+    enum { BIT_COUNT = sizeof chosen, KEY_COUNT = 1 << BIT_COUNT, SLOT_COUNT = 2 * KEY_COUNT };
+    uint64_t seed = hash_seed();
+
+    for (int round = 0; round < 20; round++, seed = hash_mix(seed, HASH_SECRET_0)) {
+        bool taken[SLOT_COUNT] = {false};
+        unsigned passed_count = 0;
+
+        for (unsigned i = 0; i < KEY_COUNT; i++) {
+            char text[] = "aaaaaaaaaaaaaaaaPPPPPPPP";
+            uint64_t slot;
+
+            for (unsigned k = 0; k < BIT_COUNT; k++) {
+                text[16 + chosen[k] / 8] = (char)(text[16 + chosen[k] / 8] ^ (int)((i >> k & 1) << chosen[k] % 8));
+            }
+            for (slot = hash_short(slice_from(text), seed) % SLOT_COUNT; taken[slot]; slot = (slot + 1) % SLOT_COUNT) {
+                passed_count++;
+            }
+            taken[slot] = true;
+        }
+        /* Half a slot for each key is what chance makes of it. */
+        ck_assert_msg(passed_count < 4 * KEY_COUNT, "seed %llx: %u", (unsigned long long)seed, passed_count);
+    }
+}
+END_TEST
+
 static bool fill_map(void *context, struct error *err)
 {
     struct hash_map map;
@@ -193,6 +222,7 @@ Suite *hash_suite(void)
     tcase_add_test(tests, empty_and_binary_keys_are_keys);
     tcase_add_test(tests, every_byte_counts);
     tcase_add_test(tests, bits_are_spread);
+    tcase_add_test(tests, chosen_keys_are_spread);
     tcase_add_test(tests, each_failed_allocation_is_reported);
     suite_add_tcase(suite, tests);
     return suite;
