@@ -105,7 +105,8 @@ struct user_state {
     char *heap;
     size_t heap_size; /* a multiple of 8 */
     size_t heap_capacity;
-    uint64_t *ids;   /* open addressing over records with an id: hash << 32 | record + 1, 0 = empty; NULL while few */
+    uint64_t *ids; /* open addressing over records with an id: hash << 32 | record + 1, 0 = empty; NULL while the log is
+                      short */
     size_t id_count; /* entries with an id */
     size_t id_capacity;
     struct user_taken *taken;  /* NULL until the log was long; what it holds is found while evaluating */
@@ -118,7 +119,7 @@ struct user_state {
     size_t prune_count;        /* pruning is due with this many entries; 0: with PRUNE_COUNT_MIN */
 };
 
-/* A log with fewer message ids is looked through for one. */
+/* A log with fewer entries, or without message ids, has no table of them: it is looked through. */
 enum { USER_LOG_SMALL_MAX = 32 };
 
 /* Fewer entries are not worth it. */
@@ -234,11 +235,11 @@ static inline MUST_CHECK bool user_log_reserve(const struct ruleset *ruleset, st
            user_log_grow(ruleset, state, entry_count, heap_size, err);
 }
 
-/* Makes the table of ids, or a larger one, where the entries have so many that one more needs it. */
+/* Makes the table of ids, or a larger one, where the log is long enough and has so many that one more needs it. */
 static inline MUST_CHECK bool user_log_index(const struct ruleset *ruleset, struct user_state *state, struct error *err)
 {
-    return state->id_count < USER_LOG_SMALL_MAX || (state->ids != NULL && state->id_count * 2 < state->id_capacity) ||
-           user_log_index_grow(ruleset, state, err);
+    return state->entry_count < USER_LOG_SMALL_MAX || state->id_count == 0 ||
+           (state->ids != NULL && state->id_count * 2 < state->id_capacity) || user_log_index_grow(ruleset, state, err);
 }
 
 /* Number of entries with time <= at. Mostly the log is asked about its end. */

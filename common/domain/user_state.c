@@ -151,7 +151,7 @@ static const struct record *find_copy_in_log(const struct ruleset *ruleset, cons
     int64_t after_ms = copies_after(ruleset, fact->time_ms);
     size_t stride = entry_stride(ruleset);
 
-    for (size_t i = state->entry_count; i-- > 0;) {
+    for (size_t i = state->id_count == 0 ? 0 : state->entry_count; i-- > 0;) {
         const struct entry *entry = entry_at(state, stride, i);
 
         if (entry->time_ms < after_ms) {
@@ -370,7 +370,7 @@ static bool keep(const struct ruleset *ruleset, struct user_state *state, const 
     struct entry *entry;
     char *target;
 
-    if (!user_log_reserve(ruleset, state, 1, size, err) || (fact->has_id && !user_log_index(ruleset, state, err))) {
+    if (!user_log_reserve(ruleset, state, 1, size, err)) {
         return false;
     }
     target = state->entries + place * stride;
@@ -451,8 +451,12 @@ bool user_state_absorb(const struct ruleset *ruleset, struct user_state *state, 
     bool earlier = fact->time_ms < state->known_since;
 
     if (fact->has_id) {
-        const struct record *kept = find_copy(ruleset, state, fact);
+        const struct record *kept;
 
+        if (!user_log_index(ruleset, state, err)) {
+            return false;
+        }
+        kept = find_copy(ruleset, state, fact);
         if (kept != NULL) {
             *result = judge_copy(kept, fact);
             return true;

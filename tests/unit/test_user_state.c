@@ -5,6 +5,7 @@
 
 #include "common/base/timestamp.h"
 #include "common/domain/rule_parse.h"
+#include "common/domain/user_log.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -376,6 +377,34 @@ START_TEST(order_does_not_matter_and_the_past_is_that_of_its_events)
 }
 END_TEST
 
+/* However few ids a log has: who sends one copy after the other must not have it looked through each time. */
+START_TEST(a_long_log_with_few_ids_has_a_table_of_them)
+{
+    static const char one[] =
+        "{\"type\":\"track\",\"messageId\":\"m\",\"userId\":\"u\",\"timestamp\":1,\"event\":\"a\"}";
+    struct error err = ERROR_INIT;
+    struct world world;
+    struct user_state *state;
+    enum fold_result result;
+    int64_t time_ms;
+
+    ck_assert_ok(world_init(&world, &err));
+    ck_assert_ok(user_state_new(world.ruleset, &state, &err));
+    ck_assert_ok(fold(&world, state, one, &result, NULL, &time_ms, &err));
+    for (int i = 0; i < 2 * USER_LOG_SMALL_MAX; i++) {
+        ck_assert_ok(fold(&world, state, "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":1,\"event\":\"a\"}",
+                          &result, NULL, &time_ms, &err));
+        ck_assert_int_eq(result, FOLD_APPLIED);
+    }
+    ck_assert_ptr_null(state->ids);
+    ck_assert_ok(fold(&world, state, one, &result, NULL, &time_ms, &err));
+    ck_assert_int_eq(result, FOLD_COPY);
+    ck_assert_ptr_nonnull(state->ids);
+    user_state_free(state);
+    world_clear(&world);
+}
+END_TEST
+
 START_TEST(copies_are_ignored_and_told_apart)
 {
     struct error err = ERROR_INIT;
@@ -498,6 +527,7 @@ Suite *user_state_suite(void)
     tcase_add_test(tests, all_segments_at_once_equal_each_by_itself);
     tcase_add_test(tests, untouched_segments_do_not_change);
     tcase_add_test(tests, order_does_not_matter_and_the_past_is_that_of_its_events);
+    tcase_add_test(tests, a_long_log_with_few_ids_has_a_table_of_them);
     tcase_add_test(tests, copies_are_ignored_and_told_apart);
     tcase_add_test(tests, each_failing_allocation_is_reported);
     tcase_add_test(tests, reach_is_bounded_only_where_it_can_be);
