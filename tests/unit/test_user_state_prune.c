@@ -4,6 +4,7 @@
 #include "common/domain/rule_parse.h"
 #include "common/domain/user_log.h"
 #include "common/domain/user_state.h"
+#include "tests/unit/state_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -18,43 +19,8 @@ Suite *user_state_prune_suite(void);
 
 enum { TEXT_SIZE = 256 };
 
-struct world {
-    struct segment_set set;
-    struct ruleset *ruleset;
-    struct evaluation *evaluation;
-    struct user_state *state;
-    struct json_document document;
-    struct arena arena;
-    uint64_t touched;
-};
-
-static void open_world(struct world *world, const char *definitions)
-{
-    struct error err = ERROR_INIT;
-
-    *world = (struct world){0};
-    segment_set_init(&world->set);
-    json_document_init(&world->document);
-    arena_init(&world->arena, 1 << 20);
-    ck_assert_ok(segment_set_add(&world->set, SLICE_LITERAL("f.json"), slice_from(definitions), 0, &err));
-    ck_assert_ok(segment_set_check(&world->set, &err));
-    ck_assert_ok(ruleset_new(&world->set, NULL, &world->ruleset, &err));
-    ck_assert_ok(evaluation_new(world->ruleset, &world->evaluation, &err));
-    ck_assert_ok(user_state_new(world->ruleset, &world->state, &err));
-}
-
-static void close_world(struct world *world)
-{
-    user_state_free(world->state);
-    evaluation_free(world->evaluation);
-    ruleset_free(world->ruleset);
-    json_document_clear(&world->document);
-    arena_clear(&world->arena);
-    segment_set_clear(&world->set);
-}
-
 /* An event of the name at the instant; a negative number: without a message id. */
-static enum fold_result fold(struct world *world, const char *name, int number, int64_t time_ms, int n)
+static enum fold_result fold(struct state_fixture *world, const char *name, int number, int64_t time_ms, int n)
 {
     enum quarantine_reason reason = QUARANTINE_NONE;
     enum fold_result result = FOLD_NONE;
@@ -78,14 +44,14 @@ static enum fold_result fold(struct world *world, const char *name, int number, 
     return result;
 }
 
-static void prune(struct world *world, int64_t final_ms)
+static void prune(struct state_fixture *world, int64_t final_ms)
 {
     struct error err = ERROR_INIT;
 
     ck_assert_ok(user_state_prune(world->ruleset, world->state, final_ms, world->evaluation, &err));
 }
 
-static struct membership membership_at(struct world *world, size_t segment, int64_t at)
+static struct membership membership_at(struct state_fixture *world, size_t segment, int64_t at)
 {
     struct membership membership = {.member = false};
     struct error err = ERROR_INIT;
@@ -102,7 +68,7 @@ struct held {
     size_t panes;
 };
 
-static struct held held_of(const struct world *world)
+static struct held held_of(const struct state_fixture *world)
 {
     struct held held = {0};
 
@@ -126,11 +92,11 @@ static struct held held_of(const struct world *world)
 
 START_TEST(a_count_of_at_least_three_keeps_three)
 {
-    struct world world;
+    struct state_fixture world;
     struct held held;
 
-    open_world(&world,
-               "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"count\":{\">=\":3}}]}");
+    state_fixture_open(
+        &world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"count\":{\">=\":3}}]}");
     for (int i = 0; i < 10000; i++) {
         ck_assert_int_eq(fold(&world, "a", i, START + i * 60 * SECOND, i), FOLD_APPLIED);
         if (user_state_prune_due(world.ruleset, world.state, START + (i - 60) * 60 * SECOND)) {
@@ -152,20 +118,20 @@ START_TEST(a_count_of_at_least_three_keeps_three)
     prune(&world, START + 200 * DAY);
     ck_assert_uint_eq(user_state_event_count(world.state), 0);
     ck_assert(!membership_at(&world, 0, START + 200 * DAY).member);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(a_window_in_steps_keeps_a_pane_a_step)
 {
-    struct world world;
+    struct state_fixture world;
     struct held held;
 
-    open_world(&world,
-               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"5d\",\"slide\":\"1d\",\"sum\":"
-               "{\"property\":\"n\",\">=\":1000}}]},"
-               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"last\":3},"
-               "\"avg\":{\"property\":\"n\",\"=\":1}}]}]");
+    state_fixture_open(
+        &world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"5d\",\"slide\":\"1d\",\"sum\":"
+                "{\"property\":\"n\",\">=\":1000}}]},"
+                "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"window\":{\"calendar\":\"day\",\"last\":3},"
+                "\"avg\":{\"property\":\"n\",\"=\":1}}]}]");
     for (int i = 0; i < 240; i++) {
         ck_assert_int_eq(fold(&world, "a", -1, START + i * HOUR, 1 + i / 1000), FOLD_APPLIED);
     }
@@ -178,17 +144,17 @@ START_TEST(a_window_in_steps_keeps_a_pane_a_step)
     ck_assert(membership_at(&world, 0, START + 239 * HOUR).member);
     ck_assert(!membership_at(&world, 1, START + 239 * HOUR).member);
     ck_assert_int_eq(membership_at(&world, 0, START + 239 * HOUR).valid_until, START + 15 * DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(what_is_beaten_is_dropped)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world,
-               "[{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"a\",\"window\":\"30d\",\"max\":{\"property\":"
-               "\"n\",\">=\":90}}]}]");
+    state_fixture_open(
+        &world, "[{\"segmentId\":\"most\",\"criteria\":[{\"event\":\"a\",\"window\":\"30d\",\"max\":{\"property\":"
+                "\"n\",\">=\":90}}]}]");
     for (int i = 0; i < 100; i++) {
         fold(&world, "a", -1, START + i * HOUR, 100 - i);
     }
@@ -198,20 +164,20 @@ START_TEST(what_is_beaten_is_dropped)
     prune(&world, START + 100 * HOUR);
     ck_assert_uint_eq(user_state_event_count(world.state), 5 + 1);
     ck_assert_int_eq(membership_at(&world, 0, START + 100 * HOUR).valid_until, START + 100 * HOUR + 30 * DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(without_a_window_only_sums_are_kept)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world,
-               "[{\"segmentId\":\"sum\",\"criteria\":[{\"event\":\"a\",\"sum\":{\"property\":\"n\",\">\":100}}]},"
-               "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"avg\":{\"property\":\"n\",\"=\":2}}]},"
-               "{\"segmentId\":\"gone\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\"},"
-               "\"within\":\"1d\",\"orLater\":true}]},"
-               "{\"segmentId\":\"last\",\"criteria\":[{\"event\":\"a\",\"latest\":{\"property\":\"n\",\"=\":3}}]}]");
+    state_fixture_open(
+        &world, "[{\"segmentId\":\"sum\",\"criteria\":[{\"event\":\"a\",\"sum\":{\"property\":\"n\",\">\":100}}]},"
+                "{\"segmentId\":\"avg\",\"criteria\":[{\"event\":\"a\",\"avg\":{\"property\":\"n\",\"=\":2}}]},"
+                "{\"segmentId\":\"gone\",\"criteria\":[{\"event\":\"a\",\"notFollowedBy\":{\"event\":\"b\"},"
+                "\"within\":\"1d\",\"orLater\":true}]},"
+                "{\"segmentId\":\"last\",\"criteria\":[{\"event\":\"a\",\"latest\":{\"property\":\"n\",\"=\":3}}]}]");
     for (int i = 0; i < 99; i++) {
         fold(&world, "a", -1, START + i * HOUR, 1 + i % 3);
     }
@@ -223,48 +189,48 @@ START_TEST(without_a_window_only_sums_are_kept)
     ck_assert_int_eq(membership_at(&world, 0, START + 30 * DAY).entered_at, START + 50 * HOUR);
     fold(&world, "b", -1, START + 31 * DAY, 0);
     ck_assert(!membership_at(&world, 2, START + 31 * DAY).member);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 /* Of different values and periods the newest, as many as the comparison can ask for. */
 START_TEST(four_different_ones_tell_more_than_three)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
-                       "\"property\":\"n\",\">\":3}"
-                       "}]}");
+    state_fixture_open(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
+                               "\"property\":\"n\",\">\":3}"
+                               "}]}");
     for (int i = 0; i < 60; i++) {
         fold(&world, "a", -1, START + i * HOUR, i % 12);
     }
     prune(&world, START + 10 * DAY);
     ck_assert_uint_eq(held_of(&world).values, 4);
     ck_assert_int_eq(membership_at(&world, 0, START + 11 * DAY).valid_until, START + 56 * HOUR + 90 * DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 
-    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
-                       "\"period\":\"day\",\">\":3}"
-                       "}]}");
+    state_fixture_open(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"distinct\":{"
+                               "\"period\":\"day\",\">\":3}"
+                               "}]}");
     for (int i = 0; i < 60; i++) {
         fold(&world, "a", -1, START + i * 4 * HOUR, i);
     }
     prune(&world, START + 11 * DAY);
     ck_assert_uint_eq(held_of(&world).values, 4);
     ck_assert_int_eq(membership_at(&world, 0, START + 12 * DAY).valid_until, START + 6 * DAY + 20 * HOUR + 90 * DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(an_idle_state_does_not_grow)
 {
-    struct world world;
+    struct state_fixture world;
     size_t size;
 
-    open_world(&world,
-               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"},{\"not\":{\"event\":\"b\",\"window\":\"9d\"}}]"
-               ",\"membershipDuration\":\"400d\"},"
-               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"*\",\"earliest\":{\"property\":\"n\",\"=\":0}}]}]");
+    state_fixture_open(
+        &world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"},{\"not\":{\"event\":\"b\",\"window\":\"9d\"}}]"
+                ",\"membershipDuration\":\"400d\"},"
+                "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"*\",\"earliest\":{\"property\":\"n\",\"=\":0}}]}]");
     for (int i = 0; i < 50; i++) {
         fold(&world, i % 2 == 0 ? "a" : "b", i, START + i * HOUR, i);
     }
@@ -279,7 +245,7 @@ START_TEST(an_idle_state_does_not_grow)
         ck_assert(membership_at(&world, 0, START + i * DAY).member);
         ck_assert(membership_at(&world, 1, START + i * DAY).member);
     }
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
@@ -287,14 +253,14 @@ END_TEST
 START_TEST(what_ties_is_kept_together)
 {
     for (int greater = 0; greater < 3; greater++) {
-        struct world world;
+        struct state_fixture world;
 
-        open_world(&world,
-                   "[{\"segmentId\":\"e\",\"criteria\":[{\"event\":\"a\",\"earliest\":{\"property\":\"n\",\"=\":5}}]},"
-                   "{\"segmentId\":\"w\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"earliest\":{\"property\":"
-                   "\"n\",\"=\":5}"
-                   "}]},"
-                   "{\"segmentId\":\"l\",\"criteria\":[{\"event\":\"b\",\"latest\":{\"property\":\"n\",\"=\":5}}]}]");
+        state_fixture_open(
+            &world, "[{\"segmentId\":\"e\",\"criteria\":[{\"event\":\"a\",\"earliest\":{\"property\":\"n\",\"=\":5}}]},"
+                    "{\"segmentId\":\"w\",\"criteria\":[{\"event\":\"a\",\"window\":\"90d\",\"earliest\":{\"property\":"
+                    "\"n\",\"=\":5}"
+                    "}]},"
+                    "{\"segmentId\":\"l\",\"criteria\":[{\"event\":\"b\",\"latest\":{\"property\":\"n\",\"=\":5}}]}]");
         for (int i = 0; i < 3; i++) {
             fold(&world, "a", -1, START, i == greater ? 5 : 1);
         }
@@ -308,19 +274,19 @@ START_TEST(what_ties_is_kept_together)
             ck_assert(membership_at(&world, segment, START + 2 * DAY).member);
         }
         ck_assert_uint_eq(held_of(&world).values, 7);
-        close_world(&world);
+        state_fixture_close(&world);
     }
 }
 END_TEST
 
 START_TEST(an_event_for_state_that_is_gone_is_late)
 {
-    struct world world;
+    struct state_fixture world;
     struct membership before;
 
-    open_world(&world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\"}]},"
-                       "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"b\"}]},"
-                       "{\"segmentId\":\"r\",\"criteria\":[{\"not\":{\"segment\":\"t\"}}]}]");
+    state_fixture_open(&world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\"}]},"
+                               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"b\"}]},"
+                               "{\"segmentId\":\"r\",\"criteria\":[{\"not\":{\"segment\":\"t\"}}]}]");
     fold(&world, "a", 1, START, 0);
     fold(&world, "a", 2, START + 5 * DAY, 0);
     prune(&world, START + 5 * DAY);
@@ -339,16 +305,16 @@ START_TEST(an_event_for_state_that_is_gone_is_late)
     ck_assert_int_eq(fold(&world, "c", 6, START - DAY, 0), FOLD_LATE);
     ck_assert_uint_eq(world.touched, 7);
     ck_assert_int_eq(user_state_known_since(world.state), START - DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 /* The first of copies is the one that counts, although it came too late to be absorbed itself. */
 START_TEST(a_copy_of_an_event_that_came_too_late_is_one)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"}]}");
+    state_fixture_open(&world, "{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\"}]}");
     fold(&world, "b", 1, START, 0);
     fold(&world, "a", 2, START + 5 * DAY, 0);
     prune(&world, START + 5 * DAY);
@@ -366,20 +332,20 @@ START_TEST(a_copy_of_an_event_that_came_too_late_is_one)
     /* Also where it is the newest that has come of the user. */
     ck_assert_int_eq(fold(&world, "a", 6, START + 7 * DAY, 0), FOLD_LATE);
     ck_assert_int_eq(user_state_newest(world.state), START + 7 * DAY);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(an_event_far_ahead_moves_its_own_window_only)
 {
-    struct world pruned;
-    struct world whole;
+    struct state_fixture pruned;
+    struct state_fixture whole;
     static const char definitions[] =
         "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"2d\",\"count\":{\">=\":2}}]},"
         "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"b\",\"window\":\"1d\"}]}]";
 
-    open_world(&pruned, definitions);
-    open_world(&whole, definitions);
+    state_fixture_open(&pruned, definitions);
+    state_fixture_open(&whole, definitions);
     fold(&pruned, "b", 1000, START + 30 * DAY, 0);
     fold(&whole, "b", 1000, START + 30 * DAY, 0);
     for (int i = 0; i < 140; i++) {
@@ -398,14 +364,14 @@ START_TEST(an_event_far_ahead_moves_its_own_window_only)
     }
     ck_assert_uint_lt(user_state_event_count(pruned.state), 12);
     ck_assert(membership_at(&pruned, 1, START + 30 * DAY).member);
-    close_world(&pruned);
-    close_world(&whole);
+    state_fixture_close(&pruned);
+    state_fixture_close(&whole);
 }
 END_TEST
 
 static bool prune_scenario(void *context, struct error *err)
 {
-    struct world *world = context;
+    struct state_fixture *world = context;
     size_t count = user_state_event_count(world->state);
 
     if (user_state_prune(world->ruleset, world->state, START + 60 * HOUR, world->evaluation, err)) {
@@ -418,19 +384,19 @@ static bool prune_scenario(void *context, struct error *err)
 
 START_TEST(without_memory_nothing_is_pruned)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world,
-               "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\",\"slide\":\"1d\",\"count\":"
-               "{\">=\":300}}]},"
-               "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"distinct\":{\"property\":\"n\",\">=\":9}}]}]");
+    state_fixture_open(
+        &world, "[{\"segmentId\":\"s\",\"criteria\":[{\"event\":\"a\",\"window\":\"9d\",\"slide\":\"1d\",\"count\":"
+                "{\">=\":300}}]},"
+                "{\"segmentId\":\"t\",\"criteria\":[{\"event\":\"a\",\"distinct\":{\"property\":\"n\",\">=\":9}}]}]");
     for (int i = 0; i < 90; i++) {
         fold(&world, "a", i, START + i * HOUR, i % 5);
     }
     /* The evaluation's memory grows once and stays: each failure needs one of its own. */
     unit_fail_each_allocation(prune_scenario, &world);
     ck_assert_int_eq(user_state_final(world.state), START + 60 * HOUR);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
@@ -474,7 +440,8 @@ struct verdicts {
     size_t out[32];
 };
 
-static void assert_same_answers(struct world *pruned, struct world *whole, int64_t from, struct verdicts *verdicts)
+static void assert_same_answers(struct state_fixture *pruned, struct state_fixture *whole, int64_t from,
+                                struct verdicts *verdicts)
 {
     for (size_t segment = 0; segment < whole->set.definition_count; segment++) {
         for (int64_t at = from; at <= from + 3 * DAY; at += 90 * 60 * SECOND) {
@@ -495,11 +462,11 @@ static void assert_same_answers(struct world *pruned, struct world *whole, int64
 static void compare_pruned(int variant, struct verdicts *verdicts)
 {
     enum { EVENTS = 24 };
-    struct world pruned;
-    struct world whole;
+    struct state_fixture pruned;
+    struct state_fixture whole;
 
-    open_world(&pruned, summed);
-    open_world(&whole, summed);
+    state_fixture_open(&pruned, summed);
+    state_fixture_open(&whole, summed);
     for (int i = 0; i < EVENTS; i++) {
         const char *name = (i + variant) % 3 == 0 || i % 7 == 2 ? "b" : "a";
         int64_t time_ms = START + (int64_t)i * 2 * HOUR + (int64_t)(i % 5) * 20 * 60 * SECOND;
@@ -515,25 +482,25 @@ static void compare_pruned(int variant, struct verdicts *verdicts)
         }
     }
     ck_assert_uint_lt(held_of(&pruned).values, held_of(&whole).values);
-    close_world(&pruned);
-    close_world(&whole);
+    state_fixture_close(&pruned);
+    state_fixture_close(&whole);
 }
 
 START_TEST(no_measure_forgets_what_was_summed_up)
 {
     struct verdicts verdicts = {{0}, {0}};
-    struct world world;
+    struct state_fixture world;
 
     for (int variant = 0; variant < 8; variant++) {
         compare_pruned(variant, &verdicts);
     }
-    open_world(&world, summed);
+    state_fixture_open(&world, summed);
     for (size_t segment = 0; segment < world.set.definition_count; segment++) {
         ck_assert_msg(verdicts.in[segment] > 0 && verdicts.out[segment] > 0, "%.*s never changes",
                       (int)world.set.definitions[segment].segment_id.size,
                       world.set.definitions[segment].segment_id.data);
     }
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 

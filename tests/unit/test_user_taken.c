@@ -2,6 +2,7 @@
 #include "common/base/memory.h"
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/rule_parse.h"
+#include "tests/unit/state_fixture.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -17,48 +18,13 @@ static const char definitions[] =
     "{\"segmentId\":\"never\",\"criteria\":[{\"event\":\"never\",\"last\":{\"<\":\"1d\"}}]},"
     "{\"segmentId\":\"all\",\"criteria\":[{\"event\":\"*\",\"window\":\"1d\",\"sum\":{\"property\":\"n\",\">\":9}}]}]";
 
-struct world {
-    struct segment_set set;
-    struct ruleset *ruleset;
-    struct evaluation *evaluation;
-    struct user_state *state;
-    struct json_document document;
-    struct arena arena;
-    unsigned random;
-};
-
-static void open_world(struct world *world)
-{
-    struct error err = ERROR_INIT;
-
-    *world = (struct world){.random = 7};
-    segment_set_init(&world->set);
-    json_document_init(&world->document);
-    arena_init(&world->arena, 1 << 20);
-    ck_assert_ok(segment_set_add(&world->set, SLICE_LITERAL("f.json"), slice_from(definitions), 0, &err));
-    ck_assert_ok(segment_set_check(&world->set, &err));
-    ck_assert_ok(ruleset_new(&world->set, NULL, &world->ruleset, &err));
-    ck_assert_ok(evaluation_new(world->ruleset, &world->evaluation, &err));
-    ck_assert_ok(user_state_new(world->ruleset, &world->state, &err));
-}
-
-static void close_world(struct world *world)
-{
-    user_state_free(world->state);
-    evaluation_free(world->evaluation);
-    ruleset_free(world->ruleset);
-    json_document_clear(&world->document);
-    arena_clear(&world->arena);
-    segment_set_clear(&world->set);
-}
-
-static unsigned below(struct world *world, unsigned end)
+static unsigned below(struct state_fixture *world, unsigned end)
 {
     world->random = world->random * 1103515245U + 12345U;
     return (world->random >> 8) % end;
 }
 
-static void fold(struct world *world, int64_t time_ms)
+static void fold(struct state_fixture *world, int64_t time_ms)
 {
     enum quarantine_reason reason = QUARANTINE_NONE;
     enum fold_result result = FOLD_NONE;
@@ -81,12 +47,12 @@ static void fold(struct world *world, int64_t time_ms)
     ck_assert_int_eq(result, FOLD_APPLIED);
 }
 
-static bool takes(const struct world *world, size_t index, size_t selector)
+static bool takes(const struct state_fixture *world, size_t index, size_t selector)
 {
     return bit_is_set(entry_at(world->state, entry_stride(world->ruleset), index)->mask, selector);
 }
 
-static void check(struct world *world)
+static void check(struct state_fixture *world)
 {
     const struct user_taken *taken = user_taken_of(world->ruleset, world->state);
     size_t count = world->state->entry_count;
@@ -112,9 +78,9 @@ static void check(struct world *world)
 
 START_TEST(bits_follow_a_log_in_any_order)
 {
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world);
+    state_fixture_open(&world, definitions);
     for (int i = 0; i < EVENT_COUNT; i++) {
         /* Mostly in order; some late, far back, or at an instant that others have. */
         unsigned late = below(&world, 4) == 0 ? below(&world, (unsigned)i + 1) : 0;
@@ -127,16 +93,16 @@ START_TEST(bits_follow_a_log_in_any_order)
         }
     }
     check(&world);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
 START_TEST(a_pruned_or_emptied_log_is_looked_at_anew)
 {
     struct error err = ERROR_INIT;
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world);
+    state_fixture_open(&world, definitions);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < EVENT_COUNT; i++) {
             fold(&world, (int64_t)i * 600000);
@@ -149,7 +115,7 @@ START_TEST(a_pruned_or_emptied_log_is_looked_at_anew)
         user_state_clear(world.ruleset, world.state);
         ck_assert_ptr_null(user_taken_of(world.ruleset, world.state));
     }
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
@@ -158,9 +124,9 @@ START_TEST(without_memory_the_log_is_looked_through)
     struct membership with[4];
     struct membership without[4];
     struct error err = ERROR_INIT;
-    struct world world;
+    struct state_fixture world;
 
-    open_world(&world);
+    state_fixture_open(&world, definitions);
     for (int i = 0; i < EVENT_COUNT; i++) {
         fold(&world, (int64_t)i * 600000);
     }
@@ -178,7 +144,7 @@ START_TEST(without_memory_the_log_is_looked_through)
         ck_assert_int_eq(with[i].valid_until, without[i].valid_until);
     }
     ck_assert(with[0].member && with[1].member && !with[2].member && with[3].member);
-    close_world(&world);
+    state_fixture_close(&world);
 }
 END_TEST
 
