@@ -23,16 +23,18 @@ static rule_key_read read_of;
 
 #define SELECTOR_KEYS                                                                                                  \
     {.name = "event",                                                                                                  \
+     .takes = "a string or an array of strings",                                                                       \
      .help = "The name of the events (of a page or screen: that word), an array of names, or \"*\" for any.",          \
      .read = rule_key_event,                                                                                           \
      .required = true,                                                                                                 \
      .offset = SELECTOR},                                                                                              \
     {                                                                                                                  \
-        .name = "where", .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where,    \
-        .offset = SELECTOR                                                                                             \
+        .name = "where", .takes = "an array of predicates",                                                            \
+        .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where, .offset = SELECTOR  \
     }
 #define WINDOW_KEYS                                                                                                    \
     {.name = "window",                                                                                                 \
+     .takes = "a duration or an object with `calendar`",                                                               \
      .help = "How long an event counts from its time on: a duration, or a calendar window. Without one it counts for " \
              "ever.",                                                                                                  \
      .read = rule_key_window,                                                                                          \
@@ -87,13 +89,20 @@ static const struct rule_form operand_form = {.name = "operand",
 
 static const struct rule_key absence_keys[] = {
     SELECTOR_KEYS,
-    {.name = "notFollowedBy", .help = "The event that must not come.", .read = read_not_followed_by, .required = true},
+    {.name = "notFollowedBy",
+     .takes = "an object with `event`, and `where` or not",
+     .help = "The event that must not come.",
+     .read = read_not_followed_by,
+     .required = true},
     WITHIN_KEY,
     {.name = "orLater",
      .help = "A later event ends it too, not only one within the time; false where not given.",
      .read = rule_key_boolean,
      .offset = offsetof(struct criterion, or_later)},
-    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
+    {.name = "same",
+     .takes = "an array of dotted paths",
+     .help = "Properties that must be equal on all events of the occurrence.",
+     .read = read_same},
     WINDOW_KEYS,
     {.name = NULL},
 };
@@ -104,6 +113,7 @@ const struct rule_form rule_form_absence = {.name = "notFollowedBy",
 static const struct rule_key condition_keys[] = {
     SELECTOR_KEYS,
     {.name = "condition",
+     .takes = "a string",
      .help = "\"no_EVENT_after\": notFollowedBy EVENT with orLater, the window standing for \"within\".",
      .read = read_condition,
      .required = true},
@@ -112,7 +122,10 @@ static const struct rule_key condition_keys[] = {
      .read = rule_key_duration,
      .required = true,
      .offset = offsetof(struct criterion, within_ms)},
-    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
+    {.name = "same",
+     .takes = "an array of dotted paths",
+     .help = "Properties that must be equal on all events of the occurrence.",
+     .read = read_same},
     {.name = NULL},
 };
 const struct rule_form rule_form_condition = {.name = "condition",
@@ -121,24 +134,33 @@ const struct rule_form rule_form_condition = {.name = "condition",
 
 static const struct rule_key sequence_keys[] = {
     {.name = "sequence",
+     .takes = "an array of objects with `event`, and `where` or not",
      .help = "Two steps or more, which different events match in this order; those of one millisecond in any.",
      .read = read_steps,
      .required = true},
     WITHIN_KEY,
-    {.name = "same", .help = "Properties that must be equal on all events of the occurrence.", .read = read_same},
+    {.name = "same",
+     .takes = "an array of dotted paths",
+     .help = "Properties that must be equal on all events of the occurrence.",
+     .read = read_same},
     WINDOW_KEYS,
     {.name = NULL},
 };
 const struct rule_form rule_form_sequence = {.name = "sequence", .what = "a sequence criterion", .keys = sequence_keys};
 
 static const struct rule_key compare_keys[] = {
-    {.name = "compare", .help = "Two measures and how they compare.", .read = read_compare, .required = true},
+    {.name = "compare",
+     .takes = "an object with `left`, `op` and `right`",
+     .help = "Two measures and how they compare.",
+     .read = read_compare,
+     .required = true},
     {.name = NULL},
 };
 const struct rule_form rule_form_compare = {.name = "compare", .what = "a compare criterion", .keys = compare_keys};
 
 static const struct rule_key comparison_keys[] = {
     {.name = "left",
+     .takes = "an event form",
      .help = "An event form with a measure and no comparison.",
      .read = read_side,
      .required = true,
@@ -150,11 +172,15 @@ static const struct rule_key comparison_keys[] = {
      .offset = offsetof(struct criterion, op),
      .words = &rule_words_compare},
     {.name = "right",
+     .takes = "an event form",
      .help = "An event form with a measure and no comparison.",
      .read = read_side,
      .required = true,
      .offset = offsetof(struct criterion, right)},
-    {.name = "times", .help = "The factor of the right side; 1 where not given.", .read = read_times},
+    {.name = "times",
+     .takes = "a number",
+     .help = "The factor of the right side; 1 where not given.",
+     .read = read_times},
     {.name = NULL},
 };
 static const struct rule_form comparison_form = {.name = "comparison",
@@ -178,6 +204,7 @@ const struct rule_form rule_form_trait = {
 static const struct rule_key age_keys[] = {
     TRAIT_KEY,
     {.name = "age",
+     .takes = "an object such as `{\">=\": \"18y\"}`",
      .help = "How long ago the instant is that the trait holds; \"18y\" is the 18th anniversary.",
      .read = read_trait_span,
      .required = true},
@@ -185,6 +212,7 @@ static const struct rule_key age_keys[] = {
 const struct rule_form rule_form_age = {.name = "age", .what = "a trait's age criterion", .keys = age_keys};
 static const struct rule_key until_keys[] = {TRAIT_KEY,
                                              {.name = "until",
+                                              .takes = "an object such as `{\"<=\": \"7d\"}`",
                                               .help = "How far ahead the instant is that the trait holds.",
                                               .read = read_trait_span,
                                               .required = true},
@@ -202,28 +230,42 @@ static const struct rule_form until_spans_form = {.name = "spans",
                                                   .operands = RULE_OPERANDS_SPANS};
 
 static const struct rule_key segment_keys[] = {{.name = "segment",
+                                                .takes = "a string",
                                                 .help = "The id of another segment; references must not form a cycle.",
                                                 .read = read_segment,
                                                 .required = true},
                                                {.name = NULL}};
 const struct rule_form rule_form_segment = {.name = "segment", .what = "a segment criterion", .keys = segment_keys};
-static const struct rule_key all_keys[] = {
-    {.name = "all", .help = "Criteria that must all hold.", .read = read_children, .required = true}, {.name = NULL}};
+static const struct rule_key all_keys[] = {{.name = "all",
+                                            .takes = "an array of criteria",
+                                            .help = "Criteria that must all hold.",
+                                            .read = read_children,
+                                            .required = true},
+                                           {.name = NULL}};
 const struct rule_form rule_form_all = {.name = "all", .what = "an all criterion", .keys = all_keys};
-static const struct rule_key any_keys[] = {
-    {.name = "any", .help = "Criteria of which one must hold.", .read = read_children, .required = true},
-    {.name = NULL}};
+static const struct rule_key any_keys[] = {{.name = "any",
+                                            .takes = "an array of criteria",
+                                            .help = "Criteria of which one must hold.",
+                                            .read = read_children,
+                                            .required = true},
+                                           {.name = NULL}};
 const struct rule_form rule_form_any = {.name = "any", .what = "an any criterion", .keys = any_keys};
-static const struct rule_key not_keys[] = {
-    {.name = "not", .help = "A criterion that must not hold.", .read = read_child, .required = true}, {.name = NULL}};
+static const struct rule_key not_keys[] = {{.name = "not",
+                                            .takes = "a criterion",
+                                            .help = "A criterion that must not hold.",
+                                            .read = read_child,
+                                            .required = true},
+                                           {.name = NULL}};
 const struct rule_form rule_form_not = {.name = "not", .what = "a not criterion", .keys = not_keys};
 
 static const struct rule_key percentile_keys[] = {
     {.name = "percentile",
+     .takes = "a number",
      .help = "Above 0 and up to 100: the value must reach the ceil(p x N / 100)-th smallest of N users.",
      .read = read_percentile,
      .required = true},
     {.name = "of",
+     .takes = "an event form",
      .help = "What is ranked: an event form with a measure and no comparison.",
      .read = read_of,
      .required = true},
@@ -251,6 +293,12 @@ static bool has(const struct rule_reader *reader, int32_t token, const char *key
     return key == NULL || json_member(reader->document, token, slice_from(key)) != JSON_ABSENT;
 }
 
+/* Criteria as other languages name them. */
+static const char *usual_head(struct slice name)
+{
+    return slice_equal_text(name, "or") ? "any" : slice_equal_text(name, "and") ? "all" : NULL;
+}
+
 /* What a misspelt head ("evnt") probably meant. */
 static void suggest_head(struct rule_reader *reader, int32_t token)
 {
@@ -258,11 +306,15 @@ static void suggest_head(struct rule_reader *reader, int32_t token)
     int32_t member = token + 1;
 
     for (uint32_t i = 0; i < document->tokens[token].count; i++) {
+        const char *usual = usual_head(json_raw(document, member));
         struct nearest nearest;
 
         nearest_begin(&nearest, json_raw(document, member));
         for (size_t kind = 1; kind < CRITERION_OPERATOR_COUNT; kind++) {
             nearest_offer(&nearest, criterion_operators[kind].form.head);
+        }
+        if (usual != NULL) {
+            nearest.name = usual;
         }
         if (nearest.name != NULL) {
             reader->culprit = member;

@@ -75,10 +75,14 @@ bool rule_key_where(struct rule_reader *reader, int32_t token, const struct rule
 
 static const struct rule_key selector_keys[] = {
     {.name = "event",
+     .takes = "a string or an array of strings",
      .help = "The name of the events (of a page or screen: that word), an array of names, or \"*\" for any.",
      .read = rule_key_event,
      .required = true},
-    {.name = "where", .help = "Predicates that must all hold for an event to be taken.", .read = rule_key_where},
+    {.name = "where",
+     .takes = "an array of predicates",
+     .help = "Predicates that must all hold for an event to be taken.",
+     .read = rule_key_where},
     {.name = NULL},
 };
 
@@ -119,12 +123,16 @@ static const struct rule_key calendar_keys[] = {
      .required = true,
      .offset = offsetof(struct rule_window, period),
      .words = &rule_words_period},
-    {.name = "last", .help = "How many periods count, the current one included; 1 where not given.", .read = read_last},
+    {.name = "last",
+     .takes = "a whole number of 1 or more",
+     .help = "How many periods count, the current one included; 1 where not given.",
+     .read = read_last},
     {.name = "complete",
      .help = "Only whole past periods count; false where not given.",
      .read = rule_key_boolean,
      .offset = offsetof(struct rule_window, complete)},
     {.name = "zone",
+     .takes = "a string",
      .help = "An IANA time zone; UTC where not given.",
      .read = rule_key_zone,
      .offset = offsetof(struct rule_window, zone)},
@@ -203,8 +211,8 @@ static bool read_product(struct rule_reader *reader, int32_t token, const struct
      .read = rule_key_path,                                                                                            \
      .offset = offsetof(struct rule_measure, property)},                                                               \
     {                                                                                                                  \
-        .name = "product", .help = "The product of two numeric properties, instead of a property.",                    \
-        .read = read_product                                                                                           \
+        .name = "product", .takes = "an array of two dotted paths",                                                    \
+        .help = "The product of two numeric properties, instead of a property.", .read = read_product                  \
     }
 #define PERIOD_KEYS                                                                                                    \
     {.name = "period",                                                                                                 \
@@ -213,7 +221,7 @@ static bool read_product(struct rule_reader *reader, int32_t token, const struct
      .offset = offsetof(struct rule_measure, period),                                                                  \
      .words = &rule_words_period},                                                                                     \
     {                                                                                                                  \
-        .name = "zone", .help = "An IANA time zone; UTC where not given.", .read = rule_key_zone,                      \
+        .name = "zone", .takes = "a string", .help = "An IANA time zone; UTC where not given.", .read = rule_key_zone, \
         .offset = offsetof(struct rule_measure, zone)                                                                  \
     }
 
@@ -221,25 +229,29 @@ static const struct rule_key no_keys[] = {{.name = NULL}};
 static const struct rule_key property_keys[] = {PROPERTY_KEYS, {.name = NULL}};
 static const struct rule_key distinct_keys[] = {PROPERTY_KEYS, PERIOD_KEYS, {.name = NULL}};
 
-#define MEASURE_FORM(variable, form, words, table, operand_kind, comparison_member)                                    \
+#define MEASURE_FORM(variable, form, words, table, operand_kind, comparison_member, text)                              \
     const struct rule_form variable = {.name = form,                                                                   \
                                        .what = words,                                                                  \
+                                       .example = text,                                                                \
                                        .keys = table,                                                                  \
                                        .operands = operand_kind,                                                       \
                                        .comparison_offset = offsetof(struct rule_measure, comparison_member)}
 
-MEASURE_FORM(rule_form_count, "countMeasure", "a count", no_keys, RULE_OPERANDS_NUMBERS, comparison);
+MEASURE_FORM(rule_form_count, "countMeasure", "a count", no_keys, RULE_OPERANDS_NUMBERS, comparison, "{\">=\": 3}");
 MEASURE_FORM(rule_form_number, "numberMeasure", "a sum, avg, min or max", property_keys, RULE_OPERANDS_NUMBERS,
-             comparison);
-MEASURE_FORM(rule_form_distinct, "distinctMeasure", "a distinct", distinct_keys, RULE_OPERANDS_NUMBERS, comparison);
-MEASURE_FORM(rule_form_span, "spanMeasure", "a first or last", no_keys, RULE_OPERANDS_SPANS, durations);
-MEASURE_FORM(rule_form_value, "valueMeasure", "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison);
+             comparison, "{\"property\": \"price\", \">=\": 100}");
+MEASURE_FORM(rule_form_distinct, "distinctMeasure", "a distinct", distinct_keys, RULE_OPERANDS_NUMBERS, comparison,
+             "{\"property\": \"sku\", \">=\": 3}");
+MEASURE_FORM(rule_form_span, "spanMeasure", "a first or last", no_keys, RULE_OPERANDS_SPANS, durations,
+             "{\">=\": \"30d\"}");
+MEASURE_FORM(rule_form_value, "valueMeasure", "a latest or earliest", property_keys, RULE_OPERANDS_VALUES, comparison,
+             "{\"property\": \"plan\", \"=\": \"pro\"}");
 MEASURE_FORM(rule_form_count_operand, "countOperand", "a count inside compare or percentile", no_keys,
-             RULE_OPERANDS_NONE, comparison);
+             RULE_OPERANDS_NONE, comparison, "{}");
 MEASURE_FORM(rule_form_number_operand, "numberOperand", "a measure inside compare or percentile", property_keys,
-             RULE_OPERANDS_NONE, comparison);
+             RULE_OPERANDS_NONE, comparison, "{\"property\": \"price\"}");
 MEASURE_FORM(rule_form_distinct_operand, "distinctOperand", "a distinct inside compare or percentile", distinct_keys,
-             RULE_OPERANDS_NONE, comparison);
+             RULE_OPERANDS_NONE, comparison, "{\"property\": \"sku\"}");
 
 /* What the measure is taken of: exactly one of property, product and period; a zone only with a period. */
 static bool finish_source(struct rule_reader *reader, int32_t token, const struct rule_place *place,

@@ -151,6 +151,16 @@ bool rule_expected(struct rule_reader *reader, const struct rule_place *place, i
     return rule_fail(reader, place, "expected %s, got %s", what, got(reader, token, text));
 }
 
+static bool expected_such_as(struct rule_reader *reader, const struct rule_place *place, int32_t token,
+                             const struct rule_form *form)
+{
+    char text[GOT_SIZE];
+
+    reader->culprit = token;
+    return rule_fail(reader, place, "expected %s such as %s, got %s", form->what, form->example,
+                     got(reader, token, text));
+}
+
 /* ---- objects ---- */
 
 static const struct rule_key *find_key(const struct rule_form *form, struct slice name)
@@ -268,7 +278,8 @@ bool rule_read_object(struct rule_reader *reader, int32_t token, const struct ru
     bool good = true;
 
     if (rule_type(reader, token) != JSON_OBJECT) {
-        return rule_expected(reader, place, token, form->what);
+        return form->example == NULL ? rule_expected(reader, place, token, form->what)
+                                     : expected_such_as(reader, place, token, form);
     }
     for (uint32_t i = 0; i < document->tokens[token].count; i++) {
         if (!read_member(reader, member, place, form, target, &meant, &good)) {

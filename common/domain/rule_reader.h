@@ -53,11 +53,13 @@ struct rule_key {
     size_t offset;                  /* of the member in the target, for the readers below */
     const struct rule_words *words; /* rule_key_word */
     const char *help;               /* one sentence for the reference */
+    const char *takes;              /* for the reference, where the reader does not tell; else NULL */
 };
 
 struct rule_form {
     const char *name;            /* as in schemas/segment-definition.schema.json */
     const char *what;            /* in messages: "an event criterion" */
+    const char *example;         /* for messages; NULL: none */
     const struct rule_key *keys; /* ends with a zeroed element */
     enum rule_operands operands;
     size_t comparison_offset; /* of struct rule_comparison or rule_span_comparison in the target */

@@ -190,7 +190,7 @@ static void append_section(struct buffer *out, enum rule_entry_kind kind, const 
     (void)rule_reference_each(visit_row, &markdown);
 }
 
-/* What a key takes, as far as its reader tells. */
+/* What a key takes: its reader or the key tells. */
 static void append_type(struct buffer *out, const struct rule_key *key)
 {
     if (key->words != NULL) {
@@ -205,6 +205,8 @@ static void append_type(struct buffer *out, const struct rule_key *key)
         buffer_append_text(out, "a dotted path");
     } else if (key->read == rule_key_text) {
         buffer_append_text(out, "a string");
+    } else {
+        append_cell(out, key->takes);
     }
 }
 

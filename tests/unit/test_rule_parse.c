@@ -211,7 +211,7 @@ static const struct {
      ".criteria[0].window: unknown key \"offset\" in a calendar window: it takes calendar, last, complete, zone"},
     /* measures */
     {"{\"event\":\"x\",\"count\":{}}", ".criteria[0].count: expected a comparison such as {\">=\": 3}"},
-    {"{\"event\":\"x\",\"count\":3}", ".criteria[0].count: expected a count, got 3"},
+    {"{\"event\":\"x\",\"count\":3}", ".criteria[0].count: expected a count such as {\">=\": 3}, got 3"},
     {"{\"event\":\"x\",\"count\":{\">=\":\"3\"}}", ".criteria[0].count.>=: expected a number, got \"3\""},
     {"{\"event\":\"x\",\"count\":{\">=\":true}}", ".criteria[0].count.>=: expected a number, got true"},
     {"{\"event\":\"x\",\"count\":{\"in\":[3]}}", ".criteria[0].count: operator \"in\" is not taken by a count"},

@@ -51,6 +51,11 @@ static void expect(const char *text, const char *wanted)
     buffer_clear(&out);
 }
 
+#define NO_CRITERION                                                                                                   \
+    "expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", \"segment\", \"all\", "         \
+    "\"any\", \"not\", "                                                                                               \
+    "\"percentile\""
+
 static const struct {
     const char *text;
     const char *problems;
@@ -61,8 +66,7 @@ static const struct {
      "{\"any\":[{\"event\":\"x\",\"window\":\"1 d\"},\n{\"event\":\"x\",\"count\":{\">\":\"a\",\"<\":true}}]}]}",
      "2 $.owner form: expected a string, got 1\n"
      "4 $.criteria[0] form: unknown key \"windw\" in an event criterion: did you mean \"window\"? <window>\n"
-     "5 $.criteria[1] form: expected a criterion with one of \"event\", \"compare\", \"sequence\", \"trait\", "
-     "\"segment\", \"all\", \"any\", \"not\", \"percentile\" <event>\n"
+     "5 $.criteria[1] form: " NO_CRITERION " <event>\n"
      "6 $.criteria[2].any[0].window form: expected a duration such as \"30m\", of ms, s, m, h, d or w (more than 0, "
      "at most 36525d), got \"1 d\"\n"
      "7 $.criteria[2].any[1].count.< form: expected a number, got true\n"
@@ -74,6 +78,10 @@ static const struct {
      "1 $.criteria[0] form: unknown key \"==\" in a trait criterion: did you mean \"=\"? <=>\n"},
     {"{\"criteria\":[]}", "1 $ form: a segment definition (an object) needs \"segmentId\"\n"
                           "1 $.criteria form: expected a non-empty array of criteria, got an empty array\n"},
+    /* and and or, as most languages name them; a foreign operator is no criterion */
+    {"{\"segmentId\":\"a\",\"criteria\":[{\"or\":[]},\n{\"and\":[]},\n{\"gte\":[]}]}",
+     "1 $.criteria[0] form: " NO_CRITERION " <any>\n2 $.criteria[1] form: " NO_CRITERION " <all>\n"
+     "3 $.criteria[2] form: " NO_CRITERION "\n"},
     /* references */
     {"[{\"segmentId\":\"a\",\"criteria\":[{\"segment\":\"bb\"},{\"segment\":\"zzzz\"}]},\n"
      "{\"segmentId\":\"b\",\"criteria\":[{\"segment\":\"c\"}]},\n{\"segmentId\":\"c\",\"criteria\":[{\"segment\":"
