@@ -34,15 +34,18 @@ static bool print_words(struct printing *printing, const char *words, struct err
     return output_row(printing->output, cells, err);
 }
 
-/* The last row of a segment: what the changes mean, where that is certain. */
-static bool print_meaning(struct printing *printing, enum rule_reach_change change, struct error *err)
+/* The last row of a segment: what the changes mean, where that is certain. `consent`: it lets others through now. */
+static bool print_meaning(struct printing *printing, enum rule_reach_change change, bool consent, struct error *err)
 {
     if (printing->count == 0) {
         return print_words(printing, "nothing changed", err);
     }
     switch (change) {
     case RULE_CHANGE_NONE:
-        return print_words(printing, "who may be a member stays the same", err);
+        return print_words(printing,
+                           consent ? "the rule takes the same users; of them consent lets others through than before"
+                                   : "who may be a member stays the same",
+                           err);
     case RULE_CHANGE_NARROWER:
         return print_words(printing, "who may be a member becomes narrower", err);
     case RULE_CHANGE_WIDER:
@@ -51,6 +54,11 @@ static bool print_meaning(struct printing *printing, enum rule_reach_change chan
     default:
         return true;
     }
+}
+
+static bool differs_in_consent(const struct definition *from, const struct definition *to)
+{
+    return from->basis != to->basis || !slice_equal(from->purpose, to->purpose);
 }
 
 /* What the two versions refer to, as "segment@version, ..."; of files both are empty. */
@@ -92,7 +100,7 @@ static bool print_pair(struct output *output, const struct definition *from, con
             return false;
         }
     }
-    return print_meaning(&printing, change, err);
+    return print_meaning(&printing, change, differs_in_consent(from, to), err);
 }
 
 /* Every segment of either set, by id. A file that holds one definition is compared with another such file whatever
@@ -183,6 +191,7 @@ bool segments_diff(const struct command_line *line, struct error *err)
 {
     static const char *const columns[COLUMN_COUNT] = {"segment", "path", "change"};
     bool files = command_argument_count(line) == 2;
+    const char *first = command_argument(line, 0);
     enum output_format format;
     struct output *output = NULL;
     struct references references;
@@ -195,6 +204,9 @@ bool segments_diff(const struct command_line *line, struct error *err)
     }
     if (files && (command_has(line, "from") || command_has(line, "to"))) {
         return error_set(err, ERROR_USAGE, "--from and --to name versions of the store, not of files");
+    }
+    if (!files && strpbrk(first, "/.") != NULL) { /* no segment's id has them */
+        return error_set(err, ERROR_USAGE, "%s: expected a second file to compare this one with", first);
     }
     buffer_init(&references.from, REFERENCES_SIZE_MAX);
     buffer_init(&references.to, REFERENCES_SIZE_MAX);

@@ -286,7 +286,8 @@ bool store_runs_load(struct pg *pg, int64_t run_no, struct run_plan *out, struct
     }
     if (PQntuples(result) != 1) {
         PQclear(result);
-        return error_set(err, ERROR_USAGE, "there is no run %" PRId64, run_no);
+        (void)error_set(err, ERROR_INPUT, "there is no run %" PRId64, run_no);
+        return error_hint(err, "muster-batch runs lists them");
     }
     out->run_no = run_no;
     out->as_of_ms = pg_integer_at(result, 0, 1, 0);

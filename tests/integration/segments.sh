@@ -181,6 +181,13 @@ check '  says which' says 'at_risk,,what it refers to changed from vip@1 to vip@
 check 'a first version has none before it' exits 2 segments diff lone
 check 'diff of files needs no server' exits 0 run env MUSTER_STORE_CONNINFO=host=/nowhere "$build/muster" segments diff "$work/d" "$work/many"
 check '  and names what is gone' says 'the segment was removed'
+check 'one file needs another' exits 2 segments diff "$work/d"
+check '  and is not looked for in the store' says 'expected a second file to compare this one with'
+mkdir "$work/before" "$work/after"
+definition before/c.json c '{"event": "x"}'
+definition after/c.json c '{"event": "x"}' ', "purpose": "billing"'
+check 'diff where only the purpose changed' exits 0 segments diff "$work/before" "$work/after" --format csv
+check '  says what that leaves' says 'c,,the rule takes the same users; of them consent lets others through than before'
 check 'files have no versions' exits 2 segments diff "$work/d" "$work/d" --from 1
 check 'an unreachable store is exit 3' exits 3 run env MUSTER_STORE_CONNINFO='host=127.0.0.1 port=1' "$build/muster" segments list
 check 'the operator cannot rewrite a definition' exits 1 run psql -q -X "$MUSTER_STORE_CONNINFO user=muster_operator" \
