@@ -129,7 +129,9 @@ static bool take_event(struct eval *eval, const struct source *source, const str
 
 static bool read_events(struct eval *eval, struct error *err)
 {
-    const struct source_options options = {.decode = true, .projection = ruleset_projection(eval->ruleset)};
+    const struct source_options options = {.map_path = command_text(eval->line, "map"),
+                                           .decode = true,
+                                           .projection = ruleset_projection(eval->ruleset)};
     struct source *source = NULL;
     struct source_item item;
     bool done = false;
@@ -382,11 +384,12 @@ static bool run(const struct command_line *line, struct error *err)
 
 static const struct option eval_options_table[] = {
     {"segments", OPTION_TEXT, "FILE_OR_DIR", "definitions: a file, or a folder's *.json", true},
-    {"events", OPTION_TEXT, "FILE", "events as JSON lines, - for standard input", true},
+    {"events", OPTION_TEXT, "FILE", "events as JSON lines, or CSV with --map; - for standard input", true},
+    {"map", OPTION_TEXT, "M", "the events are CSV; M says how its columns become messages", false},
     {"as-of", OPTION_INSTANT, "T", "the instant asked about; default: the greatest event time", false},
     {"intervals", OPTION_FLAG, NULL, "print the whole history up to that instant", false},
     {"engine", OPTION_TEXT, "NAME", "batch (default), or stream: event by event in the order of the lines", false},
-    {"explain", OPTION_TEXT, "USER", "print why this user is, or is not, a member, criterion by criterion", false},
+    {"explain", OPTION_TEXT, "USER", "print why this user is, or is not, a member; exit status 0 for both", false},
     {"segment", OPTION_TEXT, "ID", "with --explain: this segment only", false},
     {"format", OPTION_TEXT, "NAME", "csv (default), jsonl or text; with --explain text (default), jsonl or json",
      false},
@@ -405,6 +408,7 @@ const struct command command_eval = {
             "membership as segment,user,entered_at,left_at. Both engines print the same for any order of lines.\n\n"
             "With --consent a membership counts only while its purpose is granted by the consent and delete\n"
             "messages of the input, by their timestamps; [consent] says what holds before the first.\n\n"
+            "With --explain the exit status is 1 when the user is in none of the segments explained.\n\n"
             "  muster eval --segments segments/ --events events.jsonl --as-of 2026-05-02T10:00:00Z\n",
     .options = eval_options_table,
     .run = run,

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/harness.sh
 produce() { "$build/muster" produce "$@" >"$work/out" 2>"$work/err"; }
+evaluate() { "$build/muster" eval "$@" >"$work/out" 2>"$work/err"; }
 says() { grep -q -- "$1" "$work/out" "$work/err"; }
 same() { [ "$1" = "$2" ] || { echo "     $1, not $2"; return 1; }; }
 # The topic's messages as "PARTITION KEY VALUE", partitions one after the other.
@@ -76,6 +77,9 @@ check "what is no time is refused" says "in.csv:4: quarantined: mapping: time"
 check "what has no user too" says "in.csv:5: quarantined: user"
 check "the message is as the mapping says" same "$(consume "$topic-c" | cut -d' ' -f3- | jq -c 'del(.messageId)')" \
     '{"userId":"7","timestamp":1777629600000,"event":"say \"hi\",\nthere","type":"track","properties":{"n":1.5}}'
+printf '{"segmentId": "s", "criteria": [{"event": "*"}]}\n' >"$work/s.json"
+check "eval reads CSV by the same mapping" evaluate --segments "$work/s.json" --events "$work/in.csv" --map "$work/map"
+check "and finds the member" same "$(sed -n 2p "$work/out")" s,7,2026-05-01T10:00:00.000Z,
 sed -i 's/= Name/= Nmae/' "$work/map"
 check "a misspelt column is exit 4" exits 4 produce --topic "$topic-c" --map "$work/map" "$work/in.csv"
 check "and told with those there are" says "map:3: there is no column Nmae"
