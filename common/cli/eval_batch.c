@@ -84,11 +84,12 @@ static bool compute_user(void *context, struct slice user, struct user_state *st
 bool eval_batch_rank(struct eval_batch *batch, int64_t at, struct error *err)
 {
     struct visit visit = {.batch = batch, .at = at};
+    const struct piles_tour tour = {.visit = rank_user, .context = &visit};
 
     if (ruleset_percentile_count(batch->ruleset) == 0) {
         return true;
     }
-    if (!ranks_new(batch->ruleset, &batch->ranks, err) || !piles_each(batch->piles, false, rank_user, &visit, err) ||
+    if (!ranks_new(batch->ruleset, &batch->ranks, err) || !piles_each(batch->piles, &tour, err) ||
         !ranks_finish(batch->ranks, err)) {
         return false;
     }
@@ -99,6 +100,13 @@ bool eval_batch_rank(struct eval_batch *batch, int64_t at, struct error *err)
 bool eval_batch_rows(struct eval_batch *batch, struct eval_rows *rows, struct error *err)
 {
     struct visit visit = {.batch = batch, .rows = rows, .at = rows->at};
+    const struct piles_tour tour = {
+        .visit = compute_user,
+        .context = &visit,
+        .last = true,
+        .standing = batch->options.intervals ? NULL : batch->evaluation,
+        .at = rows->at,
+    };
 
-    return eval_batch_rank(batch, rows->at, err) && piles_each(batch->piles, true, compute_user, &visit, err);
+    return eval_batch_rank(batch, rows->at, err) && piles_each(batch->piles, &tour, err);
 }

@@ -93,13 +93,14 @@ bool eval_explain_print(const struct eval_explain *explain, struct eval_batch *b
                         const struct command_line *line, int64_t at, struct error *err)
 {
     struct printing printing = {.explain = explain, .batch = batch, .at = at};
+    const struct piles_tour tour = {.visit = visit_user, .context = &printing, .last = true, .ids = true};
     bool done = false;
 
     explanation_init(&printing.explanation);
     buffer_init(&printing.text, TEXT_SIZE_MAX);
     if (!explain_format_parse(command_text(line, "format"), &printing.format, err) ||
         !choose_segments(&printing, set, command_text(line, "segment"), err) || !eval_batch_rank(batch, at, err) ||
-        !piles_each(batch->piles, true, visit_user, &printing, err)) {
+        !piles_each(batch->piles, &tour, err)) {
         goto out;
     }
     done = printing.found ||

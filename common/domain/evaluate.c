@@ -443,6 +443,7 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
 {
     arena_reset(&evaluation->arena);
     evaluation->answered_state = NULL;
+    evaluation->candidates_found = false;
     evaluation->failed = false;
     evaluation->unranked = false;
     evaluation->scratch.failed = false;

@@ -52,6 +52,7 @@ struct evaluation {
     uint64_t *present;          /* bits: selectors with an event */
 
     /* memberships.c */
+    bool candidates_found;   /* by the call that began last, for what it began with */
     uint64_t *candidates;    /* bits by rank: segments that are looked at */
     unsigned char *verdicts; /* by segment; all zero between calls */
     struct segment_membership *found;

@@ -64,10 +64,11 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     return VERDICT_IN;
 }
 
-/* What the log holds, and which segments that leads to. */
-static void find_candidates(struct evaluation *evaluation)
+/* What the log holds, and which segments that leads to; whether there are any. */
+static bool find_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
+    uint64_t any = 0;
 
     evaluation_see(evaluation);
     memcpy(evaluation->candidates, ruleset->needless, ruleset->segment_words * sizeof *evaluation->candidates);
@@ -86,6 +87,10 @@ static void find_candidates(struct evaluation *evaluation)
     for (size_t rank = 0; !evaluation_sees(evaluation) && rank < ruleset->segment_count; rank++) {
         bit_set(evaluation->candidates, rank);
     }
+    for (size_t word = 0; word < ruleset->segment_words; word++) {
+        any |= evaluation->candidates[word];
+    }
+    return any != 0;
 }
 
 /* Fills `found` with all that is not plainly out, and returns their number. */
@@ -146,15 +151,22 @@ static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
     return kept;
 }
 
+bool user_state_may_stand(const struct user_state *state, int64_t at, struct evaluation *evaluation)
+{
+    evaluation_begin(evaluation, state, at, at);
+    evaluation->candidates_found = evaluation->known_since != TIMESTAMP_NEVER && find_candidates(evaluation);
+    return evaluation->candidates_found;
+}
+
 bool user_state_standing(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                          struct evaluation *evaluation, const struct segment_membership **out, size_t *out_count,
                          struct error *err)
 {
     *out = evaluation->found;
     *out_count = 0;
-    evaluation_begin(evaluation, state, at, at);
-    if (evaluation->known_since != TIMESTAMP_NEVER) {
-        find_candidates(evaluation);
+    if ((evaluation->candidates_found && evaluation->state == state && evaluation->at == at) ||
+        user_state_may_stand(state, at, evaluation)) {
+        evaluation->candidates_found = false;
         evaluation->at_once = optimisation_on(OPTIMISATION_AT_ONCE);
         *out_count = look_at_candidates(evaluation);
         evaluation->at_once = false;

@@ -23,6 +23,7 @@ const char *optimisation_name(enum optimisation optimisation)
         [OPTIMISATION_ANSWERS] = "answers",
         [OPTIMISATION_PRUNE] = "prune",
         [OPTIMISATION_REST] = "rest",
+        [OPTIMISATION_FOLD] = "fold",
     };
 
     return names[optimisation];

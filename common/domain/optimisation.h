@@ -23,6 +23,7 @@ enum optimisation {
     OPTIMISATION_ANSWERS,       /* a segment is evaluated once between two events */
     OPTIMISATION_PRUNE,         /* what can no longer matter is dropped, what leaves together becomes a pane */
     OPTIMISATION_REST,          /* a lane's users wait packed (lane_rest.c) */
+    OPTIMISATION_FOLD,          /* batch folds the few facts of a user together (pile_fold.c) */
     OPTIMISATION_COUNT,         /* how many there are */
 };
 

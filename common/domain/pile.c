@@ -1,6 +1,7 @@
 #include "common/domain/pile.h"
 
-#include "common/domain/pile_pack.h"
+#include "common/domain/optimisation.h"
+#include "common/domain/pile_fold.h"
 
 #include <stdlib.h>
 
@@ -37,9 +38,10 @@ struct pile {
 
 struct pile_user {
     struct slice id;
-    uint64_t hash;
+    uint32_t hash;
     uint32_t oldest;
     uint32_t newest;
+    uint32_t fact_count;
 };
 
 struct table {
@@ -58,6 +60,7 @@ struct piles {
     struct pile piles[PILE_COUNT];
     struct table table;
     struct user_state *state;
+    struct pile_fold fold;
     struct pack_room room;
     int64_t *lines; /* of copies with other content */
     size_t line_capacity;
@@ -213,7 +216,7 @@ static bool find_user(struct table *table, struct slice id, uint64_t hash, struc
 
     for (; table->slots[slot] != 0; slot = (slot + 1) & (table->slot_count - 1)) {
         *out = &table->users[table->slots[slot] - 1];
-        if ((*out)->hash == hash && slice_equal((*out)->id, id)) {
+        if ((*out)->hash == (uint32_t)hash && slice_equal((*out)->id, id)) {
             return true;
         }
     }
@@ -222,7 +225,7 @@ static bool find_user(struct table *table, struct slice id, uint64_t hash, struc
         return false;
     }
     *out = &table->users[table->user_count];
-    **out = (struct pile_user){.hash = hash, .oldest = NO_FACT, .newest = NO_FACT};
+    **out = (struct pile_user){.hash = (uint32_t)hash, .oldest = NO_FACT, .newest = NO_FACT};
     if (!arena_copy(&table->arena, id, &(*out)->id)) {
         return error_no_memory(err, "users");
     }
@@ -268,6 +271,7 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
             table->facts[user->newest].newer = *index;
         }
         user->newest = *index;
+        user->fact_count++;
         ++*index;
     }
     return true;
@@ -311,24 +315,55 @@ static bool count_copy(struct piles *piles, enum fold_result result, int64_t lin
     return true;
 }
 
-static bool visit_user(struct piles *piles, const struct pile_user *user, piles_visit *visit, void *context,
-                       struct error *err)
+static bool fold_one_by_one(struct piles *piles, const struct pile_user *user, struct error *err)
 {
     const struct packed *facts = piles->table.facts;
 
-    user_state_clear(piles->ruleset, piles->state);
     for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
         enum fold_result result = FOLD_NONE;
         struct fact fact;
 
-        pack_read_rest(piles->ruleset, &facts[i], &piles->room, &fact);
+        pack_read_fact(piles->ruleset, &facts[i], &piles->room, &fact);
         if (!user_state_absorb(piles->ruleset, piles->state, &fact, &result, err) ||
             !count_copy(piles, result, facts[i].line, err)) {
             return false;
         }
     }
+    return true;
+}
+
+static bool fold_together(struct piles *piles, const struct pile_user *user, struct error *err)
+{
+    const struct packed *facts = piles->table.facts;
+
+    if (!pile_fold_begin(piles->ruleset, &piles->fold, piles->state, err)) {
+        return false;
+    }
+    for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
+        enum fold_result result = pile_fold_add(piles->ruleset, &piles->fold, &facts[i], piles->state);
+
+        if (result != FOLD_APPLIED && !count_copy(piles, result, facts[i].line, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool visit_user(struct piles *piles, const struct pile_user *user, const struct piles_tour *tour,
+                       struct error *err)
+{
+    bool together = user->fact_count <= PILE_FOLD_MAX && optimisation_on(OPTIMISATION_FOLD);
+
+    user_state_clear(piles->ruleset, piles->state);
+    if (!(together ? fold_together(piles, user, err) : fold_one_by_one(piles, user, err))) {
+        return false;
+    }
     piles->counts.user_count += !piles->counted;
-    return visit(context, user->id, piles->state, err);
+    if (tour->standing != NULL && !user_state_may_stand(piles->state, tour->at, tour->standing)) {
+        return true;
+    }
+    return (!together || pile_fold_values(piles->ruleset, &piles->fold, tour->ids, piles->state, err)) &&
+           tour->visit(tour->context, user->id, piles->state, err);
 }
 
 /* A user's facts lie anywhere in the pile: they are asked for while the user before the last is at work. */
@@ -351,7 +386,7 @@ static int compare_lines(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-bool piles_each(struct piles *piles, bool last, piles_visit *visit, void *context, struct error *err)
+bool piles_each(struct piles *piles, const struct piles_tour *tour, struct error *err)
 {
     for (size_t i = 0; i < PILE_COUNT; i++) {
         if (piles->piles[i].fact_count == 0) {
@@ -362,11 +397,11 @@ bool piles_each(struct piles *piles, bool last, piles_visit *visit, void *contex
         }
         for (size_t k = 0; k < piles->table.user_count; k++) {
             fetch_user(&piles->table, k + 2);
-            if (!visit_user(piles, &piles->table.users[k], visit, context, err)) {
+            if (!visit_user(piles, &piles->table.users[k], tour, err)) {
                 return false;
             }
         }
-        if (last) {
+        if (tour->last) {
             empty(&piles->piles[i]);
         }
     }

@@ -25,11 +25,22 @@ void piles_free(struct piles *piles);
 bool piles_add(struct piles *piles, const struct event *event, int64_t line, struct evaluation *evaluation,
                struct error *err) MUST_CHECK;
 
-/* Visits all users, in no order, each with the state that has absorbed its events in the order in which they were
- * added; both are borrowed until visit returns. Stops where visit returns false. `last`: the piles are emptied on the
- * way. Nothing may be added between the visits. */
 typedef bool piles_visit(void *context, struct slice user, struct user_state *state, struct error *err);
-bool piles_each(struct piles *piles, bool last, piles_visit *visit, void *context, struct error *err) MUST_CHECK;
+
+struct piles_tour {
+    piles_visit *visit;
+    void *context;
+    bool last; /* the piles are emptied on the way */
+    bool ids;  /* the states hold message ids, as writing and explaining them needs */
+    /* NULL: all users are visited. Else only those of whom user_state_standing may find something at `at`. */
+    struct evaluation *standing;
+    int64_t at;
+};
+
+/* Visits users, in no order, each with the state that has absorbed its events in the order in which they were added, to
+ * be evaluated; both are borrowed until visit returns. Stops where visit returns false. Nothing may be added between
+ * the visits. */
+bool piles_each(struct piles *piles, const struct piles_tour *tour, struct error *err) MUST_CHECK;
 
 /* What the first piles_each found; bytes that the piles held at most. */
 struct piles_counts {

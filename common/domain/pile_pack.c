@@ -249,50 +249,75 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
     return at + rest_size;
 }
 
-static struct slice read_id(const struct packed *packed, struct pack_room *room)
+void pack_read_rest(const struct packed *packed, struct packed_rest *out)
+{
+    const unsigned char *at = take_rest_size(packed->rest, &out->size);
+    const unsigned char *end = at + out->size;
+    uint64_t number;
+
+    out->content = 0;
+    if (packed->id_form != PACK_ID_NONE) {
+        memcpy(&out->content, at, sizeof out->content);
+        at += sizeof out->content;
+    }
+    out->taken = pack_take_known(at, &number);
+    out->size = (uint32_t)(end - out->taken);
+    out->shape = (uint32_t)(number >> 1);
+    out->matched = (number & 1) != 0;
+}
+
+struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_SIZE])
 {
     if (packed->id_form < PACK_ID_UUID_LOWER) {
         return slice_of(packed->id, packed->id_size);
     }
-    pack_uuid_text((const unsigned char *)packed->id, packed->id_form == PACK_ID_UUID_UPPER, room->id);
-    return slice_of(room->id, PACK_UUID_TEXT_SIZE);
+    pack_uuid_text((const unsigned char *)packed->id, packed->id_form == PACK_ID_UUID_UPPER, room);
+    return slice_of(room, PACK_UUID_TEXT_SIZE);
 }
 
-void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
+void pack_read_mask(const struct ruleset *ruleset, const struct packed_rest *rest, uint64_t *mask)
+{
+    const struct shape *shape = &ruleset->shapes[rest->shape];
+
+    bits_clear(mask, ruleset->selector_words);
+    for (size_t i = 0; i < shape->selector_count; i += 8) {
+        for (unsigned bits = rest->taken[i / 8]; bits != 0; bits &= bits - 1) {
+            bit_set(mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
+        }
+    }
+}
+
+struct pack_reader pack_values(const struct ruleset *ruleset, const struct packed_rest *rest)
+{
+    const size_t mask_size = (ruleset->shapes[rest->shape].selector_count + 7) / 8;
+
+    return (struct pack_reader){.at = rest->taken + mask_size, .end = rest->taken + rest->size};
+}
+
+void pack_read_fact(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
                     struct fact *out)
 {
-    struct pack_reader reader;
-    const struct shape *shape;
-    uint64_t number;
-    uint32_t size;
+    struct packed_rest rest;
+    struct pack_reader values;
 
-    reader.at = take_rest_size(packed->rest, &size);
-    reader = (struct pack_reader){.at = reader.at, .end = reader.at + size};
+    pack_read_rest(packed, &rest);
     *out = (struct fact){
         .time_ms = packed->time_ms,
-        .id = read_id(packed, room),
+        .content = rest.content,
+        .id = pack_id_text(packed, room->id),
+        .shape = rest.shape,
         .has_id = packed->id_form != PACK_ID_NONE,
+        .matched = rest.matched,
         .mask = room->mask,
         .values = room->values,
     };
-    if (out->has_id) {
-        memcpy(&out->content, reader.at, sizeof out->content);
-        reader.at += sizeof out->content;
-    }
-    reader.at = pack_take_known(reader.at, &number);
-    out->shape = (uint32_t)(number >> 1);
-    out->matched = (number & 1) != 0;
-    bits_clear(room->mask, ruleset->selector_words);
-    if (!out->matched) {
+    if (!rest.matched) {
+        bits_clear(room->mask, ruleset->selector_words);
         return;
     }
-    shape = &ruleset->shapes[out->shape];
-    for (size_t i = 0; i < shape->selector_count; i += 8) {
-        for (unsigned bits = *reader.at++; bits != 0; bits &= bits - 1) {
-            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
-        }
-    }
-    for (size_t i = 0; i < shape->column_count; i++) {
-        room->values[i] = pack_take_value(&reader);
+    pack_read_mask(ruleset, &rest, room->mask);
+    values = pack_values(ruleset, &rest);
+    for (size_t i = 0; i < ruleset->shapes[rest.shape].column_count; i++) {
+        room->values[i] = pack_take_value(&values);
     }
 }

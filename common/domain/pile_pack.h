@@ -54,6 +54,22 @@ struct pack_texts {
 const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
                                struct packed *out);
 
+/* The same, its values still packed. */
+struct packed_rest {
+    const unsigned char *taken; /* where matched: a bit for each of the shape's selectors; the values behind them */
+    uint32_t size;              /* bytes from there to the fact's end */
+    uint32_t content;
+    uint32_t shape;
+    bool matched;
+};
+void pack_read_rest(const struct packed *packed, struct packed_rest *out);
+/* The message id; one that is packed is written to `room`. */
+struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_SIZE]);
+/* Where matched, of selector_words words. */
+void pack_read_mask(const struct ruleset *ruleset, const struct packed_rest *rest, uint64_t *mask);
+/* Where matched: what pack_take_value takes the values from, as many as the shape has columns. */
+struct pack_reader pack_values(const struct ruleset *ruleset, const struct packed_rest *rest);
+
 /* What a fact borrows besides the packed bytes; the caller's. */
 struct pack_room {
     uint64_t *mask;       /* selector_words words */
@@ -61,7 +77,7 @@ struct pack_room {
     char id[PACK_UUID_TEXT_SIZE];
 };
 /* The whole fact. */
-void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
+void pack_read_fact(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
                     struct fact *out);
 
 #endif

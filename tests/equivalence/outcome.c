@@ -23,7 +23,6 @@ struct run {
     struct user_state *pruned[PRUNED_MAX]; /* by the lane's number of the user - 1 */
     size_t pruned_count;
     int64_t *finals; /* by line: no event from there on is before */
-    struct membership *memberships;
     struct json_document document;
     struct arena scratch;
     int64_t at; /* the instant that batch is asked about */
@@ -231,23 +230,36 @@ static bool rank_user(void *context, struct slice user, struct user_state *state
     return ranks_add(run->ranks, state, run->at, run->evaluation, err);
 }
 
-static bool answer_user(void *context, struct slice user, struct user_state *state, struct error *err)
+/* Of those that the tour leaves out nothing would be written here. */
+static bool standing_of_user(void *context, struct slice user, struct user_state *state, struct error *err)
 {
     struct run *run = context;
     struct buffer *out = &run->out->parts[OUTCOME_ANSWERS];
+    const struct segment_membership *found;
+    size_t count;
 
-    append_id(out, user);
-    if (!user_state_memberships(run->ruleset, state, run->at, run->evaluation, run->memberships, err)) {
+    if (!user_state_standing(run->ruleset, state, run->at, run->evaluation, &found, &count, err)) {
         return false;
     }
-    for (size_t i = 0; i < run->set.definition_count; i++) {
-        const struct membership *membership = &run->memberships[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct membership *membership = &found[i].membership;
 
+        append_id(out, user);
+        buffer_append_int64(out, (int64_t)found[i].segment);
         buffer_append_int64(out, membership->member);
         buffer_append_int64(out, membership->excluded);
         buffer_append_int64(out, membership->member ? membership->entered_at : 0);
         buffer_append_int64(out, membership->member ? membership->valid_until : 0);
     }
+    return true;
+}
+
+static bool history_of_user(void *context, struct slice user, struct user_state *state, struct error *err)
+{
+    struct run *run = context;
+    struct buffer *out = &run->out->parts[OUTCOME_ANSWERS];
+
+    append_id(out, user);
     for (size_t i = 0; i < run->set.definition_count; i++) {
         const struct interval *intervals = NULL;
         size_t count = 0;
@@ -266,15 +278,21 @@ static bool answer_user(void *context, struct slice user, struct user_state *sta
 
 static bool answer(struct run *run, int64_t at)
 {
+    const struct piles_tour ranking = {.visit = rank_user, .context = run};
+    const struct piles_tour standings = {.visit = standing_of_user,
+                                         .context = run,
+                                         .standing = run->evaluation,
+                                         .at = at};
+    const struct piles_tour histories = {.visit = history_of_user, .context = run};
     bool done = true;
 
     run->at = at;
     if (ruleset_percentile_count(run->ruleset) > 0) {
-        done = ranks_new(run->ruleset, &run->ranks, &run->err) &&
-               piles_each(run->piles, false, rank_user, run, &run->err) && ranks_finish(run->ranks, &run->err);
+        done = ranks_new(run->ruleset, &run->ranks, &run->err) && piles_each(run->piles, &ranking, &run->err) &&
+               ranks_finish(run->ranks, &run->err);
         evaluation_ranks(run->evaluation, run->ranks);
     }
-    done = done && piles_each(run->piles, false, answer_user, run, &run->err);
+    done = done && piles_each(run->piles, &standings, &run->err) && piles_each(run->piles, &histories, &run->err);
     evaluation_ranks(run->evaluation, NULL);
     ranks_free(run->ranks);
     run->ranks = NULL;
@@ -293,8 +311,7 @@ static bool make(struct run *run, struct zone_files *zones)
         !piles_new(run->ruleset, &run->piles, &run->err) || !make_lane(run)) {
         return false;
     }
-    run->memberships = memory_allocate_zeroed(run->set.definition_count, sizeof *run->memberships);
-    return run->memberships != NULL || error_no_memory(&run->err, "memberships");
+    return true;
 }
 
 void outcome_run(struct zone_files *zones, const struct oracle_case *test, struct outcome *out)
@@ -322,7 +339,6 @@ void outcome_run(struct zone_files *zones, const struct oracle_case *test, struc
         user_state_free(run.pruned[i]);
     }
     memory_free(run.finals);
-    memory_free(run.memberships);
     piles_free(run.piles);
     lane_free(run.lane);
     evaluation_free(run.evaluation);

@@ -3,14 +3,16 @@
 #include "common/domain/pile.h"
 
 #include "common/base/hash.h"
+#include "common/domain/pile_fold.h"
 #include "common/domain/rule_parse.h"
+#include "common/domain/user_state_pack.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
 
 Suite *pile_suite(void);
 
-enum { EVENTS = 4000, USERS = 37, TEXT_SIZE = 2048, FILLER_SIZE = 1200 };
+enum { EVENTS = 4000, EVENTS_FEW = 900, USERS = 37, STATE_SIZE_MAX = 1 << 24, TEXT_SIZE = 2048, FILLER_SIZE = 1200 };
 
 static const char definitions[] =
     "["
@@ -39,6 +41,8 @@ struct world {
     uint64_t different;
     size_t visits;
     int events;
+    int64_t at;
+    bool standing[USERS]; /* by the tour of those whom segments may hold of */
 };
 
 static bool world_init(struct world *world, struct error *err)
@@ -120,16 +124,16 @@ static void random_event(unsigned *seed, int number, unsigned user, char text[TE
     (void)snprintf(id, sizeof id, "%s", "");
     switch (next_random(seed, 5)) {
     case 1:
-        (void)snprintf(id, sizeof id, "\"messageId\":\"m-%08u\",", next_random(seed, 2000));
+        (void)snprintf(id, sizeof id, "\"messageId\":\"m-%08u\",", next_random(seed, 300));
         break;
     case 2:
-        (void)snprintf(id, sizeof id, "\"messageId\":\"%u-a-message-id-which-is-long\",", next_random(seed, 2000));
+        (void)snprintf(id, sizeof id, "\"messageId\":\"%u-a-message-id-which-is-long\",", next_random(seed, 300));
         break;
     case 3:
-        (void)snprintf(id, sizeof id, "\"messageId\":\"%08x-0a1b-4c2d-8e3f-00112233aabb\",", next_random(seed, 2000));
+        (void)snprintf(id, sizeof id, "\"messageId\":\"%08x-0a1b-4c2d-8e3f-00112233aabb\",", next_random(seed, 300));
         break;
     case 4:
-        (void)snprintf(id, sizeof id, "\"messageId\":\"%08X-0A1B-4C2D-8E3F-00112233AABB\",", next_random(seed, 2000));
+        (void)snprintf(id, sizeof id, "\"messageId\":\"%08X-0A1B-4C2D-8E3F-00112233AABB\",", next_random(seed, 300));
         break;
     default:
         break;
@@ -221,32 +225,132 @@ static bool compare(void *context, struct slice user, struct user_state *state, 
     return true;
 }
 
+/* States with ids are the same to the byte. */
+static bool compare_written(void *context, struct slice user, struct user_state *state, struct error *err)
+{
+    struct world *world = context;
+    struct buffer found;
+    struct buffer wanted;
+
+    buffer_init(&found, STATE_SIZE_MAX);
+    buffer_init(&wanted, STATE_SIZE_MAX);
+    user_state_write(world->ruleset, state, &found);
+    user_state_write(world->ruleset, world->states[user_number(user)], &wanted);
+    ck_assert_msg(buffer_finish(&found, "a state", err) && buffer_finish(&wanted, "a state", err), "%s", err->message);
+    ck_assert_msg(slice_equal(buffer_slice(&found), buffer_slice(&wanted)), "user %.*s", (int)user.size, user.data);
+    buffer_clear(&found);
+    buffer_clear(&wanted);
+    world->visits++;
+    return true;
+}
+
+/* With the tour that found candidates, and without. */
+static bool compare_standing(void *context, struct slice user, struct user_state *state, struct error *err)
+{
+    struct world *world = context;
+    unsigned number = user_number(user);
+    const struct segment_membership *found;
+    struct segment_membership kept[8] = {0};
+    size_t count;
+    size_t wanted_count;
+
+    world->standing[number] = true;
+    if (!user_state_standing(world->ruleset, state, world->at, world->evaluation, &found, &count, err)) {
+        return false;
+    }
+    ck_assert_uint_lt(count, 8);
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = found[i];
+    }
+    if (!user_state_standing(world->ruleset, world->states[number], world->at, world->evaluation, &found, &wanted_count,
+                             err)) {
+        return false;
+    }
+    ck_assert_uint_eq(count, wanted_count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_uint_eq(kept[i].segment, found[i].segment);
+        ck_assert_int_eq(kept[i].membership.member, found[i].membership.member);
+        ck_assert_int_eq(kept[i].membership.entered_at, found[i].membership.entered_at);
+        ck_assert_int_eq(kept[i].membership.valid_until, found[i].membership.valid_until);
+    }
+    return true;
+}
+
+static void check_counts(const struct world *world)
+{
+    struct piles_counts counts = piles_counts(world->piles);
+
+    ck_assert_uint_eq(world->visits, USERS);
+    ck_assert_uint_eq(counts.user_count, USERS);
+    ck_assert_uint_eq(counts.copy_count, world->copies);
+    ck_assert_uint_eq(counts.copy_different_count, world->different);
+    for (size_t i = 1; i < counts.copy_different_count; i++) {
+        ck_assert_int_lt(counts.lines_different[i - 1], counts.lines_different[i]);
+    }
+}
+
+/* Users with more facts than are folded together, and with fewer. */
+static const int event_counts[] = {EVENTS, EVENTS_FEW};
+
 START_TEST(what_comes_out_equals_what_is_folded_at_once)
 {
     struct error err = ERROR_INIT;
-    struct piles_counts counts;
     struct world world;
+    const struct piles_tour tours[] = {
+        {.visit = compare, .context = &world},
+        {.visit = compare_written, .context = &world, .ids = true},
+        {.visit = compare, .context = &world, .last = true},
+    };
 
     ck_assert_ok(world_init(&world, &err));
-    world.events = EVENTS;
+    world.events = event_counts[_i];
+    ck_assert_int_eq(world.events / USERS > PILE_FOLD_MAX, _i == 0);
     ck_assert_ok(fill(&world, &err));
     ck_assert_uint_gt(world.copies, world.different);
     ck_assert_uint_gt(world.different, 0);
-    for (int pass = 0; pass < 2; pass++) {
+    for (size_t i = 0; i < sizeof tours / sizeof tours[0]; i++) {
         world.visits = 0;
-        ck_assert_ok(piles_each(world.piles, pass == 1, compare, &world, &err));
-        ck_assert_uint_eq(world.visits, USERS);
-        counts = piles_counts(world.piles);
-        ck_assert_uint_eq(counts.user_count, USERS);
-        ck_assert_uint_eq(counts.copy_count, world.copies);
-        ck_assert_uint_eq(counts.copy_different_count, world.different);
-        for (size_t i = 1; i < counts.copy_different_count; i++) {
-            ck_assert_int_lt(counts.lines_different[i - 1], counts.lines_different[i]);
-        }
+        ck_assert_ok(piles_each(world.piles, &tours[i], &err));
+        check_counts(&world);
     }
     world.visits = 0;
-    ck_assert_ok(piles_each(world.piles, true, compare, &world, &err));
+    ck_assert_ok(piles_each(world.piles, &tours[0], &err));
     ck_assert_uint_eq(world.visits, 0);
+    world_clear(&world);
+}
+END_TEST
+
+/* From before the first event to long after the last one. */
+START_TEST(who_is_left_out_is_in_nothing)
+{
+    enum { INSTANTS = 40 };
+    struct error err = ERROR_INIT;
+    struct world world;
+    struct piles_tour tour = {.visit = compare_standing, .context = &world};
+    size_t left_out = 0;
+    size_t visited = 0;
+
+    ck_assert_ok(world_init(&world, &err));
+    world.events = event_counts[_i];
+    ck_assert_ok(fill(&world, &err));
+    tour.standing = world.evaluation;
+    for (int i = 0; i < INSTANTS; i++) {
+        world.at = tour.at = 1772323190000 - 60000 + i * (700LL * world.events + 240000) / INSTANTS;
+        memset(world.standing, 0, sizeof world.standing);
+        ck_assert_ok(piles_each(world.piles, &tour, &err));
+        for (unsigned user = 0; user < USERS; user++) {
+            const struct segment_membership *found;
+            size_t count;
+
+            ck_assert_ok(user_state_standing(world.ruleset, world.states[user], world.at, world.evaluation, &found,
+                                             &count, &err));
+            ck_assert_msg(world.standing[user] || count == 0, "user %u at %d", user, i);
+            left_out += !world.standing[user];
+            visited += world.standing[user];
+        }
+    }
+    ck_assert_uint_gt(left_out, 0);
+    ck_assert_uint_gt(visited, 0);
     world_clear(&world);
 }
 END_TEST
@@ -262,12 +366,13 @@ START_TEST(a_copy_is_reported_by_its_line)
     struct error err = ERROR_INIT;
     struct piles_counts counts;
     struct world world;
+    const struct piles_tour tour = {.visit = compare, .context = &world, .last = true};
 
     ck_assert_ok(world_init(&world, &err));
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         ck_assert_ok(add(&world, i == 3 ? 1 : 0, lines[i], (int64_t)(1000 + 300 * i), &err));
     }
-    ck_assert_ok(piles_each(world.piles, true, compare, &world, &err));
+    ck_assert_ok(piles_each(world.piles, &tour, &err));
     counts = piles_counts(world.piles);
     ck_assert_uint_eq(counts.copy_count, 2);
     ck_assert_uint_eq(counts.copy_different_count, 1);
@@ -276,15 +381,56 @@ START_TEST(a_copy_is_reported_by_its_line)
 }
 END_TEST
 
+/* A user's events of one instant stand in the order of their ids as texts, whatever their form; a missing one comes
+ * first, and among those the greater value counts. */
+START_TEST(events_of_one_instant_are_in_order)
+{
+    static const char *const ids[] = {
+        "",        "m1",
+        "9",       "0a1b2c3d-0a1b-4c2d-8e3f-00112233aabb",
+        "Z",       "0A1B2C3D-0A1B-4C2D-8E3F-00112233AABB",
+        "0a1b2c3", "00000000-0000-4000-8000-000000000000",
+        "",        "ffffffff-0a1b-4c2d-8e3f-00112233aabb",
+        "a",       "FFFFFFFF-0A1B-4C2D-8E3F-00112233AABB",
+    };
+    enum { COUNT = sizeof ids / sizeof ids[0] };
+    struct error err = ERROR_INIT;
+    struct world world;
+    const struct piles_tour tour = {.visit = compare_written, .context = &world, .ids = true};
+    unsigned seed = 3;
+
+    ck_assert_ok(world_init(&world, &err));
+    for (unsigned user = 0; user < USERS; user++) {
+        for (unsigned i = 0, k = next_random(&seed, COUNT); i < COUNT; i++, k = (k + 5) % COUNT) {
+            char name[64];
+            char id[80];
+            char text[TEXT_SIZE];
+
+            user_name(user, name);
+            (void)snprintf(id, sizeof id, ids[k][0] == '\0' ? "%s" : "\"messageId\":\"%s\",", ids[k]);
+            (void)snprintf(text, sizeof text,
+                           "{\"type\":\"track\",%s\"userId\":\"%s\",\"timestamp\":%u,\"event\":\"a\",\"properties\":"
+                           "{\"k\":\"x%u\"}}",
+                           id, name, 1000 + next_random(&seed, 2), k);
+            ck_assert_ok(add(&world, user, text, user * COUNT + i, &err));
+        }
+    }
+    ck_assert_ok(piles_each(world.piles, &tour, &err));
+    ck_assert_uint_eq(world.visits, USERS);
+    world_clear(&world);
+}
+END_TEST
+
 static bool scenario(void *context, struct error *err)
 {
     struct world world;
+    const struct piles_tour tour = {.visit = compare, .context = &world, .last = true};
     bool done;
 
     (void)context;
     done = world_init(&world, err);
     world.events = 30;
-    done = done && fill(&world, err) && piles_each(world.piles, true, compare, &world, err);
+    done = done && fill(&world, err) && piles_each(world.piles, &tour, err);
     world_clear(&world);
     return done;
 }
@@ -300,7 +446,9 @@ Suite *pile_suite(void)
     Suite *suite = suite_create("pile");
     TCase *tcase = tcase_create("pile");
 
-    tcase_add_test(tcase, what_comes_out_equals_what_is_folded_at_once);
+    tcase_add_loop_test(tcase, what_comes_out_equals_what_is_folded_at_once, 0, 2);
+    tcase_add_loop_test(tcase, who_is_left_out_is_in_nothing, 0, 2);
+    tcase_add_test(tcase, events_of_one_instant_are_in_order);
     tcase_add_test(tcase, a_copy_is_reported_by_its_line);
     tcase_add_test(tcase, every_failing_allocation_is_reported);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,194 @@
+#include "common/domain/pile_fold.h"
+
+#include "common/domain/user_log.h"
+
+/* Spreads the keys of ids that differ in few places. */
+#define KEY_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
+
+/* ---- copies ---- */
+
+/* The end of the id: beginnings are often the same. */
+static inline uint64_t key_of(const struct packed *packed)
+{
+    const unsigned char *id = (const unsigned char *)packed->id;
+    unsigned char few[sizeof(uint64_t)] = {0};
+
+    if (packed->id_size >= sizeof few) {
+        return pack_word(id + packed->id_size - sizeof few);
+    }
+    memcpy(few, id, packed->id_size);
+    return pack_word(few);
+}
+
+static bool is_copy(const struct pile_fold_item *item, const struct packed *packed, uint64_t key, int64_t dedup_ms)
+{
+    const struct packed *kept = item->packed;
+    int64_t apart = kept->time_ms > packed->time_ms ? kept->time_ms - packed->time_ms : packed->time_ms - kept->time_ms;
+
+    return item->key == key && kept->id_form == packed->id_form && kept->id_size == packed->id_size &&
+           memcmp(kept->id, packed->id, packed->id_size) == 0 && apart <= dedup_ms;
+}
+
+/* The item that the fact is a copy of; NULL where it is none. One that might be a copy of several is of another time
+ * than all of them, and so of other content. */
+static const struct pile_fold_item *find_copy(const struct pile_fold *fold, const struct packed *packed, uint64_t key,
+                                              int64_t dedup_ms)
+{
+    for (size_t i = 0; i < fold->item_count; i++) {
+        if (is_copy(&fold->items[i], packed, key, dedup_ms)) {
+            return &fold->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the log ---- */
+
+bool pile_fold_begin(const struct ruleset *ruleset, struct pile_fold *fold, struct user_state *state, struct error *err)
+{
+    fold->item_count = 0;
+    memset(fold->keys, 0, sizeof fold->keys);
+    return user_log_reserve(ruleset, state, PILE_FOLD_MAX, 0, err);
+}
+
+/* Whether the fact stands behind one of the same time: by message id, a missing one first. */
+static bool stands_behind(const struct packed *packed, const struct packed *before)
+{
+    char room[PACK_UUID_TEXT_SIZE];
+    char before_room[PACK_UUID_TEXT_SIZE];
+
+    return before->id_form == PACK_ID_NONE ||
+           (packed->id_form != PACK_ID_NONE &&
+            slice_compare(pack_id_text(before, before_room), pack_id_text(packed, room)) <= 0);
+}
+
+/* Makes room for an entry where it belongs. */
+static struct entry *add_entry(const struct ruleset *ruleset, const struct pile_fold *fold, const struct packed *packed,
+                               struct user_state *state)
+{
+    size_t stride = entry_stride(ruleset);
+    char *end = state->entries + state->entry_count * stride;
+    char *place = end;
+
+    for (; place > state->entries; place -= stride) {
+        const struct entry *before = (const struct entry *)(const void *)(place - stride);
+
+        if (before->time_ms < packed->time_ms ||
+            (before->time_ms == packed->time_ms && stands_behind(packed, fold->items[before->record].packed))) {
+            break;
+        }
+    }
+    if (place < end) {
+        memmove(place + stride, place, (size_t)(end - place));
+    }
+    state->entry_count++;
+    return (struct entry *)(void *)place;
+}
+
+enum fold_result pile_fold_add(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *packed,
+                               struct user_state *state)
+{
+    struct pile_fold_item *item = &fold->items[fold->item_count];
+
+    pack_read_rest(packed, &item->rest);
+    item->packed = packed;
+    if (packed->id_form != PACK_ID_NONE) {
+        uint64_t key = key_of(packed);
+        uint64_t mixed = key * KEY_MULTIPLIER;
+        uint64_t *word = &fold->keys[mixed >> 58 & (PILE_FOLD_KEY_WORDS - 1)];
+        uint64_t bit = UINT64_C(1) << (mixed >> 52 & 63);
+
+        if ((*word & bit) != 0) {
+            const struct pile_fold_item *kept = find_copy(fold, packed, key, ruleset->dedup_ms);
+
+            if (kept != NULL) {
+                return kept->rest.content == item->rest.content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
+            }
+        }
+        *word |= bit;
+        item->key = key;
+    }
+    if (item->rest.matched) {
+        struct entry *entry = add_entry(ruleset, fold, packed, state);
+
+        entry->time_ms = packed->time_ms;
+        entry->record = (uint32_t)fold->item_count;
+        entry->shape = item->rest.shape;
+        pack_read_mask(ruleset, &item->rest, entry->mask);
+    }
+    fold->item_count++;
+    state->known_since = packed->time_ms < state->known_since ? packed->time_ms : state->known_since;
+    state->newest = packed->time_ms > state->newest ? packed->time_ms : state->newest;
+    return FOLD_APPLIED;
+}
+
+/* ---- values ---- */
+
+static char *write_text(char *out, const char *text, size_t size)
+{
+    memcpy(out, text, size);
+    memset(out + size, 0, padded(size) - size);
+    return out + padded(size);
+}
+
+/* The record of an event, for which there is room at `out`; returns where it ends. */
+static char *write_record(const struct ruleset *ruleset, const struct pile_fold_item *item, bool ids, char *out)
+{
+    const struct packed *packed = item->packed;
+    const struct shape *shape = &ruleset->shapes[item->rest.shape];
+    struct pack_reader reader = pack_values(ruleset, &item->rest);
+    struct record *record = (struct record *)(void *)out;
+    struct slot *slots;
+    char *end = (char *)(record + 1);
+
+    *record = (struct record){.time_ms = packed->time_ms,
+                              .content = item->rest.content,
+                              .has_id = packed->id_form != PACK_ID_NONE};
+    if (ids && record->has_id) {
+        char room[PACK_UUID_TEXT_SIZE];
+        struct slice id = pack_id_text(packed, room);
+
+        record->id_size = (uint16_t)id.size;
+        end = write_text(end, id.data, id.size);
+    }
+    slots = (struct slot *)(void *)end;
+    end = (char *)(slots + shape->column_count);
+    for (size_t i = 0; i < shape->column_count; i++) {
+        struct value value = pack_take_value(&reader);
+
+        slots[i] = (struct slot){.type = (uint8_t)value.type};
+        if (value.type == VALUE_NUMBER) {
+            slots[i].number = value.micros;
+        } else if (value.type == VALUE_BOOLEAN) {
+            slots[i].number = value.boolean;
+        } else if (value.type != VALUE_MISSING) {
+            slots[i].number = end - out;
+            slots[i].size = (uint32_t)value.text.size;
+            end = write_text(end, value.text.data, value.text.size);
+        }
+    }
+    return end;
+}
+
+bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fold, bool ids, struct user_state *state,
+                      struct error *err)
+{
+    size_t stride = entry_stride(ruleset);
+
+    for (size_t i = 0; i < state->entry_count; i++) {
+        struct entry *entry = (struct entry *)(void *)(state->entries + i * stride);
+        const struct pile_fold_item *item = &fold->items[entry->record];
+        /* Texts and what they are padded with included. */
+        size_t size_max = sizeof(struct record) + padded(EVENT_ID_SIZE_MAX) + item->rest.size +
+                          ruleset->shapes[entry->shape].column_count * (sizeof(struct slot) + 8);
+        char *place;
+
+        if (!user_log_reserve(ruleset, state, 0, size_max, err)) {
+            return false;
+        }
+        place = state->heap + state->heap_size;
+        entry->record = (uint32_t)(state->heap_size / 8);
+        state->heap_size += (size_t)(write_record(ruleset, item, ids, place) - place);
+    }
+    return true;
+}

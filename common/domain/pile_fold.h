@@ -1,0 +1,38 @@
+/* The facts of one user, all of them at hand, become its state: as if user_state_absorb had taken one after the other,
+ * with less ado, since nobody has seen the state yet. First the log is made, and of each event it has only what took
+ * it: enough to find that nothing comes of most users. Then the values are unpacked, where somebody asks for them. For
+ * pile.c. */
+#ifndef MUSTER_DOMAIN_PILE_FOLD_H
+#define MUSTER_DOMAIN_PILE_FOLD_H
+
+#include "common/domain/pile_pack.h"
+
+/* Users with more facts are folded one by one: long logs have tables of their ids, and of what selectors took. */
+enum { PILE_FOLD_MAX = 64, PILE_FOLD_KEY_WORDS = 16 };
+
+/* A fact that is no copy. */
+struct pile_fold_item {
+    const struct packed *packed;
+    struct packed_rest rest;
+    uint64_t key; /* where keys differ, ids do */
+};
+
+/* Working memory, used again for the next user. */
+struct pile_fold {
+    struct pile_fold_item items[PILE_FOLD_MAX];
+    size_t item_count;
+    uint64_t keys[PILE_FOLD_KEY_WORDS]; /* bits: the keys of items with an id */
+};
+
+/* Makes the state, emptied before, ready for at most PILE_FOLD_MAX facts. */
+bool pile_fold_begin(const struct ruleset *ruleset, struct pile_fold *fold, struct user_state *state,
+                     struct error *err) MUST_CHECK;
+/* The user's next fact, borrowed until the next begin. Returns FOLD_APPLIED, FOLD_COPY or FOLD_COPY_DIFFERENT. */
+enum fold_result pile_fold_add(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *packed,
+                               struct user_state *state);
+/* Gives the log's events their values, and with `ids` their message ids. From then on the state can be evaluated, but
+ * absorbs nothing more; without `ids` it can be neither written nor explained. */
+bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fold, bool ids, struct user_state *state,
+                      struct error *err) MUST_CHECK;
+
+#endif
