@@ -87,6 +87,39 @@ static inline uint64_t hash_short(struct slice key, uint64_t seed)
     return hash_mix(hash, HASH_SECRET_2);
 }
 
+/* The same for long texts, in steps that do not wait for one another, and of texts of up to 128 bytes as many for each:
+ * the last ones end where the text does, whatever they have in common. Two texts with one value can be made, whatever
+ * the seed is: not for tables. */
+static inline uint64_t hash_long(struct slice text, uint64_t seed)
+{
+    enum { STEP_SIZE = 32, BLOCK_SIZE = 128 };
+    static const uint64_t keys[BLOCK_SIZE / sizeof(uint64_t)] = {
+        /* pi */
+        0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89,
+        0x452821e638d01377, 0xbe5466cf34e90c6c, 0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917,
+        0x9216d5d98979fb1b, 0xd1310ba698dfb5ac, 0x2ffd72dbd01adfb7, 0xb8e1afed6a267e96,
+        0xba7c9045f12c7f99, 0x24a19947b3916cf7, 0x0801f2e2858efc16, 0x636920d871574e69,
+    };
+
+    if (text.size < STEP_SIZE) {
+        return hash_bytes(text, seed);
+    }
+    for (size_t begin = 0; begin < text.size; begin += BLOCK_SIZE) {
+        uint128 sum = text.size;
+
+        for (size_t i = 0; i < BLOCK_SIZE / STEP_SIZE; i++) {
+            size_t step = begin + i * STEP_SIZE;
+            const char *at = text.data + (step < text.size - STEP_SIZE ? step : text.size - STEP_SIZE);
+            const uint64_t *key = keys + i * (STEP_SIZE / sizeof *keys);
+
+            sum += (uint128)(hash_read64(at) ^ key[0]) * (hash_read64(at + 8) ^ key[1]);
+            sum += (uint128)(hash_read64(at + 16) ^ key[2]) * (hash_read64(at + 24) ^ key[3]);
+        }
+        seed = hash_mix((uint64_t)sum ^ HASH_SECRET_0, (uint64_t)(sum >> 64) ^ seed ^ HASH_SECRET_1);
+    }
+    return hash_mix(seed ^ HASH_SECRET_2, HASH_SECRET_1);
+}
+
 static inline uint64_t hash_integer(uint64_t number, uint64_t seed)
 {
     /* Twice: one product leaves the low bits of numbers that follow one another uneven for some seeds. */

@@ -179,8 +179,16 @@ struct ruleset {
     size_t pane_count;
 };
 
+/* With a known seed: tables of what definitions name cannot be crowded by what events name. */
+static inline uint64_t ruleset_name_hash(struct slice name)
+{
+    enum { SEED = 0x6e616d65 };
+
+    return hash_short(name, SEED);
+}
+
 /* The shape of an event name (not for identify). */
-const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name);
+const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name, uint64_t name_hash);
 
 static inline bool bit_is_set(const uint64_t *bits, size_t index)
 {

@@ -83,9 +83,9 @@ static bool compile_shape(struct ruleset *ruleset, size_t index, struct gatherin
     return true;
 }
 
-static inline size_t shape_slot(const struct ruleset *ruleset, struct slice name)
+static inline size_t shape_slot(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
 {
-    size_t slot = (size_t)hash_short(name, ruleset->seed) & ruleset->shape_table_mask;
+    size_t slot = (size_t)name_hash & ruleset->shape_table_mask;
 
     while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
         slot = (slot + 1) & ruleset->shape_table_mask;
@@ -93,9 +93,9 @@ static inline size_t shape_slot(const struct ruleset *ruleset, struct slice name
     return slot;
 }
 
-const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name)
+const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
 {
-    return &ruleset->shapes[ruleset->shape_table[shape_slot(ruleset, name)]];
+    return &ruleset->shapes[ruleset->shape_table[shape_slot(ruleset, name, name_hash)]];
 }
 
 /* Gives the selector to a shape, once; a shape without room yet only counts. */
@@ -119,7 +119,10 @@ static void give_selectors(struct ruleset *ruleset)
             }
         }
         for (size_t k = 0; !selector->trait && !selector->any_name && k < selector->name_count; k++) {
-            give_selector(&ruleset->shapes[ruleset->shape_table[shape_slot(ruleset, selector->names[k])]], i);
+            struct slice name = selector->names[k];
+            size_t slot = shape_slot(ruleset, name, ruleset_name_hash(name));
+
+            give_selector(&ruleset->shapes[ruleset->shape_table[slot]], i);
         }
         if (selector->trait) {
             give_selector(&ruleset->shapes[SHAPE_IDENTIFY], i);
@@ -148,7 +151,7 @@ static bool name_shapes(struct ruleset *ruleset, struct error *err)
     for (size_t i = 0; i < ruleset->selector_count; i++) {
         for (size_t k = 0; k < ruleset->selectors[i].name_count; k++) {
             struct slice name = ruleset->selectors[i].names[k];
-            size_t slot = shape_slot(ruleset, name);
+            size_t slot = shape_slot(ruleset, name, ruleset_name_hash(name));
 
             if (ruleset->shape_table[slot] != 0) {
                 continue;

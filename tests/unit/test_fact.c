@@ -99,9 +99,11 @@ START_TEST(texts_lead_to_selectors)
     struct error err = ERROR_INIT;
 
     world_init(&world);
-    ck_assert_uint_gt(ruleset_shape(world.ruleset, SLICE_LITERAL("e"))->lookup_count, 0);
+    ck_assert_uint_gt(
+        ruleset_shape(world.ruleset, SLICE_LITERAL("e"), ruleset_name_hash(SLICE_LITERAL("e")))->lookup_count, 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct shape *shape = ruleset_shape(world.ruleset, SLICE_LITERAL("e"));
+        const struct shape *shape =
+            ruleset_shape(world.ruleset, SLICE_LITERAL("e"), ruleset_name_hash(SLICE_LITERAL("e")));
         const struct segment_membership *found;
         char text[TEXT_SIZE];
         size_t found_count;

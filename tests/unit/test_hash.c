@@ -98,22 +98,23 @@ START_TEST(empty_and_binary_keys_are_keys)
 END_TEST
 
 typedef uint64_t hash(struct slice bytes, uint64_t seed);
-static hash *const hashes[] = {hash_bytes, hash_short};
+static hash *const hashes[] = {hash_bytes, hash_short, hash_long};
+enum { HASH_COUNT = sizeof hashes / sizeof *hashes };
 
 /* Keys of every length that differ in one bit hash apart, and the same key differs by seed. */
 START_TEST(every_byte_counts)
 {
-    char bytes[80] = {0};
+    char bytes[300] = {0};
 
-    for (size_t i = 0; i < 2 * sizeof bytes; i++) {
-        size_t size = i / 2 + 1;
-        uint64_t plain = hashes[i % 2](slice_of(bytes, size), 1);
+    for (size_t i = 0; i < HASH_COUNT * sizeof bytes; i++) {
+        size_t size = i / HASH_COUNT + 1;
+        uint64_t plain = hashes[i % HASH_COUNT](slice_of(bytes, size), 1);
 
-        ck_assert(plain != hashes[i % 2](slice_of(bytes, size), 2));
-        ck_assert(plain != hashes[i % 2](slice_of(bytes, size - 1), 1));
+        ck_assert(plain != hashes[i % HASH_COUNT](slice_of(bytes, size), 2));
+        ck_assert(plain != hashes[i % HASH_COUNT](slice_of(bytes, size - 1), 1));
         for (size_t bit = 0; bit < size * 8; bit++) {
             bytes[bit / 8] = (char)(1 << bit % 8);
-            ck_assert_msg(hashes[i % 2](slice_of(bytes, size), 1) != plain, "size %zu, bit %zu", size, bit);
+            ck_assert_msg(hashes[i % HASH_COUNT](slice_of(bytes, size), 1) != plain, "size %zu, bit %zu", size, bit);
             bytes[bit / 8] = 0;
         }
     }
