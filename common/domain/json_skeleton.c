@@ -14,7 +14,7 @@ enum {
 
 void json_skeleton_init(struct json_skeleton *skeleton)
 {
-    *skeleton = (struct json_skeleton){0};
+    *skeleton = (struct json_skeleton){.level = json_index_best()};
     arena_init(&skeleton->arena, SKELETON_SIZE_MAX);
 }
 
@@ -112,15 +112,14 @@ static struct skeleton_piece *piece_at(struct json_skeleton *skeleton, struct sk
     if (piece == NULL) {
         return NULL;
     }
-    if (kind == PIECE_BEFORE_STRING && (piece->room = arena_allocate(&skeleton->arena, sizeof *piece->room)) == NULL) {
+    if (kind == PIECE_BEFORE_WATCHED && (piece->room = arena_allocate(&skeleton->arena, sizeof *piece->room)) == NULL) {
         return NULL;
     }
     memcpy(piece->bytes, text.data, text.size);
     piece->size = (uint32_t)text.size;
     piece->behind_mask = text.size < STEP ? STEP_MASK & ~((1U << text.size) - 1) : 0;
     piece->kind = kind;
-    piece->watched = kind == PIECE_BEFORE_STRING;
-    piece->string_size = kind == PIECE_BEFORE_STRING ? value_size : SIZE_VARIES;
+    piece->string_size = kind == PIECE_BEFORE_WATCHED ? value_size : SIZE_VARIES;
     piece->next = *place;
     *place = piece;
     skeleton->piece_count++;
@@ -220,7 +219,7 @@ bool json_skeleton_learn(struct json_document *document, const struct json_lesso
         enum piece_kind kind = PIECE_LAST;
 
         if (!last) {
-            kind = text.data[span.begin - 1] == '"' ? PIECE_BEFORE_STRING : PIECE_BEFORE_SCALAR;
+            kind = text.data[span.begin - 1] == '"' ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_SCALAR;
         }
         pieces = bytes.size > PIECE_SIZE_MAX ? NULL : find_piece(pieces, bytes);
         if (pieces == NULL) {

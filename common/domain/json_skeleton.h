@@ -25,7 +25,8 @@ struct json_skeleton {
     struct skeleton_piece *first; /* the pieces that messages begin with */
     uint64_t paths_id;            /* of the paths that the tokens were chosen by */
     uint32_t piece_count;
-    uint32_t missed; /* messages not learnt since the tree is full */
+    uint32_t missed;             /* messages not learnt since the tree is full */
+    enum json_index_level level; /* that the bytes of runs are compared with: the best, where no test has set another */
 };
 
 enum { JSON_VALUE_COUNT_MAX = 64, JSON_VALUES_SPARE = 8 };

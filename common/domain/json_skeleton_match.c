@@ -3,6 +3,10 @@
 #include "common/domain/json_scan.h"
 #include "common/domain/json_skeleton_parts.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -43,11 +47,11 @@ ALWAYS_INLINE void enter_tail(struct view *view, struct tail *tail, struct slice
     view->limit = text.size;
 }
 
-/* Sees to it that REACH bytes can be read. False behind the end of the text. */
+/* Sees to it that REACH bytes can be read. False behind the end of the text. `tail`: NULL where they always can. */
 ALWAYS_INLINE bool look_ahead(struct view *view, struct tail *tail, struct slice text)
 {
     if (__builtin_expect(view->at > view->limit, 0)) {
-        if (view->at > text.size) {
+        if (tail == NULL || view->at > text.size) {
             return false;
         }
         enter_tail(view, tail, text);
@@ -95,14 +99,19 @@ ALWAYS_INLINE bool rest_fits(const struct skeleton_piece *piece, const char *at)
     return same == STEP_MASK;
 }
 
+/* The highest bits of those that are no plain ASCII: signed, below a space are the control characters and all above
+ * 127, and what saturates keeps its sign. */
+ALWAYS_INLINE __m128i no_text(__m128i bytes)
+{
+    return _mm_subs_epi8(bytes, _mm_set1_epi8(' '));
+}
+
 /* A bit for each of the next sixteen bytes that cannot stand in a plain string. */
 ALWAYS_INLINE uint32_t string_stops(const char *at)
 {
     __m128i bytes = load(at);
-    /* Signed: below a space are the control characters and all above 127. */
-    __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-                                _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                             _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    __m128i stop = _mm_or_si128(no_text(bytes), _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                             _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
 
     return (uint32_t)_mm_movemask_epi8(stop);
 }
@@ -115,27 +124,26 @@ ALWAYS_INLINE uint32_t digit_stops(const char *at)
     return ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values)) & STEP_MASK;
 }
 
-/* Notes what does not fit of a step: a bit for each byte. */
-ALWAYS_INLINE __m128i look_at_step(const struct run_step *step, const char *at, __m128i wrong)
+/* What does not fit of sixteen bytes of a run: the highest bit of each. */
+ALWAYS_INLINE __m128i look_at_step(const struct skeleton_run *run, const char *text, uint32_t at)
 {
-    __m128i bytes = load(at);
+    __m128i bytes = load(text + at);
     /* Of a value's bytes none must be the quote that the run has there. */
-    __m128i differs = _mm_xor_si128(_mm_cmpeq_epi8(bytes, load_step(step->bytes)), load_step(step->pieces));
-    __m128i stop = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    __m128i differs = _mm_xor_si128(_mm_cmpeq_epi8(bytes, load(run->bytes + at)), load(run->pieces + at));
 
-    return _mm_or_si128(wrong, _mm_or_si128(differs, stop));
+    return _mm_or_si128(differs, _mm_or_si128(no_text(bytes), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
 }
 
-ALWAYS_INLINE bool run_fits(const struct skeleton_run *run, const char *at)
+/* The last step overlaps the one before. */
+static bool run_fits_steps(const struct skeleton_run *run, const char *text)
 {
-    const char *last = at + run->size - STEP;
-    const struct run_step *step = run->steps;
-    __m128i wrong = _mm_setzero_si128();
+    uint32_t last = run->size - STEP;
+    __m128i wrong = look_at_step(run, text, last);
 
-    for (; at < last; at += STEP) {
-        wrong = look_at_step(step++, at, wrong);
+    for (uint32_t at = 0; at < last; at += STEP) {
+        wrong = _mm_or_si128(wrong, look_at_step(run, text, at));
     }
-    return _mm_movemask_epi8(look_at_step(step, last, wrong)) == 0;
+    return _mm_movemask_epi8(wrong) == 0;
 }
 
 ALWAYS_INLINE void copy_spans(struct json_span *spans, const struct skeleton_run *run, uint32_t offset)
@@ -186,17 +194,11 @@ static uint32_t digit_stops(const char *at)
     return stops;
 }
 
-static bool run_fits(const struct skeleton_run *run, const char *at)
+static bool run_fits_steps(const struct skeleton_run *run, const char *text)
 {
-    for (uint32_t begin = 0, i = 0; begin < run->size; begin += STEP, i++) {
-        uint32_t offset = begin < run->size - STEP ? begin : run->size - STEP;
-
-        for (unsigned k = 0; k < STEP; k++) {
-            char byte = at[offset + k];
-
-            if (run->steps[i].pieces[k] == 0 ? !is_plain(byte) : (unsigned char)byte != run->steps[i].bytes[k]) {
-                return false;
-            }
+    for (uint32_t i = 0; i < run->size; i++) {
+        if (run->pieces[i] == 0 ? !is_plain(text[i]) : (unsigned char)text[i] != run->bytes[i]) {
+            return false;
         }
     }
     return true;
@@ -212,13 +214,61 @@ static void copy_spans(struct json_span *spans, const struct skeleton_run *run, 
 
 #endif
 
+#ifdef __x86_64__
+
+#define TARGET_AVX2 __attribute__((target("avx2")))
+
+enum { WIDE_STEP = 32 };
+
+TARGET_AVX2 static inline __m256i load_wide(const void *at)
+{
+    return _mm256_loadu_si256((const __m256i *)at);
+}
+
+TARGET_AVX2 static inline __m256i look_at_wide_step(const struct skeleton_run *run, const char *text, uint32_t at)
+{
+    __m256i bytes = load_wide(text + at);
+    __m256i differs =
+        _mm256_xor_si256(_mm256_cmpeq_epi8(bytes, load_wide(run->bytes + at)), load_wide(run->pieces + at));
+    __m256i stop = _mm256_or_si256(_mm256_subs_epi8(bytes, _mm256_set1_epi8(' ')),
+                                   _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
+
+    return _mm256_or_si256(differs, stop);
+}
+
+/* run_fits_steps, for runs of at least WIDE_STEP bytes. */
+TARGET_AVX2 static bool run_fits_wide_steps(const struct skeleton_run *run, const char *text)
+{
+    uint32_t last = run->size - WIDE_STEP;
+    __m256i wrong = look_at_wide_step(run, text, last);
+
+    for (uint32_t at = 0; at < last; at += WIDE_STEP) {
+        wrong = _mm256_or_si256(wrong, look_at_wide_step(run, text, at));
+    }
+    return _mm256_movemask_epi8(wrong) == 0;
+}
+
+#endif
+
+static bool run_fits(const struct skeleton_run *run, const char *text, enum json_index_level level)
+{
+#ifdef __x86_64__
+    if (level >= JSON_INDEX_AVX2 && run->size >= WIDE_STEP) {
+        return run_fits_wide_steps(run, text);
+    }
+#endif
+    (void)level;
+    return run_fits_steps(run, text);
+}
+
 /* ---- values ---- */
 
-/* To the end of a plain string, or to what makes it none. False behind the end of the text. */
-ALWAYS_INLINE bool skip_string(struct view *view, struct tail *tail, struct slice text)
+/* From the begin of a plain string to its end, or to what makes it none. False behind the end of the text. */
+ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slice text, struct json_span *out)
 {
     uint32_t stops = string_stops(bytes_of(view));
 
+    out->begin = (uint32_t)view->at;
     while (__builtin_expect(stops == 0, 0)) {
         view->at += STEP;
         if (!look_ahead(view, tail, text)) {
@@ -227,6 +277,7 @@ ALWAYS_INLINE bool skip_string(struct view *view, struct tail *tail, struct slic
         stops = string_stops(bytes_of(view));
     }
     view->at += (unsigned)__builtin_ctz(stops);
+    out->size = (uint32_t)view->at - out->begin;
     return true;
 }
 
@@ -252,55 +303,54 @@ struct scalar {
     uint32_t size;
 };
 
-/* Words, and numbers below 0. */
+/* A number below 0, or what is no scalar. */
 static __attribute__((noinline)) struct scalar other_scalar_at(const char *at)
 {
     uint32_t size = 1;
 
-    if (*at == '-') {
-        while (size < STEP && (json_is_digit(at[size]) || at[size] == '.')) {
-            size++;
-        }
-        return (struct scalar){json_is_plain_number(at, size) ? JSON_NUMBER : JSON_NONE, size};
+    while (size < STEP && (json_is_digit(at[size]) || at[size] == '.')) {
+        size++;
     }
+    return (struct scalar){json_is_plain_number(at, size) ? JSON_NUMBER : JSON_NONE, size};
+}
+
+ALWAYS_INLINE struct scalar word_at(const char *at)
+{
     if (memcmp(at, "true", 4) == 0) {
         return (struct scalar){JSON_TRUE, 4};
     }
-    if (memcmp(at, "null", 4) == 0) {
-        return (struct scalar){JSON_NULL, 4};
+    if (memcmp(at, "false", 5) == 0) {
+        return (struct scalar){JSON_FALSE, 5};
     }
-    return (struct scalar){memcmp(at, "false", 5) == 0 ? JSON_FALSE : JSON_NONE, 5};
+    return memcmp(at, "null", 4) == 0 ? (struct scalar){JSON_NULL, 4} : other_scalar_at(at);
 }
 
 /* The piece behind it sees to it that it ends there. */
 ALWAYS_INLINE struct scalar scalar_at(const char *at)
 {
-    uint32_t stops = digit_stops(at) | 1U << STEP;
+    uint32_t stops = digit_stops(at) | 3U << STEP;
     uint32_t size = (unsigned)__builtin_ctz(stops);
 
     if (size == 0) {
-        return other_scalar_at(at);
+        return word_at(at);
     }
-    if (*at == '0' && size > 1) {
-        return (struct scalar){JSON_NONE, 0};
-    }
-    if (size < STEP && at[size] == '.') {
+    if (at[size] == '.') {
         uint32_t end = (unsigned)__builtin_ctz(stops & (stops - 1));
 
-        return (struct scalar){end > size + 1 ? JSON_NUMBER : JSON_NONE, end};
+        return (struct scalar){end > size + 1 && (*at != '0' || size == 1) ? JSON_NUMBER : JSON_NONE, end};
     }
-    return (struct scalar){JSON_NUMBER, size};
+    return (struct scalar){*at != '0' || size == 1 ? JSON_NUMBER : JSON_NONE, size};
 }
 
 /* ---- */
 
-/* Whether the text has the run that the piece begins. `left`: its bytes from `at` on. */
-static __attribute__((noinline)) bool match_run(struct skeleton_piece *piece, const char *at, size_t left,
-                                                uint32_t offset, struct json_span *spans)
+/* Whether the text, what is left of one from `offset` on, has the run that the piece begins. */
+static __attribute__((noinline)) bool match_run(struct skeleton_piece *piece, struct slice text, uint32_t offset,
+                                                enum json_index_level level, struct json_span *spans)
 {
     struct skeleton_run *run = piece->run;
 
-    if (run->size > left || !run_fits(run, at)) {
+    if (run->size > text.size || !run_fits(run, text.data, level)) {
         skeleton_note_miss(piece);
         return false;
     }
@@ -314,41 +364,22 @@ ALWAYS_INLINE bool piece_fits(const struct skeleton_piece *piece, const char *at
     return head_fits(piece, at) && rest_fits(piece, at);
 }
 
-ALWAYS_INLINE struct view view_of(struct slice text, size_t readable, struct tail *tail)
-{
-    struct view view = {.base = (uintptr_t)text.data, .at = 0, .limit = text.size};
-
-    if (readable < REACH) {
-        if (text.size < REACH) {
-            enter_tail(&view, tail, text);
-        } else {
-            view.limit = text.size - REACH;
-        }
-    }
-    return view;
-}
-
-const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, struct slice text, size_t readable,
-                                            const struct json_paths *paths, struct json_values *values)
+/* Along the tree, with `tail` or, where all that may be looked at can be read, NULL. */
+ALWAYS_INLINE const struct json_form *walk(const struct json_skeleton *skeleton, struct view view, struct tail *tail,
+                                           struct slice text, struct json_values *values)
 {
     struct skeleton_piece *piece = skeleton->first;
-    struct skeleton_piece *last = NULL;
-    struct json_span *span = values->spans;
-    struct scalar scalar;
-    struct tail tail;
-    struct view view;
+    const struct skeleton_piece *last = NULL;
+    struct json_span *spans = values->spans;
+    size_t i = 1;
 
-    if (skeleton->paths_id != paths->id || text.size < STEP || text.size >= UINT32_MAX - 1024) {
-        return NULL;
-    }
-    view = view_of(text, readable, &tail);
-    *span++ = (struct json_span){0};
-    while (look_ahead(&view, &tail, text)) {
+    spans[0] = (struct json_span){0};
+    while (look_ahead(&view, tail, text)) {
         while (piece != NULL && !piece_fits(piece, bytes_of(&view))) {
             piece = piece->next;
         }
         if (__builtin_expect(piece == NULL, 0)) {
-            size_t size = last == NULL || last->kind != PIECE_BEFORE_STRING
+            size_t size = last == NULL || last->kind == PIECE_BEFORE_SCALAR
                               ? 0
                               : skip_characters(slice_of(bytes_of(&view), text.size - view.at));
 
@@ -356,44 +387,79 @@ const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, stru
                 return NULL;
             }
             view.at += size;
-            span[-1].size += (uint32_t)size;
+            spans[i - 1].size += (uint32_t)size;
             piece = last->following;
             continue;
         }
-        if (piece->run != NULL && match_run(piece, bytes_of(&view), text.size - view.at, (uint32_t)view.at, span)) {
-            view.at += piece->run->size;
-            span += piece->run->value_count;
-            piece = piece->run->last;
-            if (!look_ahead(&view, &tail, text)) {
-                return NULL;
+        if (__builtin_expect(piece->kind == PIECE_BEFORE_WATCHED, 0)) {
+            struct skeleton_run *run = piece->run;
+
+            if (run != NULL && match_run(piece, slice_of(bytes_of(&view), text.size - view.at), (uint32_t)view.at,
+                                         skeleton->level, spans + i)) {
+                view.at += run->size;
+                i += run->value_count;
+                piece = run->last;
+                if (!look_ahead(&view, tail, text)) {
+                    return NULL;
+                }
+            } else {
+                view.at += piece->size;
             }
         } else {
             view.at += piece->size;
         }
-        span->begin = (uint32_t)view.at;
         if (piece->kind == PIECE_BEFORE_STRING) {
-            if (!skip_string(&view, &tail, text)) {
+            if (!pass_string(&view, tail, text, &spans[i])) {
                 return NULL;
             }
-            if (piece->watched) {
-                skeleton_note_size(piece, (uint32_t)view.at - span->begin);
-            }
         } else if (piece->kind == PIECE_BEFORE_SCALAR) {
-            scalar = scalar_at(bytes_of(&view));
+            struct scalar scalar = scalar_at(bytes_of(&view));
+
             if (scalar.type == JSON_NONE) {
                 return NULL;
             }
-            values->types[span - values->spans] = (uint8_t)scalar.type;
+            spans[i] = (struct json_span){.begin = (uint32_t)view.at, .size = scalar.size};
+            values->types[i] = (uint8_t)scalar.type;
             view.at += scalar.size;
-        } else {
+        } else if (piece->kind == PIECE_LAST) {
             return view.at == text.size ? piece->form : NULL;
+        } else {
+            if (!pass_string(&view, tail, text, &spans[i])) {
+                return NULL;
+            }
+            skeleton_note_size(piece, spans[i].size);
         }
-        span->size = (uint32_t)view.at - span->begin;
-        span++;
+        i++;
         last = piece;
         piece = piece->following;
     }
     return NULL;
+}
+
+/* Where less than REACH bytes can be read behind the text. */
+static __attribute__((noinline)) const struct json_form *walk_with_tail(const struct json_skeleton *skeleton,
+                                                                        struct slice text, struct json_values *values)
+{
+    struct view view = {.base = (uintptr_t)text.data};
+    struct tail tail;
+
+    if (text.size < REACH) {
+        enter_tail(&view, &tail, text);
+    } else {
+        view.limit = text.size - REACH;
+    }
+    return walk(skeleton, view, &tail, text, values);
+}
+
+const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, struct slice text, size_t readable,
+                                            const struct json_paths *paths, struct json_values *values)
+{
+    struct view view = {.base = (uintptr_t)text.data, .limit = text.size};
+
+    if (skeleton->paths_id != paths->id || text.size < STEP || text.size >= UINT32_MAX - 1024) {
+        return NULL;
+    }
+    return readable < REACH ? walk_with_tail(skeleton, text, values) : walk(skeleton, view, NULL, text, values);
 }
 
 ALWAYS_INLINE uint32_t end_of(struct json_span span)

@@ -10,17 +10,11 @@ enum {
     PIECE_SIZE_MAX = 64,
     STEP = 16,
     STEP_MASK = 0xffff,
-    RUN_STEPS_MAX = 16,
+    RUN_SIZE_MAX = 256,
     RUN_VALUES_MAX = 8,
 };
 
 #define SIZE_VARIES UINT32_MAX
-
-/* Sixteen bytes of a run: its pieces' own, and a quote wherever a value may have any plain byte. */
-struct run_step {
-    alignas(STEP) unsigned char bytes[STEP];
-    alignas(STEP) unsigned char pieces[STEP]; /* 0 there, else 255 */
-};
 
 /* Some pieces with the strings between them. */
 struct skeleton_run {
@@ -30,13 +24,15 @@ struct skeleton_run {
     uint32_t value_count;
     uint32_t doubt;                         /* more with each text that it does not fit, less with each that it does */
     struct json_span spans[RUN_VALUES_MAX]; /* of its strings, from its begin on */
-    struct run_step steps[RUN_STEPS_MAX];   /* the last one that counts overlaps the one before */
+    unsigned char bytes[RUN_SIZE_MAX];      /* its pieces' own, and a quote wherever a value may have any plain byte */
+    unsigned char pieces[RUN_SIZE_MAX];     /* 0 there, else 255 */
 };
 
 enum piece_kind {
     PIECE_LAST = 0,
     PIECE_BEFORE_STRING,
-    PIECE_BEFORE_SCALAR, /* a number or word */
+    PIECE_BEFORE_SCALAR,  /* a number or word */
+    PIECE_BEFORE_WATCHED, /* a string; whether runs can begin with the piece is not known yet, or one does */
 };
 
 struct skeleton_piece {
@@ -44,7 +40,6 @@ struct skeleton_piece {
     uint32_t size;
     uint32_t behind_mask; /* a bit for each of the first STEP bytes that is behind it */
     enum piece_kind kind;
-    bool watched;              /* whether runs can begin with it is not known yet, or one does */
     uint32_t string_size;      /* of the string behind it while all watched ones have had the same, else SIZE_VARIES */
     uint32_t passed;           /* how many were watched */
     struct skeleton_run *run;  /* that it begins, if there is one */

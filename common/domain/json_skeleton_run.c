@@ -5,7 +5,7 @@
  * again, which tells where sizes vary, and a shorter one may take its place. */
 #include "common/domain/json_skeleton_parts.h"
 
-enum { RUN_AFTER = 4, VALUES_MIN = 2, DOUBT_PER_MISS = 16, DOUBT_MAX = 128, RUN_SIZE_MAX = RUN_STEPS_MAX * STEP };
+enum { RUN_AFTER = 4, VALUES_MIN = 2, DOUBT_PER_MISS = 16, DOUBT_MAX = 128 };
 
 /* Bytes that may stand in a run's pieces: those below a space, as signed ones, and a backslash mean the end of a string
  * wherever they are. */
@@ -19,16 +19,6 @@ static bool is_clean(const struct skeleton_piece *piece)
     return true;
 }
 
-static void put_steps(struct skeleton_run *run, const unsigned char *bytes, const unsigned char *pieces)
-{
-    for (uint32_t i = 0, begin = 0; begin < run->size; i++, begin += STEP) {
-        uint32_t offset = begin < run->size - STEP ? begin : run->size - STEP;
-
-        memcpy(run->steps[i].bytes, bytes + offset, STEP);
-        memcpy(run->steps[i].pieces, pieces + offset, STEP);
-    }
-}
-
 /* The piece behind a value, where only one can be there. */
 static struct skeleton_piece *only_piece(struct skeleton_piece *pieces)
 {
@@ -38,8 +28,6 @@ static struct skeleton_piece *only_piece(struct skeleton_piece *pieces)
 /* From the piece on, as far as there is only one way in the tree. */
 static void build_run(struct skeleton_piece *first)
 {
-    unsigned char bytes[RUN_SIZE_MAX];
-    unsigned char pieces[RUN_SIZE_MAX] = {0};
     struct skeleton_run *run = first->room;
     struct skeleton_piece *piece = first;
     uint32_t value_count = 0;
@@ -47,8 +35,8 @@ static void build_run(struct skeleton_piece *first)
 
     *run = (struct skeleton_run){0};
     while (piece != NULL && piece->size <= RUN_SIZE_MAX - size && is_clean(piece)) {
-        memcpy(bytes + size, piece->bytes, piece->size);
-        memset(pieces + size, UINT8_MAX, piece->size);
+        memcpy(run->bytes + size, piece->bytes, piece->size);
+        memset(run->pieces + size, UINT8_MAX, piece->size);
         size += piece->size;
         run->last = piece;
         run->size = size;
@@ -58,13 +46,12 @@ static void build_run(struct skeleton_piece *first)
         }
         run->others[value_count] = piece;
         run->spans[value_count] = (struct json_span){.begin = size, .size = piece->string_size};
-        memset(bytes + size, '"', piece->string_size);
+        memset(run->bytes + size, '"', piece->string_size);
         size += piece->string_size;
         value_count++;
         piece = only_piece(piece->following);
     }
     if (run->value_count >= VALUES_MIN && run->size >= STEP) {
-        put_steps(run, bytes, pieces);
         first->run = run;
     }
 }
@@ -73,10 +60,10 @@ void skeleton_note_size(struct skeleton_piece *piece, uint32_t size)
 {
     if (piece->string_size != size) {
         piece->string_size = SIZE_VARIES;
-        piece->watched = piece->run != NULL;
+        piece->kind = piece->run != NULL ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_STRING;
     } else if (piece->run == NULL && ++piece->passed == RUN_AFTER) {
         build_run(piece);
-        piece->watched = piece->run != NULL;
+        piece->kind = piece->run != NULL ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_STRING;
     }
 }
 
@@ -91,7 +78,7 @@ void skeleton_note_miss(struct skeleton_piece *piece)
     piece->run = NULL;
     for (uint32_t i = 0; i < run->value_count; i++) {
         if (run->others[i]->run == NULL && run->others[i]->string_size != SIZE_VARIES) {
-            run->others[i]->watched = true;
+            run->others[i]->kind = PIECE_BEFORE_WATCHED;
             run->others[i]->passed = 0;
         }
     }
