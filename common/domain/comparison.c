@@ -166,6 +166,33 @@ bool comparison_quotient(const struct rule_comparison *comparison, const struct 
     return true;
 }
 
+/* Bounds from below, or from above, are one. */
+struct comparison_bound comparison_bound_of(const struct rule_comparison *comparison)
+{
+    struct comparison_bound found = {.used = false};
+    size_t rising = 0;
+
+    for (size_t i = 0; i < comparison->term_count; i++) {
+        const struct rule_term *term = &comparison->terms[i];
+        bool above = term->op == RULE_GREATER || term->op == RULE_GREATER_EQUAL;
+        /* "more than x" is at least x + 1 micro, "at most x" less than that. */
+        bool next = term->op == RULE_GREATER || term->op == RULE_LESS_EQUAL;
+        int128 bound;
+
+        if (term->operand_count != 1 || (!above && term->op != RULE_LESS && term->op != RULE_LESS_EQUAL)) {
+            return found;
+        }
+        bound = (int128)term->operands[0].micros + next;
+        if (i == 0 || (above ? bound > found.at_least : bound < found.at_least)) {
+            found.at_least = bound;
+        }
+        rising += above;
+    }
+    found.below = rising == 0;
+    found.used = comparison->term_count > 0 && (rising == 0 || rising == comparison->term_count);
+    return found;
+}
+
 /* Magnitudes of up to 320 bits, little end first: a sum of 2^32 micros (95 bits) times three factors below 2^64 fits.
  */
 struct wide {

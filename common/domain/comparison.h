@@ -29,6 +29,20 @@ bool comparison_value(const struct rule_comparison *comparison, const struct val
 /* Whether the number satisfies all terms; false when it does not exist. */
 bool comparison_quotient(const struct rule_comparison *comparison, const struct quotient *number);
 
+/* A comparison with a number that always exists, where it comes down to one bound: it holds for `at_least` micros and
+ * more, or for less. */
+struct comparison_bound {
+    bool used;
+    bool below;
+    int128 at_least;
+};
+/* Not used where the comparison has no bound, or more than one that matters. */
+struct comparison_bound comparison_bound_of(const struct rule_comparison *comparison);
+static inline bool comparison_bound_holds(const struct comparison_bound *bound, int128 micros)
+{
+    return (micros >= bound->at_least) != bound->below;
+}
+
 /* Whether left OP times x right holds, exactly; false when either does not exist. */
 bool comparison_of_quotients(const struct quotient *left, enum rule_operator op, const struct quotient *right,
                              int64_t times_micros);

@@ -233,7 +233,7 @@ void evaluate_any(struct evaluation *evaluation, const struct node *node, bool m
 
 void evaluate_counted(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    if (node->plan.tally.used) {
+    if (node->plan.tallied && !evaluation->at_once) {
         evaluate_tally(evaluation, node, marked, out);
     } else {
         evaluate_event(evaluation, node, marked, out);

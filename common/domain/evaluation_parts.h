@@ -110,6 +110,11 @@ static inline const struct entry *evaluation_entry(const struct evaluation *eval
     return entry_at(evaluation->state, evaluation->stride, index);
 }
 
+static inline size_t evaluation_index(const struct evaluation *evaluation, const struct entry *entry)
+{
+    return (size_t)((const char *)entry - evaluation->state->entries) / evaluation->stride;
+}
+
 /* The first of the entries [index, end) that the selector took; `end` where there is none. */
 static inline size_t evaluation_next(const struct evaluation *evaluation, uint32_t selector, size_t index, size_t end)
 {
@@ -209,6 +214,10 @@ criterion_evaluate evaluate_not;
 criterion_evaluate evaluate_percentile; /* the same truth at all times: that of evaluation->at */
 criterion_evaluate evaluate_nothing;
 
+/* The one of the selector's entries at the time of entry `index`, which is one of them, whose value is chosen where
+ * they tie, without message ids: the one with the greatest (section 2). */
+const struct entry *evaluation_chosen(const struct evaluation *evaluation, uint32_t selector, uint32_t column,
+                                      size_t index);
 /* The value of the node's trait after the first `count` entries; missing where none sets it. */
 struct value trait_value(const struct evaluation *evaluation, const struct node *node, size_t count);
 /* The instant that age and until take such a value for; false where it is none. */

@@ -1,6 +1,7 @@
 #include "common/domain/measure.h"
 
 #include "common/base/timestamp.h"
+#include "common/domain/at_once.h"
 #include "common/domain/measure_parts.h"
 
 static int64_t ceil_to(int64_t time_ms, int64_t step_ms)
@@ -280,12 +281,15 @@ void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struc
 {
     const struct measure_plan *plan = &node->plan;
     const struct rule_measure *measure = plan->measure;
+    bool summed_up = evaluation->at_once && at_once_sum_up(evaluation, plan, &sweep->base);
 
     /* Field by field: this is done for most criteria of most users, and a large struct is slow to be zeroed whole. */
     sweep->evaluation = evaluation;
     sweep->node = node;
     sweep->plan = plan;
-    sweep->base = evaluation_summed(evaluation, node);
+    if (!summed_up) {
+        sweep->base = evaluation_summed(evaluation, node);
+    }
     sweep->item_count = 0;
     sweep->low = 0;
     sweep->high = 0;
@@ -297,6 +301,9 @@ void sweep_begin(struct sweep *sweep, struct evaluation *evaluation, const struc
     sweep->queue_high = 0;
     sweep->occurrences = NULL;
     sweep->distinct_count = sweep->base.distinct_count;
+    if (summed_up) {
+        return;
+    }
     gather(sweep);
     if (sweep->item_count > 0 && measure_operator(measure)->extreme != MEASURE_EXTREME_NONE) {
         sweep->queue = evaluation_allocate(evaluation, sweep->item_count, sizeof *sweep->queue);
@@ -460,43 +467,70 @@ struct quotient sweep_number(const struct sweep *sweep)
 
 /* ---- the event criterion and compare ---- */
 
+/* The greater of two entries' values is chosen; of equal ones the first. */
+struct choice {
+    const struct evaluation *evaluation;
+    uint32_t selector;
+    uint32_t column;
+    int64_t time_ms;
+    const struct entry *chosen;
+    struct value greatest;
+};
+
+/* False where the entry does not tie any more. */
+static bool choose(struct choice *choice, size_t index)
+{
+    const struct evaluation *evaluation = choice->evaluation;
+    const struct user_state *state = evaluation->state;
+    const struct entry *entry = evaluation_entry(evaluation, index);
+    struct value value;
+
+    if (entry->time_ms != choice->time_ms || entry_record(state, entry)->has_id) {
+        return false;
+    }
+    if (bit_is_set(entry->mask, choice->selector)) {
+        value = slot_value(state, entry, entry_slot(evaluation->ruleset, state, entry, choice->column));
+        if (choice->chosen == NULL || value_compare(&value, &choice->greatest) > 0) {
+            choice->chosen = entry;
+            choice->greatest = value;
+        }
+    }
+    return true;
+}
+
+/* Those without a message id lie together. */
+const struct entry *evaluation_chosen(const struct evaluation *evaluation, uint32_t selector, uint32_t column,
+                                      size_t index)
+{
+    const struct entry *entry = evaluation_entry(evaluation, index);
+    struct choice choice = {.evaluation = evaluation,
+                            .selector = selector,
+                            .column = column,
+                            .time_ms = entry->time_ms};
+
+    if (entry_record(evaluation->state, entry)->has_id) {
+        return entry;
+    }
+    for (size_t i = index + 1; i > 0 && choose(&choice, i - 1); i--) {
+    }
+    for (size_t i = index + 1; i < evaluation->entry_count && choose(&choice, i); i++) {
+    }
+    return choice.chosen;
+}
+
 const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept)
 {
     bool latest = measure_operator(sweep->plan->measure)->end == MEASURE_END_LAST;
     const struct evaluation *evaluation = sweep->evaluation;
-    const struct ruleset *ruleset = evaluation->ruleset;
-    size_t index = latest ? sweep->high - 1 : sweep->low;
-    const struct entry *chosen;
-    struct value greatest;
+    const struct entry *entry;
 
     if (sweep->base.count > 0 && (!latest || sweep->high == sweep->low)) {
         *kept = (struct entry){.record = sweep->base.record, .shape = sweep->base.shape};
         return kept;
     }
-    chosen = sweep->items[index].entry;
-    if (entry_record(evaluation->state, chosen)->has_id) {
-        return chosen;
-    }
-    greatest =
-        slot_value(evaluation->state, chosen, entry_slot(ruleset, evaluation->state, chosen, sweep->plan->column));
-    for (;;) {
-        const struct entry *other;
-        struct value value;
-
-        if (latest ? index-- == sweep->low : ++index == sweep->high) {
-            return chosen;
-        }
-        other = sweep->items[index].entry;
-        if (other->time_ms != chosen->time_ms || entry_record(evaluation->state, other)->has_id) {
-            return chosen;
-        }
-        value =
-            slot_value(evaluation->state, other, entry_slot(ruleset, evaluation->state, other, sweep->plan->column));
-        if (value_compare(&value, &greatest) > 0) {
-            chosen = other;
-            greatest = value;
-        }
-    }
+    entry = sweep->items[latest ? sweep->high - 1 : sweep->low].entry;
+    return evaluation_chosen(evaluation, sweep->plan->selector, sweep->plan->column,
+                             evaluation_index(evaluation, entry));
 }
 
 void sweep_sum_up(const struct sweep *sweep)
@@ -549,8 +583,8 @@ static bool measure_holds(const struct sweep *sweep)
     const struct rule_measure *measure = sweep->plan->measure;
     struct quotient number;
 
-    if (measure->kind == RULE_MEASURE_NONE) {
-        return sweep_count(sweep) > 0;
+    if (sweep->plan->bound.used) {
+        return comparison_bound_holds(&sweep->plan->bound, measure_operator(measure)->number(sweep).sum);
     }
     if (measure_operator(measure)->result == MEASURE_VALUE) {
         return chosen_value_holds(sweep);
@@ -622,6 +656,7 @@ static bool sum_up_before(const struct sweep *sweep, int64_t next, bool summed)
 void evaluate_event(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     struct sweep sweep;
+    bool different = measure_operator(node->plan.measure)->different;
     bool summed = false;
     int64_t at;
 
@@ -632,11 +667,15 @@ void evaluate_event(struct evaluation *evaluation, const struct node *node, bool
         return;
     }
     while ((at = sweep_next(&sweep)) != TIMESTAMP_NEVER) {
+        int64_t distinct_count = sweep.distinct_count;
+
         summed = sum_up_before(&sweep, at, summed);
         if (sweep_move(&sweep, at) && marked) {
             evaluation_mark(evaluation, at);
         }
-        settle(&sweep, at, false, out);
+        if (!different || sweep.distinct_count != distinct_count) {
+            settle(&sweep, at, false, out);
+        }
     }
     (void)sum_up_before(&sweep, TIMESTAMP_NEVER, summed);
 }

@@ -167,7 +167,7 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
     if ((evaluation->candidates_found && evaluation->state == state && evaluation->at == at) ||
         user_state_may_stand(state, at, evaluation)) {
         evaluation->candidates_found = false;
-        evaluation->at_once = optimisation_on(OPTIMISATION_AT_ONCE);
+        evaluation->at_once = optimisation_on(OPTIMISATION_AT_ONCE) && at <= TIMESTAMP_MAX;
         *out_count = look_at_candidates(evaluation);
         evaluation->at_once = false;
         if (*out_count > 0) {

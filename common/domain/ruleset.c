@@ -399,7 +399,7 @@ static void sweep_children(struct node *node)
     for (size_t i = 0; i < node->child_count; i++) {
         struct node *child = &node->children[i];
 
-        child->plan.tally.used = false;
+        child->plan.tallied = false;
         child->carry = child->plan.window->kind == RULE_WINDOW_NONE ? child->carry : RULESET_NONE;
     }
 }
@@ -422,14 +422,22 @@ bool sums_up_absence(const struct criterion *criterion)
     return criterion->window.kind == RULE_WINDOW_NONE && !(criterion->or_later && criterion->same_count > 0);
 }
 
+static struct comparison_bound bound_of(const struct rule_measure *measure)
+{
+    if (measure->kind == RULE_MEASURE_NONE) {
+        return (struct comparison_bound){.used = true, .at_least = DECIMAL_ONE};
+    }
+    return measure_operator(measure)->always_exists ? comparison_bound_of(&measure->comparison)
+                                                    : (struct comparison_bound){.used = false};
+}
+
 bool compile_event(struct compiler *compiler, const struct criterion *criterion, struct node *node)
 {
     if (!compile_measure(compiler, criterion, &node->plan)) {
         return false;
     }
-    if (optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure)) {
-        tally_compile(&node->plan);
-    }
+    node->plan.tallied = optimisation_on(OPTIMISATION_TALLY) && tally_suits(&criterion->measure);
+    node->plan.bound = bound_of(&criterion->measure);
     return true;
 }
 

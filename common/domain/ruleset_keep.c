@@ -98,6 +98,7 @@ static void keep_nodes(struct keeping *keeping, struct node *nodes, size_t count
 
         node->base = RULESET_NONE;
         node->plan.pane_shape = RULESET_NONE;
+        node->plan.count_max = INT64_MAX;
         if (node->criterion->kind == CRITERION_EVENT) {
             node->plan.count_max = measure_count_max(node->plan.measure);
             number_pane(keeping, &node->plan);

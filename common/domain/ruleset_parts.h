@@ -93,14 +93,6 @@ enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT
 /* Added to a pane's number: the shape of its entries. There are far fewer shapes and panes. */
 #define SHAPE_PANE UINT32_C(0x80000000)
 
-/* How a count or sum is kept from one evaluation to the next (tally.c). */
-struct tally_plan {
-    bool used;
-    bool one_bound; /* holds where the amount is at least `bound`, or opposite */
-    bool opposite;
-    int128 bound; /* micros */
-};
-
 /* An event measure: the counting events and what is taken of them. */
 struct measure_plan {
     const struct rule_window *window;
@@ -111,7 +103,8 @@ struct measure_plan {
     uint32_t column;     /* RULESET_NONE where none is read */
     uint32_t pane_shape; /* of the panes that its events are taken together in; RULESET_NONE: in none */
     int64_t count_max;   /* count, distinct: the answer is the same for this many and for more */
-    struct tally_plan tally;
+    bool tallied;        /* a count or sum that is kept from one evaluation to the next (tally.c) */
+    struct comparison_bound bound;
 };
 
 /* A criterion, compiled. */

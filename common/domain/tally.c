@@ -37,46 +37,12 @@ bool tally_suits(const struct rule_measure *measure)
     return measure_operator(measure)->tallied;
 }
 
-/* One bound from below or above becomes "at least N", or its opposite. */
-void tally_compile(struct measure_plan *plan)
-{
-    const struct rule_comparison *comparison = &plan->measure->comparison;
-    struct tally_plan *tally = &plan->tally;
-    size_t rising = 0;
-
-    *tally = (struct tally_plan){.used = true};
-    if (plan->measure->kind == RULE_MEASURE_NONE) {
-        tally->one_bound = true;
-        tally->bound = DECIMAL_ONE;
-        return;
-    }
-    for (size_t i = 0; i < comparison->term_count; i++) {
-        const struct rule_term *term = &comparison->terms[i];
-        bool below = term->op == RULE_GREATER || term->op == RULE_GREATER_EQUAL;
-        /* amount <= x is not (amount >= x + 1). */
-        bool next = term->op == RULE_GREATER || term->op == RULE_LESS_EQUAL;
-        int128 bound;
-
-        if (term->operand_count != 1 || (!below && term->op != RULE_LESS && term->op != RULE_LESS_EQUAL)) {
-            return;
-        }
-        bound = (int128)term->operands[0].micros + next;
-        if (i == 0 || (below ? bound > tally->bound : bound < tally->bound)) {
-            tally->bound = bound;
-        }
-        rising += below;
-    }
-    tally->one_bound = comparison->term_count > 0 && (rising == 0 || rising == comparison->term_count);
-    tally->opposite = rising == 0;
-}
-
 static bool holds(const struct tally *tally)
 {
-    const struct tally_plan *plan = &tally->plan->tally;
     struct quotient number = {.exists = true, .sum = tally->amount, .count = 1};
 
-    if (plan->one_bound) {
-        return (tally->amount >= plan->bound) != plan->opposite;
+    if (tally->plan->bound.used) {
+        return comparison_bound_holds(&tally->plan->bound, tally->amount);
     }
     return comparison_quotient(&tally->plan->measure->comparison, &number);
 }
@@ -293,7 +259,7 @@ static void walk_out(struct tally *tally, struct timeline *out)
 /* The amount only falls and is at its bound or above: finds where it falls below, from the place that was kept on. */
 static size_t find_turn(struct tally *tally, int128 *turn_sum, struct timeline *out)
 {
-    const struct tally_plan *plan = &tally->plan->tally;
+    const struct comparison_bound *bound = &tally->plan->bound;
     size_t turn = tally->low;
 
     *turn_sum = tally->amount;
@@ -315,8 +281,8 @@ static size_t find_turn(struct tally *tally, int128 *turn_sum, struct timeline *
             rest -= value_at(tally, next);
             next = next_taken(tally, next + 1, tally->high);
         }
-        if (rest < plan->bound) {
-            evaluation_set(tally->evaluation, out, at, plan->opposite);
+        if (rest < bound->at_least) {
+            evaluation_set(tally->evaluation, out, at, bound->below);
             return turn;
         }
         *turn_sum = rest;
@@ -329,7 +295,7 @@ static size_t find_turn(struct tally *tally, int128 *turn_sum, struct timeline *
 static void follow(struct tally *tally, bool marked, struct timeline *out)
 {
     struct evaluation *evaluation = tally->evaluation;
-    const struct tally_plan *plan = &tally->plan->tally;
+    const struct comparison_bound *bound = &tally->plan->bound;
     struct tally_mark mark = {.taken = false};
     bool wanted = is_wanted(tally);
     int128 turn_sum = 0;
@@ -350,9 +316,9 @@ static void follow(struct tally *tally, bool marked, struct timeline *out)
     if (wanted && !mark.taken) {
         mark = take_mark(tally);
     }
-    if (!plan->one_bound || tally->negative || !optimisation_on(OPTIMISATION_TURN)) {
+    if (!bound->used || tally->negative || !optimisation_on(OPTIMISATION_TURN)) {
         walk_out(tally, out);
-    } else if (tally->amount >= plan->bound && tally->leave_ms != TIMESTAMP_NEVER) {
+    } else if (tally->amount >= bound->at_least && tally->leave_ms != TIMESTAMP_NEVER) {
         turn = find_turn(tally, &turn_sum, out);
     }
     if (wanted) {
@@ -367,7 +333,5 @@ void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool
     *out = (struct timeline){0};
     begin(&tally, evaluation, node);
     out->initial = holds(&tally);
-    if (!evaluation->at_once) {
-        follow(&tally, marked, out);
-    }
+    follow(&tally, marked, out);
 }

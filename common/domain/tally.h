@@ -11,8 +11,6 @@
 
 /* Whether the measure can be tallied: count, sum or none. */
 bool tally_suits(const struct rule_measure *measure);
-/* Prepares the plan of an event criterion whose measure can. */
-void tally_compile(struct measure_plan *plan);
 /* The truth of the criterion from F on, as evaluate_event gives it. */
 void evaluate_tally(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
 

@@ -6,29 +6,9 @@
 static struct value value_set(const struct evaluation *evaluation, const struct node *node, size_t last)
 {
     const struct user_state *state = evaluation->state;
-    const struct entry *entry = evaluation_entry(evaluation, last);
-    struct value chosen = slot_value(state, entry, entry_slot(evaluation->ruleset, state, entry, node->trait_column));
+    const struct entry *entry = evaluation_chosen(evaluation, node->trait, node->trait_column, last);
 
-    if (entry_record(state, entry)->has_id) {
-        return chosen;
-    }
-    /* Without message ids the order ties: the greater value counts. */
-    while (last-- > 0) {
-        const struct entry *other = evaluation_entry(evaluation, last);
-        struct value value;
-
-        if (other->time_ms != entry->time_ms) {
-            break;
-        }
-        if (!bit_is_set(other->mask, node->trait)) {
-            continue;
-        }
-        value = slot_value(state, other, entry_slot(evaluation->ruleset, state, other, node->trait_column));
-        if (value_compare(&value, &chosen) > 0) {
-            chosen = value;
-        }
-    }
-    return chosen;
+    return slot_value(state, entry, entry_slot(evaluation->ruleset, state, entry, node->trait_column));
 }
 
 bool trait_value_instant(const struct value *value, int64_t *out_ms)
@@ -71,6 +51,9 @@ static void settle(struct evaluation *evaluation, const struct node *node, const
         return;
     }
     put(evaluation, out, at, span_holds(&criterion->durations, kind, instant, at));
+    if (evaluation->at_once) {
+        return;
+    }
     edge_count = span_edges(&criterion->durations, kind, instant, edges);
     for (size_t i = 0; i < edge_count; i++) {
         if (edges[i] > at && edges[i] < until) {

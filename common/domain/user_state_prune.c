@@ -129,7 +129,7 @@ struct summary user_base_summed(const struct user_state *state, const struct nod
     base = &state->base->summaries[node->base];
     summary.at_ms = state->base->at_ms;
     summary.sum = base->sum;
-    if (node->plan.tally.used) {
+    if (node->plan.tallied) {
         summary.passed_ms = summary.at_ms;
         return summary;
     }
@@ -152,7 +152,7 @@ static struct base_summary base_of(const struct node *node, const struct summary
         base.count = summary->count;
         return base;
     }
-    if (node->plan.tally.used) {
+    if (node->plan.tallied) {
         base.sum = summary->sum;
         return base;
     }

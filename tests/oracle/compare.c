@@ -233,6 +233,56 @@ static bool check_batch_user(struct comparison_run *run, struct product *product
     return true;
 }
 
+/* Whether the user is in, and since when: until when may depend on what comes later. */
+static bool check_edge(struct comparison_run *run, struct product *product, struct product_user *user, int64_t at)
+{
+    struct membership memberships[PRODUCT_SEGMENTS_MAX];
+
+    if (!user_state_memberships(product->ruleset, user->state, at, product->evaluation, memberships, &run->err)) {
+        return refuse(run, "memberships");
+    }
+    for (size_t segment = 0; segment < product->set.definition_count; segment++) {
+        struct stays wanted = select_stays(run->arena, wanted_stays(run, user->id, segment), at, true);
+        struct membership *membership = &memberships[segment];
+
+        membership->valid_until = wanted.count == 1 ? wanted.items[0].left : membership->valid_until;
+        if (!check_membership(run, COMPARE_MEMBERSHIP, user->id, segment, at, membership)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The instants at which something begins or ends to hold, and those just before them, where a bound that is off by one
+ * shows. */
+static bool check_edges(struct comparison_run *run, struct product *product)
+{
+    for (size_t segment = 0; segment < product->set.definition_count; segment++) {
+        if (product->set.definitions[segment].needs_percentile) {
+            return true; /* the ranks of each instant would have to be found */
+        }
+    }
+    for (size_t i = 0; i < product->user_count; i++) {
+        struct product_user *user = &product->users[i];
+
+        for (size_t segment = 0; segment < product->set.definition_count; segment++) {
+            const struct stays *stays = wanted_stays(run, user->id, segment);
+
+            for (size_t k = 0; k < stays->count; k++) {
+                const int64_t edges[] = {stays->items[k].entered - 1, stays->items[k].entered, stays->items[k].left - 1,
+                                         stays->items[k].left};
+
+                for (size_t e = 0; e < sizeof edges / sizeof *edges; e++) {
+                    if (edges[e] <= run->newest && !check_edge(run, product, user, edges[e])) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+    return true;
+}
+
 static bool check_batch(struct comparison_run *run, struct product *product)
 {
     for (size_t i = 0; i <= CASE_INSTANTS; i++) {
@@ -248,7 +298,7 @@ static bool check_batch(struct comparison_run *run, struct product *product)
             }
         }
     }
-    return true;
+    return check_edges(run, product);
 }
 
 /* ---- lines ---- */
