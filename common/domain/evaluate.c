@@ -92,6 +92,16 @@ void *evaluation_reserve(struct evaluation *evaluation, size_t size)
     return block;
 }
 
+void evaluation_see_nothing(struct evaluation *evaluation)
+{
+    for (size_t word = 0; word < evaluation->ruleset->selector_words; word++) {
+        for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
+            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
+        }
+        evaluation->present[word] = 0;
+    }
+}
+
 /* Times ascend in the log. */
 void evaluation_see(struct evaluation *evaluation)
 {
@@ -99,12 +109,7 @@ void evaluation_see(struct evaluation *evaluation)
     struct selector_seen *seen = evaluation->seen;
     uint64_t *present = evaluation->present;
 
-    for (size_t word = 0; word < word_count; word++) {
-        for (uint64_t bits = present[word]; bits != 0; bits &= bits - 1) {
-            seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
-        }
-        present[word] = 0;
-    }
+    evaluation_see_nothing(evaluation);
     for (size_t i = 0; i < evaluation->entry_count; i++) {
         const struct entry *entry = evaluation_entry(evaluation, i);
 

@@ -81,6 +81,19 @@ void *evaluation_reserve(struct evaluation *evaluation, size_t size);
 
 /* Fills `seen` and `present` from the entries of the call in progress. */
 void evaluation_see(struct evaluation *evaluation);
+/* The same event by event, in any order, before the call: first nothing, then each selector that took one. */
+void evaluation_see_nothing(struct evaluation *evaluation);
+static inline void evaluation_see_one(struct evaluation *evaluation, uint32_t selector, int64_t time_ms)
+{
+    struct selector_seen *seen = &evaluation->seen[selector];
+
+    bit_set(evaluation->present, selector);
+    seen->newest_ms = seen->count == 0 || time_ms > seen->newest_ms ? time_ms : seen->newest_ms;
+    seen->count++;
+}
+/* Of a state whose events until `at` have been seen. False: user_state_standing finds nothing at that instant. True:
+ * the next call is that of user_state_standing, which goes on from here. Does not look at values. */
+bool evaluation_may_stand(struct evaluation *evaluation, const struct user_state *state, int64_t at);
 /* Whether `seen` can tell that a segment does not hold: a state that was pruned knows of more than its log. */
 static inline bool evaluation_sees(const struct evaluation *evaluation)
 {

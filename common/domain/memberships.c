@@ -64,13 +64,12 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     return VERDICT_IN;
 }
 
-/* What the log holds, and which segments that leads to; whether there are any. */
+/* Which segments what was seen leads to; whether there are any. */
 static bool find_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
     uint64_t any = 0;
 
-    evaluation_see(evaluation);
     memcpy(evaluation->candidates, ruleset->needless, ruleset->segment_words * sizeof *evaluation->candidates);
     for (size_t word = 0; word < ruleset->selector_words; word++) {
         for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
@@ -151,10 +150,21 @@ static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
     return kept;
 }
 
-bool user_state_may_stand(const struct user_state *state, int64_t at, struct evaluation *evaluation)
+static bool may_stand(struct evaluation *evaluation, const struct user_state *state, int64_t at, bool seen)
 {
     evaluation_begin(evaluation, state, at, at);
-    evaluation->candidates_found = evaluation->known_since != TIMESTAMP_NEVER && find_candidates(evaluation);
+    if (evaluation->known_since == TIMESTAMP_NEVER) {
+        return false;
+    }
+    if (!seen) {
+        evaluation_see(evaluation);
+    }
+    return find_candidates(evaluation);
+}
+
+bool evaluation_may_stand(struct evaluation *evaluation, const struct user_state *state, int64_t at)
+{
+    evaluation->candidates_found = may_stand(evaluation, state, at, true);
     return evaluation->candidates_found;
 }
 
@@ -165,7 +175,7 @@ bool user_state_standing(const struct ruleset *ruleset, const struct user_state 
     *out = evaluation->found;
     *out_count = 0;
     if ((evaluation->candidates_found && evaluation->state == state && evaluation->at == at) ||
-        user_state_may_stand(state, at, evaluation)) {
+        may_stand(evaluation, state, at, false)) {
         evaluation->candidates_found = false;
         evaluation->at_once = optimisation_on(OPTIMISATION_AT_ONCE) && at <= TIMESTAMP_MAX;
         *out_count = look_at_candidates(evaluation);

@@ -1,5 +1,6 @@
 #include "common/domain/pile.h"
 
+#include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/pile_fold.h"
 
@@ -15,7 +16,6 @@ enum {
 };
 
 #define TEXT_SIZE_MAX ((size_t)1 << 38)
-#define NO_FACT UINT32_MAX
 
 struct chunk {
     struct chunk *newer;
@@ -46,7 +46,7 @@ struct pile_user {
 
 struct table {
     struct arena arena;   /* ids */
-    struct packed *facts; /* each leads to the same user's newer one, the last to NO_FACT */
+    struct packed *facts; /* each leads to the same user's newer one, the last to PACK_NO_FACT */
     size_t fact_capacity;
     struct pile_user *users;
     size_t user_count;
@@ -225,7 +225,7 @@ static bool find_user(struct table *table, struct slice id, uint64_t hash, struc
         return false;
     }
     *out = &table->users[table->user_count];
-    **out = (struct pile_user){.hash = (uint32_t)hash, .oldest = NO_FACT, .newest = NO_FACT};
+    **out = (struct pile_user){.hash = (uint32_t)hash, .oldest = PACK_NO_FACT, .newest = PACK_NO_FACT};
     if (!arena_copy(&table->arena, id, &(*out)->id)) {
         return error_no_memory(err, "users");
     }
@@ -260,12 +260,12 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
         struct slice id;
 
         at = pack_read(at, before, &texts, fact);
-        fact->newer = NO_FACT;
+        fact->newer = PACK_NO_FACT;
         id = slice_of(texts.user, texts.user_size);
         if (!find_user(table, id, hash_short(id, piles->ruleset->seed), &user, err) || !keep_id(table, fact, err)) {
             return false;
         }
-        if (user->newest == NO_FACT) {
+        if (user->newest == PACK_NO_FACT) {
             user->oldest = *index;
         } else {
             table->facts[user->newest].newer = *index;
@@ -319,7 +319,7 @@ static bool fold_one_by_one(struct piles *piles, const struct pile_user *user, s
 {
     const struct packed *facts = piles->table.facts;
 
-    for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
+    for (uint32_t i = user->oldest; i != PACK_NO_FACT; i = facts[i].newer) {
         enum fold_result result = FOLD_NONE;
         struct fact fact;
 
@@ -332,38 +332,41 @@ static bool fold_one_by_one(struct piles *piles, const struct pile_user *user, s
     return true;
 }
 
-static bool fold_together(struct piles *piles, const struct pile_user *user, struct error *err)
+/* Where the tour asks, `leave` says whether the user is left out. */
+static bool fold_together(struct piles *piles, const struct pile_user *user, const struct piles_tour *tour, bool *leave,
+                          struct error *err)
 {
-    const struct packed *facts = piles->table.facts;
+    struct pile_fold *fold = &piles->fold;
 
-    if (!pile_fold_begin(piles->ruleset, &piles->fold, piles->state, err)) {
+    if (!pile_fold(piles->ruleset, fold, piles->table.facts, user->oldest, tour->standing, tour->at, piles->state,
+                   err)) {
         return false;
     }
-    for (uint32_t i = user->oldest; i != NO_FACT; i = facts[i].newer) {
-        enum fold_result result = pile_fold_add(piles->ruleset, &piles->fold, &facts[i], piles->state);
-
-        if (result != FOLD_APPLIED && !count_copy(piles, result, facts[i].line, err)) {
+    for (size_t i = 0; i < fold->copy_count; i++) {
+        if (!count_copy(piles, fold->copies[i].different ? FOLD_COPY_DIFFERENT : FOLD_COPY, fold->copies[i].line,
+                        err)) {
             return false;
         }
     }
-    return true;
+    *leave = tour->standing != NULL && !evaluation_may_stand(tour->standing, piles->state, tour->at);
+    return *leave || pile_fold_values(piles->ruleset, fold, tour->ids, piles->state, err);
 }
 
 static bool visit_user(struct piles *piles, const struct pile_user *user, const struct piles_tour *tour,
                        struct error *err)
 {
-    bool together = user->fact_count <= PILE_FOLD_MAX && optimisation_on(OPTIMISATION_FOLD);
+    bool leave = false;
 
+    piles->counts.user_count += !piles->counted;
     user_state_clear(piles->ruleset, piles->state);
-    if (!(together ? fold_together(piles, user, err) : fold_one_by_one(piles, user, err))) {
+    if (user->fact_count > PILE_FOLD_MAX || !optimisation_on(OPTIMISATION_FOLD)) {
+        if (!fold_one_by_one(piles, user, err)) {
+            return false;
+        }
+    } else if (!fold_together(piles, user, tour, &leave, err)) {
         return false;
     }
-    piles->counts.user_count += !piles->counted;
-    if (tour->standing != NULL && !user_state_may_stand(piles->state, tour->at, tour->standing)) {
-        return true;
-    }
-    return (!together || pile_fold_values(piles->ruleset, &piles->fold, tour->ids, piles->state, err)) &&
-           tour->visit(tour->context, user->id, piles->state, err);
+    return leave || tour->visit(tour->context, user->id, piles->state, err);
 }
 
 /* A user's facts lie anywhere in the pile: they are asked for while the user before the last is at work. */
@@ -372,7 +375,7 @@ static void fetch_user(const struct table *table, size_t index)
     if (index >= table->user_count) {
         return;
     }
-    for (uint32_t i = table->users[index].oldest; i != NO_FACT; i = table->facts[i].newer) {
+    for (uint32_t i = table->users[index].oldest; i != PACK_NO_FACT; i = table->facts[i].newer) {
         __builtin_prefetch(table->facts[i].rest);
         __builtin_prefetch(table->facts[i].id);
     }

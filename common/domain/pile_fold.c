@@ -1,6 +1,6 @@
 #include "common/domain/pile_fold.h"
 
-#include "common/domain/user_log.h"
+#include "common/domain/evaluation_parts.h"
 
 /* Spreads the keys of ids that differ in few places. */
 #define KEY_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
@@ -42,14 +42,26 @@ static const struct pile_fold_item *find_copy(const struct pile_fold *fold, cons
     return NULL;
 }
 
-/* ---- the log ---- */
-
-bool pile_fold_begin(const struct ruleset *ruleset, struct pile_fold *fold, struct user_state *state, struct error *err)
+/* Whether the fact is a copy, which is then noted. Else the item, the next one, gets its key. */
+static inline bool note_copy(struct pile_fold *fold, struct pile_fold_item *item, int64_t dedup_ms)
 {
-    fold->item_count = 0;
-    memset(fold->keys, 0, sizeof fold->keys);
-    return user_log_reserve(ruleset, state, PILE_FOLD_MAX, 0, err);
+    uint64_t key = key_of(item->packed);
+    uint64_t mixed = key * KEY_MULTIPLIER;
+    uint64_t *word = &fold->keys[mixed >> 58 & (PILE_FOLD_KEY_WORDS - 1)];
+    uint64_t bit = UINT64_C(1) << (mixed >> 52 & 63);
+    const struct pile_fold_item *kept = (*word & bit) == 0 ? NULL : find_copy(fold, item->packed, key, dedup_ms);
+
+    if (kept != NULL) {
+        fold->copies[fold->copy_count++] =
+            (struct pile_fold_copy){.line = item->packed->line, .different = kept->rest.content != item->rest.content};
+        return true;
+    }
+    *word |= bit;
+    item->key = key;
+    return false;
 }
+
+/* ---- the log ---- */
 
 /* Whether the fact stands behind one of the same time: by message id, a missing one first. */
 static bool stands_behind(const struct packed *packed, const struct packed *before)
@@ -62,11 +74,10 @@ static bool stands_behind(const struct packed *packed, const struct packed *befo
             slice_compare(pack_id_text(before, before_room), pack_id_text(packed, room)) <= 0);
 }
 
-/* Makes room for an entry where it belongs. */
-static struct entry *add_entry(const struct ruleset *ruleset, const struct pile_fold *fold, const struct packed *packed,
-                               struct user_state *state)
+/* Makes room for an entry where it belongs, mostly at the end. */
+static inline struct entry *add_entry(const struct pile_fold *fold, const struct packed *packed, size_t stride,
+                                      struct user_state *state)
 {
-    size_t stride = entry_stride(ruleset);
     char *end = state->entries + state->entry_count * stride;
     char *place = end;
 
@@ -85,41 +96,62 @@ static struct entry *add_entry(const struct ruleset *ruleset, const struct pile_
     return (struct entry *)(void *)place;
 }
 
-enum fold_result pile_fold_add(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *packed,
-                               struct user_state *state)
+/* What took the event, as the packed bits of its shape tell. */
+static inline void write_mask(const struct ruleset *ruleset, const struct pile_fold_item *item,
+                              struct evaluation *seeing, struct entry *entry)
 {
-    struct pile_fold_item *item = &fold->items[fold->item_count];
+    const struct shape *shape = &ruleset->shapes[item->rest.shape];
 
-    pack_read_rest(packed, &item->rest);
-    item->packed = packed;
-    if (packed->id_form != PACK_ID_NONE) {
-        uint64_t key = key_of(packed);
-        uint64_t mixed = key * KEY_MULTIPLIER;
-        uint64_t *word = &fold->keys[mixed >> 58 & (PILE_FOLD_KEY_WORDS - 1)];
-        uint64_t bit = UINT64_C(1) << (mixed >> 52 & 63);
+    bits_clear(entry->mask, ruleset->selector_words);
+    for (size_t i = 0; i < shape->selector_count; i += 8) {
+        for (unsigned bits = item->rest.taken[i / 8]; bits != 0; bits &= bits - 1) {
+            uint32_t selector = shape->selectors[i + (size_t)__builtin_ctz(bits)];
 
-        if ((*word & bit) != 0) {
-            const struct pile_fold_item *kept = find_copy(fold, packed, key, ruleset->dedup_ms);
-
-            if (kept != NULL) {
-                return kept->rest.content == item->rest.content ? FOLD_COPY : FOLD_COPY_DIFFERENT;
+            bit_set(entry->mask, selector);
+            if (seeing != NULL) {
+                evaluation_see_one(seeing, selector, entry->time_ms);
             }
         }
-        *word |= bit;
-        item->key = key;
     }
-    if (item->rest.matched) {
-        struct entry *entry = add_entry(ruleset, fold, packed, state);
+}
 
-        entry->time_ms = packed->time_ms;
-        entry->record = (uint32_t)fold->item_count;
-        entry->shape = item->rest.shape;
-        pack_read_mask(ruleset, &item->rest, entry->mask);
+bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, uint32_t first,
+               struct evaluation *seeing, int64_t at, struct user_state *state, struct error *err)
+{
+    const size_t stride = entry_stride(ruleset);
+    const struct packed *packed;
+
+    fold->item_count = 0;
+    fold->copy_count = 0;
+    memset(fold->keys, 0, sizeof fold->keys);
+    if (!user_log_reserve(ruleset, state, PILE_FOLD_MAX, 0, err)) {
+        return false;
     }
-    fold->item_count++;
-    state->known_since = packed->time_ms < state->known_since ? packed->time_ms : state->known_since;
-    state->newest = packed->time_ms > state->newest ? packed->time_ms : state->newest;
-    return FOLD_APPLIED;
+    if (seeing != NULL) {
+        evaluation_see_nothing(seeing);
+    }
+    for (uint32_t i = first; i != PACK_NO_FACT; i = packed->newer) {
+        struct pile_fold_item *item = &fold->items[fold->item_count];
+
+        packed = &facts[i];
+        item->packed = packed;
+        pack_read_rest(packed, &item->rest);
+        if (packed->id_form != PACK_ID_NONE && note_copy(fold, item, ruleset->dedup_ms)) {
+            continue;
+        }
+        if (item->rest.matched) {
+            struct entry *entry = add_entry(fold, packed, stride, state);
+
+            entry->time_ms = packed->time_ms;
+            entry->record = (uint32_t)fold->item_count;
+            entry->shape = item->rest.shape;
+            write_mask(ruleset, item, packed->time_ms <= at ? seeing : NULL, entry);
+        }
+        fold->item_count++;
+        state->known_since = packed->time_ms < state->known_since ? packed->time_ms : state->known_since;
+        state->newest = packed->time_ms > state->newest ? packed->time_ms : state->newest;
+    }
+    return true;
 }
 
 /* ---- values ---- */
@@ -136,7 +168,7 @@ static char *write_record(const struct ruleset *ruleset, const struct pile_fold_
 {
     const struct packed *packed = item->packed;
     const struct shape *shape = &ruleset->shapes[item->rest.shape];
-    struct pack_reader reader = pack_values(ruleset, &item->rest);
+    struct pack_reader reader = pack_values(shape, &item->rest);
     struct record *record = (struct record *)(void *)out;
     struct slot *slots;
     char *end = (char *)(record + 1);

@@ -17,19 +17,25 @@ struct pile_fold_item {
     uint64_t key; /* where keys differ, ids do */
 };
 
+struct pile_fold_copy {
+    int64_t line;
+    bool different;
+};
+
 /* Working memory, used again for the next user. */
 struct pile_fold {
     struct pile_fold_item items[PILE_FOLD_MAX];
     size_t item_count;
+    struct pile_fold_copy copies[PILE_FOLD_MAX]; /* in the order in which they were added */
+    size_t copy_count;
     uint64_t keys[PILE_FOLD_KEY_WORDS]; /* bits: the keys of items with an id */
 };
 
-/* Makes the state, emptied before, ready for at most PILE_FOLD_MAX facts. */
-bool pile_fold_begin(const struct ruleset *ruleset, struct pile_fold *fold, struct user_state *state,
-                     struct error *err) MUST_CHECK;
-/* The user's next fact, borrowed until the next begin. Returns FOLD_APPLIED, FOLD_COPY or FOLD_COPY_DIFFERENT. */
-enum fold_result pile_fold_add(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *packed,
-                               struct user_state *state);
+/* Folds a user's facts, PILE_FOLD_MAX at most, the first of them and those that it leads to, into a state that is
+ * empty. They are borrowed until the next call. `seeing` (NULL: nothing) is told what the log holds of each selector up
+ * to `at`, for evaluation_may_stand. False when there is no memory. */
+bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, uint32_t first,
+               struct evaluation *seeing, int64_t at, struct user_state *state, struct error *err) MUST_CHECK;
 /* Gives the log's events their values, and with `ids` their message ids. From then on the state can be evaluated, but
  * absorbs nothing more; without `ids` it can be neither written nor explained. */
 bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fold, bool ids, struct user_state *state,

@@ -5,7 +5,6 @@ enum {
     WORD_SIZE = 8,
     SHARED_MAX = 15,     /* bytes that a text can share with the one before */
     LONG_TEXT = 0xff,    /* instead of both sizes in one byte: the sizes follow */
-    LONG_REST = 0xff,    /* instead of the rest's size: four bytes of it follow */
     FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape, and what words write behind their end */
 };
 
@@ -196,24 +195,14 @@ unsigned char *pack_write(const struct shape *shape, struct slice user, const st
     }
     end = put_rest(shape, fact, out + 1);
     size = (uint32_t)(end - out - 1);
-    if (size < LONG_REST) {
+    if (size < PACK_LONG_REST) {
         *out = (unsigned char)size;
         return end;
     }
     memmove(out + 1 + sizeof size, out + 1, size);
-    *out = LONG_REST;
+    *out = PACK_LONG_REST;
     memcpy(out + 1, &size, sizeof size);
     return end + sizeof size;
-}
-
-static inline const unsigned char *take_rest_size(const unsigned char *at, uint32_t *size)
-{
-    *size = *at++;
-    if (*size == LONG_REST) {
-        memcpy(size, at, sizeof *size);
-        at += sizeof *size;
-    }
-    return at;
 }
 
 const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
@@ -245,25 +234,8 @@ const unsigned char *pack_read(const unsigned char *at, struct pack_before *befo
         out->id_size = (uint16_t)size;
     }
     out->rest = at;
-    at = take_rest_size(at, &rest_size);
+    at = pack_take_rest_size(at, &rest_size);
     return at + rest_size;
-}
-
-void pack_read_rest(const struct packed *packed, struct packed_rest *out)
-{
-    const unsigned char *at = take_rest_size(packed->rest, &out->size);
-    const unsigned char *end = at + out->size;
-    uint64_t number;
-
-    out->content = 0;
-    if (packed->id_form != PACK_ID_NONE) {
-        memcpy(&out->content, at, sizeof out->content);
-        at += sizeof out->content;
-    }
-    out->taken = pack_take_known(at, &number);
-    out->size = (uint32_t)(end - out->taken);
-    out->shape = (uint32_t)(number >> 1);
-    out->matched = (number & 1) != 0;
 }
 
 struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_SIZE])
@@ -275,32 +247,16 @@ struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_
     return slice_of(room, PACK_UUID_TEXT_SIZE);
 }
 
-void pack_read_mask(const struct ruleset *ruleset, const struct packed_rest *rest, uint64_t *mask)
-{
-    const struct shape *shape = &ruleset->shapes[rest->shape];
-
-    bits_clear(mask, ruleset->selector_words);
-    for (size_t i = 0; i < shape->selector_count; i += 8) {
-        for (unsigned bits = rest->taken[i / 8]; bits != 0; bits &= bits - 1) {
-            bit_set(mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
-        }
-    }
-}
-
-struct pack_reader pack_values(const struct ruleset *ruleset, const struct packed_rest *rest)
-{
-    const size_t mask_size = (ruleset->shapes[rest->shape].selector_count + 7) / 8;
-
-    return (struct pack_reader){.at = rest->taken + mask_size, .end = rest->taken + rest->size};
-}
-
 void pack_read_fact(const struct ruleset *ruleset, const struct packed *packed, struct pack_room *room,
                     struct fact *out)
 {
+    const struct shape *shape;
     struct packed_rest rest;
     struct pack_reader values;
 
     pack_read_rest(packed, &rest);
+    shape = &ruleset->shapes[rest.shape];
+    values = pack_values(shape, &rest);
     *out = (struct fact){
         .time_ms = packed->time_ms,
         .content = rest.content,
@@ -311,13 +267,13 @@ void pack_read_fact(const struct ruleset *ruleset, const struct packed *packed, 
         .mask = room->mask,
         .values = room->values,
     };
-    if (!rest.matched) {
-        bits_clear(room->mask, ruleset->selector_words);
-        return;
+    bits_clear(room->mask, ruleset->selector_words);
+    for (size_t i = 0; rest.matched && i < shape->selector_count; i += 8) {
+        for (unsigned bits = rest.taken[i / 8]; bits != 0; bits &= bits - 1) {
+            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
+        }
     }
-    pack_read_mask(ruleset, &rest, room->mask);
-    values = pack_values(ruleset, &rest);
-    for (size_t i = 0; i < ruleset->shapes[rest.shape].column_count; i++) {
+    for (size_t i = 0; rest.matched && i < shape->column_count; i++) {
         room->values[i] = pack_take_value(&values);
     }
 }

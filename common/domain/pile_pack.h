@@ -26,13 +26,15 @@ enum pack_id {
     PACK_ID_UUID_UPPER,
 };
 
+#define PACK_NO_FACT UINT32_MAX
+
 /* A fact of which so much is read as is needed before the user's turn. */
 struct packed {
     int64_t time_ms;
     int64_t line; /* of one with an id; ascends */
     const char *id;
     const unsigned char *rest;
-    uint32_t newer; /* for the reader's use */
+    uint32_t newer; /* for the reader's use: the index of the same user's next one, or PACK_NO_FACT */
     uint16_t id_size;
     uint8_t id_form; /* enum pack_id */
 };
@@ -62,13 +64,48 @@ struct packed_rest {
     uint32_t shape;
     bool matched;
 };
-void pack_read_rest(const struct packed *packed, struct packed_rest *out);
+
+/* Instead of the rest's size in one byte: four bytes of it follow. */
+enum { PACK_LONG_REST = 0xff };
+
+static inline const unsigned char *pack_take_rest_size(const unsigned char *at, uint32_t *size)
+{
+    *size = *at++;
+    if (*size == PACK_LONG_REST) {
+        memcpy(size, at, sizeof *size);
+        at += sizeof *size;
+    }
+    return at;
+}
+
+/* Field by field: what is written in parts and read as a whole has to wait. */
+static inline void pack_read_rest(const struct packed *packed, struct packed_rest *out)
+{
+    uint32_t size;
+    const unsigned char *at = pack_take_rest_size(packed->rest, &size);
+    const unsigned char *end = at + size;
+    uint64_t number;
+
+    out->content = 0;
+    if (packed->id_form != PACK_ID_NONE) {
+        memcpy(&out->content, at, sizeof out->content);
+        at += sizeof out->content;
+    }
+    at = pack_take_known(at, &number);
+    out->taken = at;
+    out->size = (uint32_t)(end - at);
+    out->shape = (uint32_t)(number >> 1);
+    out->matched = (number & 1) != 0;
+}
+
+/* Where matched: what pack_take_value takes the values from, as many as the shape has columns. */
+static inline struct pack_reader pack_values(const struct shape *shape, const struct packed_rest *rest)
+{
+    return (struct pack_reader){.at = rest->taken + (shape->selector_count + 7) / 8, .end = rest->taken + rest->size};
+}
+
 /* The message id; one that is packed is written to `room`. */
 struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_SIZE]);
-/* Where matched, of selector_words words. */
-void pack_read_mask(const struct ruleset *ruleset, const struct packed_rest *rest, uint64_t *mask);
-/* Where matched: what pack_take_value takes the values from, as many as the shape has columns. */
-struct pack_reader pack_values(const struct ruleset *ruleset, const struct packed_rest *rest);
 
 /* What a fact borrows besides the packed bytes; the caller's. */
 struct pack_room {

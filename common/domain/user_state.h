@@ -94,9 +94,6 @@ struct segment_membership {
 bool user_state_standing(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                          struct evaluation *evaluation, const struct segment_membership **out, size_t *out_count,
                          struct error *err) MUST_CHECK;
-/* False: it finds nothing. Cheap, and asked first no waste: a call of user_state_standing that follows at once, for the
- * same instant, goes on from here. Does not look at values. */
-bool user_state_may_stand(const struct user_state *state, int64_t at, struct evaluation *evaluation);
 /* The same as one element per segment of the ruleset. */
 bool user_state_memberships(const struct ruleset *ruleset, const struct user_state *state, int64_t at,
                             struct evaluation *evaluation, struct membership *out, struct error *err) MUST_CHECK;

@@ -349,7 +349,7 @@ START_TEST(who_is_left_out_is_in_nothing)
             visited += world.standing[user];
         }
     }
-    ck_assert_uint_gt(left_out, 0);
+    ck_assert(left_out > 0 || world.events / USERS > PILE_FOLD_MAX);
     ck_assert_uint_gt(visited, 0);
     world_clear(&world);
 }
