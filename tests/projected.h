@@ -195,4 +195,26 @@ static inline const char *projected_compare(struct projected *both, struct slice
     return projected_difference(both);
 }
 
+/* Where the first of some lines is decoded without a look for its end: what differs from the line so decoded whose end
+ * is known, or NULL. Bytes behind the lines can be read, as the document of both->part has been told. */
+static inline const char *projected_compare_line(struct projected *both, struct slice lines, bool *decoded)
+{
+    const char *end = memchr(lines.data, '\n', lines.size);
+    struct slice text = slice_of(lines.data, end == NULL ? 0 : (size_t)(end - lines.data));
+
+    text.size -= text.size > 0 && text.data[text.size - 1] == '\r';
+    *decoded = event_decode_line(lines, &both->projection, &both->part.document, &both->part.arena, &both->part.event);
+    if (!*decoded) {
+        return NULL;
+    }
+    if (end == NULL || both->part.document.text.data != text.data || both->part.document.text.size != text.size) {
+        return "where the line ends";
+    }
+    if (!event_decode(text, &both->whole.document, &both->whole.arena, &both->whole.event, &both->whole.reason,
+                      &both->whole.why)) {
+        return "no memory";
+    }
+    return both->whole.reason == QUARANTINE_NONE ? projected_difference(both) : "the verdict";
+}
+
 #endif

@@ -437,13 +437,14 @@ static enum event_projection_place place_of(const struct event *event)
     return event->cloud_event ? EVENT_PROJECTION_DATA : EVENT_PROJECTION_PROPERTIES;
 }
 
-/* What is of no form that is known. */
-static __attribute__((noinline)) bool decode_anew(struct slice text, const struct event_projection *projection,
-                                                  struct json_document *document, struct arena *arena,
-                                                  struct event *out, enum quarantine_reason *reason, struct error *why)
+bool event_decode_anew(struct slice text, const struct event_projection *projection, struct json_document *document,
+                       struct arena *arena, struct event *out, enum quarantine_reason *reason, struct error *why)
 {
     struct decoder decoder = {.document = document, .arena = arena, .why = why};
 
+    if (!optimisation_on(OPTIMISATION_PROJECTION)) {
+        return event_decode(text, document, arena, out, reason, why);
+    }
     if (!json_parse_paths(document, text, &message_limits, &projection->paths, &decoder.fields, why)) {
         *reason = reason_of(document->fault);
         return document->fault != JSON_FAULT_NO_MEMORY;
@@ -466,17 +467,22 @@ bool event_decode_projected(struct slice text, const struct event_projection *pr
                             struct json_document *document, struct arena *arena, struct event *out,
                             enum quarantine_reason *reason, struct error *why)
 {
-    enum event_form_result result;
+    enum event_form_result result = optimisation_on(OPTIMISATION_PROJECTION)
+                                        ? event_form_take(text, projection, document, arena, out)
+                                        : EVENT_FORM_UNKNOWN;
 
-    if (!optimisation_on(OPTIMISATION_PROJECTION)) {
-        return event_decode(text, document, arena, out, reason, why);
-    }
-    result = event_form_take(text, projection, document, arena, out);
     if (result == EVENT_FORM_UNKNOWN) {
-        return decode_anew(text, projection, document, arena, out, reason, why);
+        return event_decode_anew(text, projection, document, arena, out, reason, why);
     }
     *reason = QUARANTINE_NONE;
     return result == EVENT_FORM_TAKEN || error_no_memory(why, "a message");
+}
+
+bool event_decode_line(struct slice lines, const struct event_projection *projection, struct json_document *document,
+                       struct arena *arena, struct event *out)
+{
+    return optimisation_on(OPTIMISATION_PROJECTION) &&
+           event_form_take_line(lines, projection, document, arena, out) == EVENT_FORM_TAKEN;
 }
 
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,

@@ -78,6 +78,17 @@ bool event_decode_projected(struct slice text, const struct event_projection *pr
                             struct json_document *document, struct arena *arena, struct event *out,
                             enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 
+/* The event of the first of some lines, which need not be known yet, where the document has decoded one like it before.
+ * document->text becomes the line without its LF or CR LF, which are among the lines. False says nothing: what
+ * event_decode_anew is to say, where the line's end is known. */
+bool event_decode_line(struct slice lines, const struct event_projection *projection, struct json_document *document,
+                       struct arena *arena, struct event *out);
+
+/* event_decode_projected for a message that is like none before, as far as is known. */
+bool event_decode_anew(struct slice text, const struct event_projection *projection, struct json_document *document,
+                       struct arena *arena, struct event *out, enum quarantine_reason *reason,
+                       struct error *why) MUST_CHECK;
+
 /* Property at `path` of the event, with page_name standing in for a missing "name". False when there is no memory. */
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,
                     struct value *out, bool *out_of_range) MUST_CHECK;

@@ -72,35 +72,34 @@ static bool same_scalars(const struct event_form *form, const struct json_values
     return true;
 }
 
-enum event_form_result event_form_take(struct slice text, const struct event_projection *projection,
-                                       struct json_document *document, struct arena *arena, struct event *out)
+/* Puts the event together from the text's form, or NULL. */
+static inline __attribute__((always_inline)) enum event_form_result put_together(const struct json_form *found,
+                                                                                 struct slice text,
+                                                                                 struct json_document *document,
+                                                                                 struct arena *arena, struct event *out)
 {
-    const struct json_form *found;
+    const struct json_values *values = &document->skeleton.values;
     const struct event_form *form;
-    struct json_values values;
     struct slice time;
 
-    found = text.size > EVENT_SIZE_MAX
-                ? NULL
-                : json_skeleton_match(&document->skeleton, text, document->readable, &projection->paths, &values);
-    if (found == NULL) {
+    if (found == NULL || text.size > EVENT_SIZE_MAX) {
         return EVENT_FORM_UNKNOWN;
     }
     form = json_form_note_of(found);
     *out = form->event;
-    out->user = value_at(text, &values, form->user);
-    time = value_at(text, &values, form->time);
-    if (!is_id(out->user) || !same_scalars(form, &values) ||
+    out->user = value_at(text, values, form->user);
+    time = value_at(text, values, form->time);
+    if (!is_id(out->user) || !same_scalars(form, values) ||
         !(form->time_is_text ? timestamp_parse(time, &out->time_ms) : read_number(time, &out->time_ms))) {
         return EVENT_FORM_UNKNOWN;
     }
     if (form->name != 0) {
-        out->name = value_at(text, &values, form->name);
+        out->name = value_at(text, values, form->name);
     }
     if (out->has_message_id) {
-        out->message_id = value_at(text, &values, form->message_id);
+        out->message_id = value_at(text, values, form->message_id);
         if (form->source != 0) {
-            enum event_form_result joined = join_id(value_at(text, &values, form->source), arena, &out->message_id);
+            enum event_form_result joined = join_id(value_at(text, values, form->source), arena, &out->message_id);
 
             if (joined != EVENT_FORM_TAKEN) {
                 return joined;
@@ -109,8 +108,24 @@ enum event_form_result event_form_take(struct slice text, const struct event_pro
             return EVENT_FORM_UNKNOWN;
         }
     }
-    json_form_place(found, text, &values, document);
+    json_form_place(found, text, document);
     return EVENT_FORM_TAKEN;
+}
+
+enum event_form_result event_form_take(struct slice text, const struct event_projection *projection,
+                                       struct json_document *document, struct arena *arena, struct event *out)
+{
+    return put_together(json_skeleton_match(&document->skeleton, text, document->readable, &projection->paths), text,
+                        document, arena, out);
+}
+
+enum event_form_result event_form_take_line(struct slice lines, const struct event_projection *projection,
+                                            struct json_document *document, struct arena *arena, struct event *out)
+{
+    const struct json_form *form =
+        json_skeleton_match_line(&document->skeleton, lines, document->readable, &projection->paths);
+
+    return put_together(form, slice_of(lines.data, document->skeleton.values.end), document, arena, out);
 }
 
 /* ---- learning ---- */

@@ -16,6 +16,10 @@ enum event_form_result {
 enum event_form_result event_form_take(struct slice text, const struct event_projection *projection,
                                        struct json_document *document, struct arena *arena, struct event *out);
 
+/* The same for the first of some lines, which need not be known yet: document->text. */
+enum event_form_result event_form_take_line(struct slice lines, const struct event_projection *projection,
+                                            struct json_document *document, struct arena *arena, struct event *out);
+
 /* Learns the form of a message that was accepted: the event, and the fields that json_parse_paths found in it. False
  * when there is no memory. */
 bool event_form_learn(const struct event *event, const int32_t *fields, struct json_document *document) MUST_CHECK;

@@ -184,6 +184,8 @@ static struct json_form *form_of(const struct learner *learner, struct arena *ar
         form->numbers == NULL || form->whole == NULL || form->found == NULL || form->note == NULL) {
         return NULL;
     }
+    form->has_lines = memchr(document->text.data, '\n', document->text.size) != NULL ||
+                      memchr(document->text.data, '\r', document->text.size) != NULL;
     memcpy(form->whole, document->tokens, token_count * sizeof *form->whole);
     memcpy(form->found, lesson->found, lesson->paths->number_count * sizeof *form->found);
     for (uint32_t i = 0; i < token_count; i++) {

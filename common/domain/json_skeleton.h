@@ -20,16 +20,7 @@ struct json_form;
 struct json_paths;
 struct skeleton_piece;
 
-struct json_skeleton {
-    struct arena arena;
-    struct skeleton_piece *first; /* the pieces that messages begin with */
-    uint64_t paths_id;            /* of the paths that the tokens were chosen by */
-    uint32_t piece_count;
-    uint32_t missed;             /* messages not learnt since the tree is full */
-    enum json_index_level level; /* that the bytes of runs are compared with: the best, where no test has set another */
-};
-
-enum { JSON_VALUE_COUNT_MAX = 64, JSON_VALUES_SPARE = 8 };
+enum { JSON_VALUE_COUNT_MAX = 64, JSON_VALUES_SPARE = 8, JSON_SKELETON_REACH = 96 };
 
 /* Where something stands in a text: byte offset and size, of a string without its quotes. */
 struct json_span {
@@ -42,15 +33,32 @@ struct json_span {
 struct json_values {
     struct json_span spans[1 + JSON_VALUE_COUNT_MAX + JSON_VALUES_SPARE];
     uint8_t types[1 + JSON_VALUE_COUNT_MAX]; /* of numbers and words: enum json_type */
+    uint32_t end;                            /* the size of the text */
+};
+
+struct json_skeleton {
+    struct arena arena;
+    struct skeleton_piece *first; /* the pieces that messages begin with */
+    uint64_t paths_id;            /* of the paths that the tokens were chosen by */
+    uint32_t piece_count;
+    uint32_t missed;             /* messages not learnt since the tree is full */
+    struct json_values values;   /* of the text that was matched last */
+    enum json_index_level level; /* that the bytes of runs are compared with: the best, where no test has set another */
 };
 
 void json_skeleton_init(struct json_skeleton *skeleton);
 void json_skeleton_clear(struct json_skeleton *skeleton);
 
 /* The form of the text, where it has one that was learnt with these paths; else NULL, which says nothing about the
- * text. It is borrowed until the next json_skeleton_learn. `readable`: how many bytes behind the text may be read. */
+ * text. It is borrowed until the next json_skeleton_learn, and skeleton->values are its values. `readable`: how many
+ * bytes behind the text may be read. */
 const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, struct slice text, size_t readable,
-                                            const struct json_paths *paths, struct json_values *values);
+                                            const struct json_paths *paths);
+
+/* The same for the first of some lines, which need not be known yet: it ends before its LF or CR LF. NULL also where
+ * that is not among them, and where less than JSON_SKELETON_REACH bytes behind them may be read. */
+const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines, size_t readable,
+                                                 const struct json_paths *paths);
 
 /* What is to be learnt of a message, apart from its text. */
 struct json_lesson {
@@ -79,10 +87,9 @@ void *json_form_note(struct json_form *form);
 const void *json_form_note_of(const struct json_form *form);
 const int32_t *json_form_found(const struct json_form *form);
 
-/* Makes the document that of the text which has that form and these values, as json_parse_paths does; but of the tokens
- * only those say where they are that json_form_need has named, and all others are empty. They are borrowed until the
- * next text is matched or parsed. */
-void json_form_place(const struct json_form *form, struct slice text, const struct json_values *values,
-                     struct json_document *document);
+/* Makes the document that of the text which its skeleton has matched with that form, as json_parse_paths does; but of
+ * the tokens only those say where they are that json_form_need has named, and all others are empty. They are borrowed
+ * until the next text is matched or parsed. */
+void json_form_place(const struct json_form *form, struct slice text, struct json_document *document);
 
 #endif

@@ -14,6 +14,8 @@ enum {
     REACH = PIECE_SIZE_MAX + 2 * STEP,
 };
 
+_Static_assert((int)REACH == (int)JSON_SKELETON_REACH, "json_skeleton.h tells how far");
+
 /* Where in a text we are. */
 struct view {
     uintptr_t base; /* the address that offset 0 has */
@@ -364,10 +366,33 @@ ALWAYS_INLINE bool piece_fits(const struct skeleton_piece *piece, const char *at
     return head_fits(piece, at) && rest_fits(piece, at);
 }
 
-/* Along the tree, with `tail` or, where all that may be looked at can be read, NULL. */
-ALWAYS_INLINE const struct json_form *walk(const struct json_skeleton *skeleton, struct view view, struct tail *tail,
-                                           struct slice text, struct json_values *values)
+/* The form that the last piece ends, if it is that of the text; sets values->end. */
+ALWAYS_INLINE const struct json_form *form_of_text(const struct json_form *form, size_t end, struct slice text,
+                                                   struct json_values *values)
 {
+    values->end = (uint32_t)end;
+    return end == text.size ? form : NULL;
+}
+
+/* The same for the first of some lines. */
+ALWAYS_INLINE const struct json_form *form_of_line(const struct json_form *form, size_t end, struct slice lines,
+                                                   struct json_values *values)
+{
+    const char *at = lines.data + end;
+
+    values->end = (uint32_t)end;
+    if (form == NULL || form->has_lines) {
+        return NULL;
+    }
+    return (end < lines.size && *at == '\n') || (end + 1 < lines.size && at[0] == '\r' && at[1] == '\n') ? form : NULL;
+}
+
+/* Along the tree, with `tail` or, where all that may be looked at can be read, NULL. `line`: that is the first of some
+ * lines, else it is the text. */
+ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struct view view, struct tail *tail,
+                                           struct slice text, bool line)
+{
+    struct json_values *values = &skeleton->values;
     struct skeleton_piece *piece = skeleton->first;
     const struct skeleton_piece *last = NULL;
     struct json_span *spans = values->spans;
@@ -422,7 +447,8 @@ ALWAYS_INLINE const struct json_form *walk(const struct json_skeleton *skeleton,
             values->types[i] = (uint8_t)scalar.type;
             view.at += scalar.size;
         } else if (piece->kind == PIECE_LAST) {
-            return view.at == text.size ? piece->form : NULL;
+            return line ? form_of_line(piece->form, view.at, text, values)
+                        : form_of_text(piece->form, view.at, text, values);
         } else {
             if (!pass_string(&view, tail, text, &spans[i])) {
                 return NULL;
@@ -437,8 +463,8 @@ ALWAYS_INLINE const struct json_form *walk(const struct json_skeleton *skeleton,
 }
 
 /* Where less than REACH bytes can be read behind the text. */
-static __attribute__((noinline)) const struct json_form *walk_with_tail(const struct json_skeleton *skeleton,
-                                                                        struct slice text, struct json_values *values)
+static __attribute__((noinline)) const struct json_form *walk_with_tail(struct json_skeleton *skeleton,
+                                                                        struct slice text)
 {
     struct view view = {.base = (uintptr_t)text.data};
     struct tail tail;
@@ -448,18 +474,31 @@ static __attribute__((noinline)) const struct json_form *walk_with_tail(const st
     } else {
         view.limit = text.size - REACH;
     }
-    return walk(skeleton, view, &tail, text, values);
+    return walk(skeleton, view, &tail, text, false);
+}
+
+static inline bool can_match(const struct json_skeleton *skeleton, struct slice text, const struct json_paths *paths)
+{
+    return skeleton->paths_id == paths->id && text.size >= STEP && text.size < UINT32_MAX - 1024;
 }
 
 const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, struct slice text, size_t readable,
-                                            const struct json_paths *paths, struct json_values *values)
+                                            const struct json_paths *paths)
 {
     struct view view = {.base = (uintptr_t)text.data, .limit = text.size};
 
-    if (skeleton->paths_id != paths->id || text.size < STEP || text.size >= UINT32_MAX - 1024) {
+    if (!can_match(skeleton, text, paths)) {
         return NULL;
     }
-    return readable < REACH ? walk_with_tail(skeleton, text, values) : walk(skeleton, view, NULL, text, values);
+    return readable < REACH ? walk_with_tail(skeleton, text) : walk(skeleton, view, NULL, text, false);
+}
+
+const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines, size_t readable,
+                                                 const struct json_paths *paths)
+{
+    struct view view = {.base = (uintptr_t)lines.data, .limit = lines.size};
+
+    return readable >= REACH && can_match(skeleton, lines, paths) ? walk(skeleton, view, NULL, lines, true) : NULL;
 }
 
 ALWAYS_INLINE uint32_t end_of(struct json_span span)
@@ -467,9 +506,10 @@ ALWAYS_INLINE uint32_t end_of(struct json_span span)
     return span.begin + span.size;
 }
 
-void json_form_place(const struct json_form *form, struct slice text, const struct json_values *values,
-                     struct json_document *document)
+void json_form_place(const struct json_form *form, struct slice text, struct json_document *document)
 {
+    const struct json_values *values = &document->skeleton.values;
+
     for (uint32_t i = 0; i < form->value_count; i++) {
         const struct value_placing *placing = &form->values[i];
         struct json_token *token = placing->token;

@@ -68,6 +68,7 @@ struct placing {
 
 /* What messages of one form have in common. */
 struct json_form {
+    bool has_lines; /* an LF or CR between its values */
     uint32_t token_count;
     uint32_t value_count;
     uint32_t other_count;

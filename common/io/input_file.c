@@ -328,6 +328,22 @@ bool input_file_line(struct input_file *file, struct input_line *out, bool *more
     return true;
 }
 
+struct slice input_file_ahead(const struct input_file *file)
+{
+    return slice_of(file->window + file->begin, file->skipping ? 0 : file->end - file->begin);
+}
+
+int64_t input_file_take(struct input_file *file, size_t size)
+{
+    const char *end = file->window + file->begin + size;
+
+    size += *end == '\r' ? 2 : 1;
+    file->offset += size;
+    file->begin += size;
+    file->scanned = file->begin;
+    return ++file->line_number;
+}
+
 const char *input_file_name(const struct input_file *file)
 {
     return file->name;

@@ -20,8 +20,11 @@ enum {
 struct source {
     struct input_file *file;
     struct source_options options;
-    struct event_projection envelope; /* where nothing more is decoded */
-    struct mapping *mapping;          /* NULL: JSON lines */
+    struct event_projection envelope;          /* where nothing more is decoded */
+    const struct event_projection *projection; /* what is decoded; NULL: everything */
+    bool ahead;                                /* a line like one before is decoded without a look for its end */
+    int64_t line;                              /* the last one handed out */
+    struct mapping *mapping;                   /* NULL: JSON lines */
     unsigned char mapping_digest[SHA256_SIZE];
     bool has_digest;
     unsigned char digest[SHA256_SIZE];
@@ -38,7 +41,8 @@ struct source {
 /* A line or CSV record as it stands in the file. */
 struct raw {
     struct input_line line;
-    bool open; /* a quoted field does not end */
+    bool open;   /* a quoted field does not end */
+    bool is_new; /* like no message decoded before */
 };
 
 static void refuse(struct source *source, const struct raw *raw, enum quarantine_reason reason, struct source_item *out)
@@ -153,6 +157,8 @@ bool source_open(const char *path, const struct source_options *options, struct 
     }
     source->options = *options;
     source->options.decode = options->decode || options->message_ids;
+    source->projection = options->envelope ? &source->envelope : options->projection;
+    source->ahead = options->map_path == NULL && source->options.decode && source->projection != NULL;
     csv_record_init(&source->record);
     buffer_init(&source->joined, INPUT_LINE_SIZE_MAX);
     buffer_init(&source->message, MESSAGE_MAX);
@@ -308,15 +314,16 @@ static bool give_message_id(struct source *source, const struct raw *raw, struct
 /* Judges the message and gives it its id. */
 static bool decode(struct source *source, const struct raw *raw, struct source_item *item, struct error *err)
 {
-    const struct event_projection *projection =
-        source->options.envelope ? &source->envelope : source->options.projection;
     enum quarantine_reason reason;
     bool decoded;
 
-    decoded = projection == NULL
-                  ? event_decode(item->text, &source->document, &source->arena, &item->event, &reason, &source->why)
-                  : event_decode_projected(item->text, projection, &source->document, &source->arena, &item->event,
-                                           &reason, &source->why);
+    if (source->projection == NULL) {
+        decoded = event_decode(item->text, &source->document, &source->arena, &item->event, &reason, &source->why);
+    } else {
+        decoded = (raw->is_new ? event_decode_anew : event_decode_projected)(item->text, source->projection,
+                                                                             &source->document, &source->arena,
+                                                                             &item->event, &reason, &source->why);
+    }
     if (!decoded) {
         *err = source->why;
         return false;
@@ -331,12 +338,13 @@ static bool decode(struct source *source, const struct raw *raw, struct source_i
     return true;
 }
 
-bool source_next(struct source *source, struct source_item *out, struct error *err)
+/* source_next step by step. `tried`: a line that begins there is like none before. */
+static __attribute__((noinline)) bool next_judged(struct source *source, const char *tried, struct source_item *out,
+                                                  struct error *err)
 {
     struct raw raw;
     bool more;
 
-    arena_reset(&source->arena);
     if (!next_raw(source, &raw, &more, err)) {
         return false;
     }
@@ -344,6 +352,8 @@ bool source_next(struct source *source, struct source_item *out, struct error *e
         *out = (struct source_item){.kind = SOURCE_END};
         return true;
     }
+    source->line = raw.line.number;
+    raw.is_new = raw.line.text.data == tried;
     if (raw.line.too_large) {
         (void)error_set(&source->why, ERROR_INPUT, "larger than %d bytes%s", INPUT_LINE_SIZE_MAX,
                         source->mapping != NULL ? " (perhaps a quote that is not closed)" : "");
@@ -367,6 +377,35 @@ bool source_next(struct source *source, struct source_item *out, struct error *e
         out->text = buffer_slice(&source->message);
     }
     return source->options.decode ? decode(source, &raw, out, err) : true;
+}
+
+/* Of a line that was decoded ahead. */
+static __attribute__((noinline)) bool give_line_id(struct source *source, struct source_item *item, struct error *err)
+{
+    const struct raw raw = {.line = {.number = item->line, .text = item->text}};
+
+    return give_message_id(source, &raw, item, err);
+}
+
+bool source_next(struct source *source, struct source_item *out, struct error *err)
+{
+    struct slice lines;
+
+    arena_reset(&source->arena);
+    if (!source->ahead || source->line + 1 < source->options.line_begin) {
+        return next_judged(source, NULL, out, err);
+    }
+    lines = input_file_ahead(source->file);
+    if (!event_decode_line(lines, source->projection, &source->document, &source->arena, &out->event)) {
+        return next_judged(source, lines.size > 0 ? lines.data : NULL, out, err);
+    }
+    source->line = input_file_take(source->file, source->document.text.size);
+    out->kind = SOURCE_MESSAGE;
+    out->line = source->line;
+    copy_slice(&out->text, &source->document.text);
+    out->reason = QUARANTINE_NONE;
+    out->detail = "";
+    return !source->options.message_ids || !lacks_message_id(&out->event) || give_line_id(source, out, err);
 }
 
 bool source_digest(struct source *source, unsigned char digest[SHA256_SIZE], struct error *err)

@@ -200,9 +200,11 @@ static void check_projected(struct slice input)
     projected_clear(&both);
 }
 
-/* Line by line with one document, so that one message is read by the form of another. */
+/* Line by line with one document, so that one message is read by the form of another: first before its end is known,
+ * as far as that goes, then as a text. */
 static void check_lines(struct slice input)
 {
+    char *copy = memory_allocate(input.size + JSON_SKELETON_REACH);
     const struct projected_path paths[] = {
         {.keys = {SLICE_LITERAL("a")}, .key_count = 1},
         {.keys = {SLICE_LITERAL("b"), SLICE_LITERAL("a")}, .key_count = 2},
@@ -215,11 +217,23 @@ static void check_lines(struct slice input)
     both.path_count = sizeof paths / sizeof paths[0];
     memcpy(both.paths, paths, sizeof paths);
     fuzz_check(projected_paths(&both), "no memory for a few paths");
+    fuzz_check(copy != NULL, "no memory for %zu bytes", input.size);
+    memset(copy + input.size, 0, JSON_SKELETON_REACH);
+    if (input.size > 0) {
+        memcpy(copy, input.data, input.size);
+    }
+    input.data = copy;
     while (input.size > 0) {
         const char *end = memchr(input.data, '\n', input.size);
         struct slice line = slice_of(input.data, end == NULL ? input.size : (size_t)(end - input.data));
         const char *difference;
+        bool decoded;
 
+        arena_reset(&both.whole.arena);
+        arena_reset(&both.part.arena);
+        both.part.document.readable = JSON_SKELETON_REACH;
+        difference = projected_compare_line(&both, input, &decoded);
+        fuzz_check(difference == NULL, "decoded as a line: %s", difference);
         input = end == NULL ? slice_of(NULL, 0) : slice_of(end + 1, input.size - line.size - 1);
         arena_reset(&both.whole.arena);
         arena_reset(&both.part.arena);
@@ -231,6 +245,7 @@ static void check_lines(struct slice input)
         fuzz_check(difference == NULL, "decoded again: %s", difference);
     }
     projected_clear(&both);
+    memory_free(copy);
 }
 
 static void check_levels(struct slice input)

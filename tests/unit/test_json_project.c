@@ -16,6 +16,7 @@ Suite *json_project_suite(void);
 
 static struct projected both;
 static uint64_t random_state;
+static unsigned line_count; /* how many were decoded before their end was known */
 
 static uint32_t random_below(uint32_t bound)
 {
@@ -37,6 +38,7 @@ static void begin(void)
     };
 
     random_state = 7;
+    line_count = 0;
     projected_init(&both);
     both.path_count = sizeof paths / sizeof paths[0];
     memcpy(both.paths, paths, sizeof paths);
@@ -58,6 +60,34 @@ static void compare_block(const char *data, size_t size)
     ck_assert_msg(difference == NULL, "%s differs: %.*s", difference, (int)size, data);
 }
 
+/* In front of itself, as a line; what is decoded so must be known by then. */
+static void compare_line(struct slice text)
+{
+    enum { SPARE = 128 };
+    static const char *const ends[] = {"\n", "\r\n", "\r\r\n", "\r", ""};
+    size_t which = random_below(4) == 0 ? random_below(sizeof ends / sizeof ends[0]) : 0;
+    size_t end_size = strlen(ends[which]);
+    size_t size = 2 * text.size + end_size;
+    char *lines = memory_allocate(size + SPARE);
+    const char *difference;
+    bool decoded;
+
+    ck_assert_ptr_nonnull(lines);
+    for (size_t i = 0; text.size > 0 && i < 2; i++) {
+        memcpy(lines + i * (text.size + end_size), text.data, text.size);
+    }
+    memcpy(lines + text.size, ends[which], end_size);
+    memset(lines + size, random_below(2) == 0 ? '\0' : '\n', SPARE);
+    arena_reset(&both.whole.arena);
+    arena_reset(&both.part.arena);
+    both.part.document.readable = SPARE;
+    size -= random_below(3) == 0 ? random_below((uint32_t)size + 1) : 0;
+    difference = projected_compare_line(&both, slice_of(lines, size), &decoded);
+    ck_assert_msg(difference == NULL, "as a line %s differs: %.*s", difference, (int)size, lines);
+    line_count += decoded;
+    memory_free(lines);
+}
+
 /* In a block of exactly its size, so that the sanitizer sees a read behind its end; and where some bytes behind it can
  * be read, which go on as the text might. With either way of comparing runs. */
 static void compare(struct slice text)
@@ -76,6 +106,7 @@ static void compare(struct slice text)
         memcpy(copy, text.data, text.size);
         memcpy(exact, text.data, text.size);
     }
+    compare_line(text);
     both.part.document.skeleton.level = random_below(2) == 0 ? JSON_INDEX_SSE2 : json_index_best();
     both.part.document.readable = SPARE;
     compare_block(copy, text.size);
@@ -612,6 +643,7 @@ START_TEST(values_of_other_characters_are_known)
         compare(slice_of(text, (size_t)size));
         ck_assert(!good || i == 0 || was_known());
     }
+    ck_assert_uint_gt(line_count, 500);
 }
 END_TEST
 

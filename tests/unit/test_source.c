@@ -244,6 +244,75 @@ START_TEST(a_pipe_gives_the_same_ids)
 }
 END_TEST
 
+/* Lines of a few forms, of bytes that need a closer look, and broken ones, with line ends of either kind. */
+static void write_lines(struct buffer *out)
+{
+    static const char *const values[] = {"1",       "true", "-2.5", "\"plain\"", "\"\xc3\xa9\"",
+                                         "\"\\n\"", "1e2",  "nul",  "\"\n\""};
+    static const char *const ends[] = {"\n", "\r\n", " \n", "\n\n", "\r\r\n"};
+
+    for (unsigned i = 0; i < 3000; i++) {
+        const char *id = i % 5 == 0 ? "" : ",\"messageId\":\"m\"";
+
+        buffer_append_format(out, "{\"type\":\"track\",\"event\":\"e%u\",\"userId\":\"u%u\",\"timestamp\":%u%s", i % 11,
+                             i * 7919, i, id);
+        buffer_append_format(out, ",\"properties\":{\"a\":%s}}%s", values[i * i % 97 % 9],
+                             ends[i % 31 < 5 ? i % 31 : 0]);
+    }
+    buffer_append_text(
+        out, "{\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"timestamp\":1,\"properties\":{\"a\":1}}");
+}
+
+/* With the options, which decode everything, and with the envelope alone: most of its lines before their ends are
+ * looked for. */
+static void compare_sources(const char *path, struct source_options options)
+{
+    struct error err = ERROR_INIT;
+    struct source_item items[2];
+    struct source *sources[2];
+
+    ck_assert_ok(source_open(path, &options, &sources[0], &err));
+    options.envelope = true;
+    ck_assert_ok(source_open(path, &options, &sources[1], &err));
+    do {
+        const struct event *events[2] = {&items[0].event, &items[1].event};
+
+        for (unsigned i = 0; i < 2; i++) {
+            ck_assert_ok(source_next(sources[i], &items[i], &err));
+        }
+        ck_assert_int_eq(items[0].kind, items[1].kind);
+        ck_assert_int_eq(items[0].line, items[1].line);
+        ck_assert(slice_equal(items[0].text, items[1].text));
+        ck_assert_int_eq(items[0].reason, items[1].reason);
+        ck_assert_uint_eq(source_offset(sources[0]), source_offset(sources[1]));
+        if (items[0].kind == SOURCE_MESSAGE) {
+            ck_assert(slice_equal(events[0]->user, events[1]->user) && slice_equal(events[0]->name, events[1]->name));
+            ck_assert(slice_equal(events[0]->message_id, events[1]->message_id));
+            ck_assert_int_eq(events[0]->time_ms, events[1]->time_ms);
+        }
+    } while (items[0].kind != SOURCE_END);
+    source_close(sources[0]);
+    source_close(sources[1]);
+}
+
+START_TEST(lines_like_others_are_read_as_all_are)
+{
+    struct buffer lines;
+    char *path;
+
+    begin();
+    buffer_init(&lines, 1 << 20);
+    write_lines(&lines);
+    path = unit_file_write(folder, "lines", buffer_slice(&lines));
+    compare_sources(path, (struct source_options){.decode = true});
+    compare_sources(path, (struct source_options){.decode = true, .message_ids = true});
+    compare_sources(path, (struct source_options){.decode = true, .line_begin = 777});
+    buffer_clear(&lines);
+    memory_free(path);
+    end();
+}
+END_TEST
+
 START_TEST(csv_is_mapped_and_resumed)
 {
     static const char csv[] =
@@ -374,6 +443,7 @@ Suite *source_suite(void)
     tcase_add_test(tests, what_cannot_be_opened_is_told);
     tcase_add_test(tests, lines_get_message_ids_from_the_file);
     tcase_add_test(tests, a_pipe_gives_the_same_ids);
+    tcase_add_test(tests, lines_like_others_are_read_as_all_are);
     tcase_add_test(tests, csv_is_mapped_and_resumed);
     tcase_add_test(tests, csv_without_a_header_is_refused);
     tcase_add_test(tests, refusals_are_told_and_counted);
