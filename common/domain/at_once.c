@@ -44,60 +44,71 @@ static struct stretch stretch_of(const struct measure_plan *plan, int64_t at_ms)
 
 /* Walks back over the selector's entries in the stretch. */
 struct walk {
-    const struct evaluation *evaluation;
+    struct evaluation *evaluation;
     uint32_t selector;
     int64_t after_ms;
-    size_t index; /* one more than that of the entry */
+    size_t index;  /* one more than that of the next that is looked at, and then that of the one found */
+    int64_t count; /* of those found */
 };
 
 static inline const struct entry *walk_next(struct walk *walk)
 {
-    const struct entry *entry;
-
-    walk->index = evaluation_last(walk->evaluation, walk->selector, walk->index);
-    if (walk->index == 0) {
-        return NULL;
-    }
-    entry = evaluation_entry(walk->evaluation, --walk->index);
-    return entry->time_ms > walk->after_ms ? entry : NULL;
-}
-
-static void sum_values(struct walk *walk, const struct measure_plan *plan, struct summary *out)
-{
     const struct evaluation *evaluation = walk->evaluation;
-    bool least = measure_operator(plan->measure)->extreme == MEASURE_LEAST;
-    const struct entry *entry;
 
-    while ((entry = walk_next(walk)) != NULL) {
-        const struct slot *slot = entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+    while (walk->index > 0) {
+        const struct entry *entry = evaluation_entry(evaluation, --walk->index);
 
-        out->count++;
-        if (slot != NULL && slot->type == VALUE_NUMBER) {
-            out->sum += slot->number;
-            if (out->numeric_count++ == 0 || (least ? slot->number < out->extreme : slot->number > out->extreme)) {
-                out->extreme = slot->number;
-            }
+        if (entry->time_ms <= walk->after_ms) {
+            return NULL;
+        }
+        if (bit_is_set(entry->mask, walk->selector)) {
+            walk->count++;
+            return entry;
+        }
+        if (evaluation->log_taken != NULL) {
+            walk->index = evaluation_last(evaluation, walk->selector, walk->index);
         }
     }
+    return NULL;
 }
 
-static void count_periods(struct walk *walk, const struct measure_plan *plan, struct summary *out)
+static struct walk walk_begin(struct evaluation *evaluation, const struct measure_plan *plan)
 {
-    enum rule_period period = plan->measure->period;
-    const struct zone *zone = plan->period_zone;
+    struct stretch stretch = stretch_of(plan, evaluation->at);
+    struct walk walk = {.evaluation = evaluation, .selector = plan->selector, .after_ms = stretch.after_ms};
+
+    if (bit_is_set(evaluation->present, plan->selector)) {
+        walk.index = stretch.until_ms >= evaluation->at ? evaluation->entry_count
+                                                        : evaluation_first_after(evaluation, stretch.until_ms, 0);
+    }
+    return walk;
+}
+
+static int64_t count_events(struct walk *walk, const struct measure_plan *plan)
+{
+    while (walk->count < plan->count_max && walk_next(walk) != NULL) {
+    }
+    return walk->count;
+}
+
+static int64_t count_periods(struct walk *walk, const struct measure_plan *plan)
+{
     int64_t start_ms = INT64_MAX;
     const struct entry *entry;
+    int64_t count = 0;
 
-    while (out->distinct_count < plan->count_max && (entry = walk_next(walk)) != NULL) {
+    while (count < plan->count_max && (entry = walk_next(walk)) != NULL) {
         if (entry->time_ms < start_ms) {
-            start_ms = zone_period_start_ms(zone, period, zone_period_index(zone, period, entry->time_ms));
-            out->distinct_count++;
+            start_ms =
+                evaluation_period(walk->evaluation, plan->period_zone, plan->measure->period, entry->time_ms)->start_ms;
+            count++;
         }
     }
-    out->count = out->distinct_count;
+    return count;
 }
 
-static bool count_values(struct walk *walk, const struct measure_plan *plan, struct summary *out)
+/* -1: too many to be told apart. */
+static int64_t count_values(struct walk *walk, const struct measure_plan *plan)
 {
     enum { DIFFERENT_MAX = 16 };
     const struct evaluation *evaluation = walk->evaluation;
@@ -110,7 +121,6 @@ static bool count_values(struct walk *walk, const struct measure_plan *plan, str
                                         entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column));
         size_t place = 0;
 
-        out->count++;
         if (value.type == VALUE_MISSING || value.type == VALUE_COMPOUND) {
             continue;
         }
@@ -118,14 +128,36 @@ static bool count_values(struct walk *walk, const struct measure_plan *plan, str
             place++;
         }
         if (place == DIFFERENT_MAX) {
-            return false;
+            return -1;
         }
         if (place == count) {
             different[count++] = value;
         }
     }
-    out->distinct_count = (int64_t)count;
-    return true;
+    return (int64_t)count;
+}
+
+static int64_t count_different(struct walk *walk, const struct measure_plan *plan)
+{
+    return plan->measure->period == RULE_PERIOD_NONE ? count_values(walk, plan) : count_periods(walk, plan);
+}
+
+static void sum_values(struct walk *walk, const struct measure_plan *plan, struct summary *out)
+{
+    const struct evaluation *evaluation = walk->evaluation;
+    bool least = measure_operator(plan->measure)->extreme == MEASURE_LEAST;
+    const struct entry *entry;
+
+    while ((entry = walk_next(walk)) != NULL) {
+        const struct slot *slot = entry_slot(evaluation->ruleset, evaluation->state, entry, plan->column);
+
+        if (slot != NULL && slot->type == VALUE_NUMBER) {
+            out->sum += slot->number;
+            if (out->numeric_count++ == 0 || (least ? slot->number < out->extreme : slot->number > out->extreme)) {
+                out->extreme = slot->number;
+            }
+        }
+    }
 }
 
 /* The one event that the measure is about, where it is there. */
@@ -144,46 +176,53 @@ static void find_end(struct walk *walk, const struct measure_plan *plan, struct 
 
         index = evaluation_next(evaluation, walk->selector, first, end);
     }
-    if (index == end) {
+    if (index >= end) {
         return;
     }
     entry = evaluation_entry(evaluation, index);
     if (row->result == MEASURE_VALUE) {
         entry = evaluation_chosen(evaluation, walk->selector, plan->column, index);
     }
-    out->count = 1;
+    walk->count = 1;
     out->first_ms = entry->time_ms;
     out->last_ms = entry->time_ms;
     out->record = entry->record;
     out->shape = entry->shape;
 }
 
-bool at_once_sum_up(const struct evaluation *evaluation, const struct measure_plan *plan, struct summary *out)
+bool at_once_amount(struct evaluation *evaluation, const struct measure_plan *plan, int128 *micros)
 {
     const struct measure_operator *row = measure_operator(plan->measure);
-    struct stretch stretch = stretch_of(plan, evaluation->at);
-    struct walk walk = {
-        .evaluation = evaluation,
-        .selector = plan->selector,
-        .after_ms = stretch.after_ms,
-        .index = stretch.until_ms >= evaluation->at ? evaluation->entry_count
-                                                    : evaluation_first_after(evaluation, stretch.until_ms, 0),
-    };
+    struct walk walk = walk_begin(evaluation, plan);
+    int64_t count;
+
+    if (row->numeric) {
+        struct summary summary = {0};
+
+        sum_values(&walk, plan, &summary);
+        *micros = summary.sum;
+        return true;
+    }
+    count = row->different ? count_different(&walk, plan) : count_events(&walk, plan);
+    *micros = (int128)count * DECIMAL_ONE;
+    return count >= 0;
+}
+
+bool at_once_sum_up(struct evaluation *evaluation, const struct measure_plan *plan, struct summary *out)
+{
+    const struct measure_operator *row = measure_operator(plan->measure);
+    struct walk walk = walk_begin(evaluation, plan);
 
     *out = (struct summary){.at_ms = evaluation->at};
-    if (row->different) {
-        if (plan->measure->period == RULE_PERIOD_NONE) {
-            return count_values(&walk, plan, out);
-        }
-        count_periods(&walk, plan, out);
-    } else if (row->numeric) {
+    if (row->numeric) {
         sum_values(&walk, plan, out);
     } else if (row->end != MEASURE_END_NONE) {
         find_end(&walk, plan, out);
+    } else if (row->different) {
+        out->distinct_count = count_different(&walk, plan);
     } else {
-        while (out->count < plan->count_max && walk_next(&walk) != NULL) {
-            out->count++;
-        }
+        (void)count_events(&walk, plan);
     }
-    return true;
+    out->count = walk.count;
+    return out->distinct_count >= 0;
 }

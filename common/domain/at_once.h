@@ -5,9 +5,11 @@
 
 #include "common/domain/evaluation_parts.h"
 
+/* The measure as a number, for a comparison with one bound (plan->bound). False as below. */
+bool at_once_amount(struct evaluation *evaluation, const struct measure_plan *plan, int128 *micros);
 /* Sums up the events that count at evaluation->at, as far as the measure needs: what a sweep would begin with that has
  * gathered nothing. Counts, also of different things, end where more would not change the answer. The state is not
- * pruned. False: there are too many different values to tell them apart here. */
-bool at_once_sum_up(const struct evaluation *evaluation, const struct measure_plan *plan, struct summary *out);
+ * pruned, and was seen. False: there are too many different values to tell them apart here. */
+bool at_once_sum_up(struct evaluation *evaluation, const struct measure_plan *plan, struct summary *out);
 
 #endif

@@ -5,6 +5,7 @@
  * looks at (F, infinity) alone: events reach into it through their windows. An event at or before F drops what was
  * carried, and everything is found from the beginning: the same code with F = minus infinity, which is also what batch
  * runs. A state that was pruned begins at its base instead (user_state_prune.c). */
+#include "common/domain/at_once.h"
 #include "common/domain/evaluation_parts.h"
 #include "common/domain/optimisation.h"
 #include "common/domain/rule_operators.h"
@@ -175,8 +176,6 @@ size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after
 
 /* ---- criteria ---- */
 
-static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out);
-
 void evaluate_reference(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     const struct answer *answer = &evaluation->answers[node->criterion->segment_index];
@@ -238,7 +237,11 @@ void evaluate_any(struct evaluation *evaluation, const struct node *node, bool m
 
 void evaluate_counted(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    if (node->plan.tallied && !evaluation->at_once) {
+    int128 amount;
+
+    if (evaluation->at_once && node->plan.bound.used && at_once_amount(evaluation, &node->plan, &amount)) {
+        *out = (struct timeline){.initial = comparison_bound_holds(&node->plan.bound, amount)};
+    } else if (node->plan.tallied && !evaluation->at_once) {
         evaluate_tally(evaluation, node, marked, out);
     } else {
         evaluate_event(evaluation, node, marked, out);
@@ -253,7 +256,7 @@ void evaluate_nothing(struct evaluation *evaluation, const struct node *node, bo
     *out = (struct timeline){0};
 }
 
-static void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
+void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     const struct criterion_operator *row = criterion_operator(node->criterion);
 

@@ -20,6 +20,15 @@ struct answer {
     uint64_t answers; /* evaluation->answers_no when it was found */
 };
 
+/* A calendar period that was asked for. */
+struct period_found {
+    const struct zone *zone;
+    enum rule_period period;
+    int64_t start_ms;
+    int64_t end_ms;
+};
+enum { PERIODS_FOUND = 64 };
+
 struct evaluation {
     const struct ruleset *ruleset;
     struct arena arena; /* everything of one call; reset by the next */
@@ -62,7 +71,7 @@ struct evaluation {
     struct summary *summing;      /* the same to be filled (they may be the same); NULL: not wanted */
     int64_t carry_at;             /* as of this instant */
     bool thorough;                /* every criterion is evaluated, whether or not it decides */
-    bool at_once;                 /* only the truths at F are wanted: nothing behind it is looked for */
+    bool at_once;                 /* only the truths at F are wanted, of a state that was seen */
 
     /* answers that are good for more than one call (carried.c) */
     const struct user_state *answered_state; /* whose; NULL: there are none */
@@ -72,6 +81,8 @@ struct evaluation {
     const struct user_state *fresh_state;    /* whose event was folded last; NULL: not known */
     uint64_t fresh_cleared_count;
     uint64_t *fresh; /* bits: the segments it touched */
+
+    struct period_found periods[PERIODS_FOUND]; /* by day: few days have most of the events */
 };
 
 /* Zeroed, on the arena; NULL, and the call fails at its end, where that ran out. */
@@ -99,6 +110,10 @@ static inline bool evaluation_sees(const struct evaluation *evaluation)
 {
     return optimisation_on(OPTIMISATION_NEEDS) && evaluation->state->base == NULL;
 }
+
+/* The period that the instant lies in. Borrowed until the next call. */
+const struct period_found *evaluation_period(struct evaluation *evaluation, const struct zone *zone,
+                                             enum rule_period period, int64_t time_ms);
 
 /* First index of an entry with time > after - reach. */
 size_t evaluation_first_after(const struct evaluation *evaluation, int64_t after_ms, int64_t reach_ms);
@@ -236,6 +251,8 @@ struct value trait_value(const struct evaluation *evaluation, const struct node 
 /* The instant that age and until take such a value for; false where it is none. */
 bool trait_value_instant(const struct value *value, int64_t *out_ms);
 
+/* The truth of any criterion. */
+criterion_evaluate evaluate_node;
 /* The truth of criteria from F on: of all of them, or of any. */
 void evaluate_children(struct evaluation *evaluation, const struct node *nodes, size_t count, bool all, bool marked,
                        struct timeline *out);

@@ -188,25 +188,41 @@ static void number_values(struct sweep *sweep)
     }
 }
 
-static int64_t period_end(const struct measure_plan *plan, const struct rule_measure *measure, int64_t time_ms)
+const struct period_found *evaluation_period(struct evaluation *evaluation, const struct zone *zone,
+                                             enum rule_period period, int64_t time_ms)
 {
-    int64_t index = zone_period_index(plan->period_zone, measure->period, time_ms);
+    const int64_t day_ms = INT64_C(86400000);
+    struct period_found *found = &evaluation->periods[(uint64_t)(time_ms / day_ms) % PERIODS_FOUND];
 
-    return zone_period_start_ms(plan->period_zone, measure->period, index + 1);
+    if (found->zone != zone || found->period != period || time_ms < found->start_ms || time_ms >= found->end_ms) {
+        int64_t index = zone_period_index(zone, period, time_ms);
+
+        *found = (struct period_found){.zone = zone,
+                                       .period = period,
+                                       .start_ms = zone_period_start_ms(zone, period, index),
+                                       .end_ms = zone_period_start_ms(zone, period, index + 1)};
+    }
+    return found;
+}
+
+static int64_t period_end(const struct sweep *sweep, int64_t time_ms)
+{
+    const struct measure_plan *plan = sweep->plan;
+
+    return evaluation_period(sweep->evaluation, plan->period_zone, plan->measure->period, time_ms)->end_ms;
 }
 
 /* Times ascend, so each new period is a new number. */
 static void number_periods(struct sweep *sweep)
 {
-    const struct rule_measure *measure = sweep->plan->measure;
-    int64_t end = sweep->base.count > 0 ? period_end(sweep->plan, measure, sweep->base.last_ms) : INT64_MIN;
+    int64_t end = sweep->base.count > 0 ? period_end(sweep, sweep->base.last_ms) : INT64_MIN;
     uint32_t number = RULESET_NONE;
 
     for (size_t i = 0; i < sweep->item_count; i++) {
         struct counted *item = &sweep->items[i];
 
         if (item->time_ms >= end) {
-            end = period_end(sweep->plan, measure, item->time_ms);
+            end = period_end(sweep, item->time_ms);
             number++; /* from "none" to 0: events of the period that is summed up have no number */
         }
         item->value_id = number;
@@ -578,36 +594,27 @@ static bool chosen_value_holds(const struct sweep *sweep)
     return comparison_value(&sweep->plan->measure->comparison, &value, &sweep->evaluation->scratch);
 }
 
-static bool measure_holds(const struct sweep *sweep)
+/* From `at` on, which is F where it is the first. */
+static inline void put(const struct sweep *sweep, int64_t at, bool initial, bool truth, struct timeline *out)
 {
-    const struct rule_measure *measure = sweep->plan->measure;
-    struct quotient number;
-
-    if (sweep->plan->bound.used) {
-        return comparison_bound_holds(&sweep->plan->bound, measure_operator(measure)->number(sweep).sum);
+    if (initial) {
+        out->initial = truth;
+    } else {
+        evaluation_set(sweep->evaluation, out, at, truth);
     }
-    if (measure_operator(measure)->result == MEASURE_VALUE) {
-        return chosen_value_holds(sweep);
-    }
-    number = sweep_number(sweep);
-    return comparison_quotient(&measure->comparison, &number);
 }
 
 /* first, last: the age of one event moves on its own between the instants at which another takes its place. */
-static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, bool initial, struct timeline *out)
+static void settle_age(const struct sweep *sweep, int64_t at, bool initial, struct timeline *out)
 {
     const struct rule_measure *measure = sweep->plan->measure;
-    bool exists = sweep_count(sweep) > 0;
-    int64_t anchor;
+    int64_t until = sweep_next(sweep);
     int64_t edges[SPAN_EDGES_MAX];
     size_t edge_count;
+    int64_t anchor;
 
-    if (!exists) {
-        if (initial) {
-            out->initial = false;
-        } else {
-            evaluation_set(sweep->evaluation, out, at, false);
-        }
+    if (sweep_count(sweep) == 0) {
+        put(sweep, at, initial, false, out);
         return;
     }
     if (measure_operator(measure)->end == MEASURE_END_FIRST) {
@@ -615,31 +622,34 @@ static void ages_between(const struct sweep *sweep, int64_t at, int64_t until, b
     } else {
         anchor = sweep->high > sweep->low ? sweep->items[sweep->high - 1].time_ms : sweep->base.last_ms;
     }
-    if (initial) {
-        out->initial = span_holds(&measure->durations, SPAN_ELAPSED, anchor, at);
-    } else {
-        evaluation_set(sweep->evaluation, out, at, span_holds(&measure->durations, SPAN_ELAPSED, anchor, at));
-    }
+    put(sweep, at, initial, span_holds(&measure->durations, SPAN_ELAPSED, anchor, at), out);
     if (sweep->evaluation->at_once) {
         return;
     }
     edge_count = span_edges(&measure->durations, SPAN_ELAPSED, anchor, edges);
     for (size_t i = 0; i < edge_count; i++) {
         if (edges[i] > at && edges[i] < until) {
-            evaluation_set(sweep->evaluation, out, edges[i],
-                           span_holds(&measure->durations, SPAN_ELAPSED, anchor, edges[i]));
+            put(sweep, edges[i], false, span_holds(&measure->durations, SPAN_ELAPSED, anchor, edges[i]), out);
         }
     }
 }
 
 static void settle(const struct sweep *sweep, int64_t at, bool initial, struct timeline *out)
 {
-    if (measure_operator(sweep->plan->measure)->result == MEASURE_AGE) {
-        ages_between(sweep, at, sweep_next(sweep), initial, out);
-    } else if (initial) {
-        out->initial = measure_holds(sweep);
+    const struct measure_plan *plan = sweep->plan;
+    const struct measure_operator *row = measure_operator(plan->measure);
+    struct quotient number;
+
+    if (row->result == MEASURE_AGE) {
+        settle_age(sweep, at, initial, out);
+    } else if (row->result == MEASURE_VALUE) {
+        put(sweep, at, initial, chosen_value_holds(sweep), out);
     } else {
-        evaluation_set(sweep->evaluation, out, at, measure_holds(sweep));
+        number = row->number(sweep);
+        put(sweep, at, initial,
+            plan->bound.used ? comparison_bound_holds(&plan->bound, number.sum)
+                             : comparison_quotient(&plan->measure->comparison, &number),
+            out);
     }
 }
 

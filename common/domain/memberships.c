@@ -28,9 +28,6 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     struct timeline holds;
 
     *answer = (struct answer){0};
-    if (evaluation_sees(evaluation) && !ruleset_needs_met(plan, evaluation->at, evaluation->seen)) {
-        return VERDICT_OUT;
-    }
     if (definition->mode == MODE_STICKY || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
@@ -45,9 +42,11 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
         }
     }
     evaluation->marking_turned = false;
-    evaluate_children(evaluation, plan->criteria, definition->criterion_count, true, false, &holds);
-    if (!holds.initial) {
-        return VERDICT_OUT;
+    for (size_t i = 0; i < definition->criterion_count; i++) {
+        evaluate_node(evaluation, plan->easiest[i], false, &holds);
+        if (!holds.initial) {
+            return VERDICT_OUT;
+        }
     }
     if (definition->duration_ms > 0) {
         return VERDICT_OPEN;
@@ -77,8 +76,11 @@ static bool find_candidates(struct evaluation *evaluation)
             const struct selector *selector = &ruleset->selectors[index];
 
             for (size_t i = 0; i < selector->needed_by_count; i++) {
-                if (need_met(&selector->needed_by[i].need, evaluation->at, &evaluation->seen[index])) {
-                    bit_set(evaluation->candidates, selector->needed_by[i].rank);
+                const struct needing *needing = &selector->needed_by[i];
+
+                if (need_met(&needing->need, evaluation->at, &evaluation->seen[index]) &&
+                    ruleset_needs_met(needing->plan, evaluation->at, evaluation->seen)) {
+                    bit_set(evaluation->candidates, needing->rank);
                 }
             }
         }

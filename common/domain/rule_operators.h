@@ -190,6 +190,7 @@ struct criterion_operator {
     struct criterion_form form;
     struct criterion_form shorthand; /* form NULL: none */
     bool combines;                   /* other criteria: marks are theirs */
+    unsigned effort;                 /* that its truth at one instant takes, from 0, beside that of others */
     criterion_describe *describe;
     /* Whether it can hold at all, whether always: rule_sense.h. NULL: that depends. */
     enum rule_truth (*judge)(struct sense *sense, const struct criterion *criterion);

@@ -235,7 +235,26 @@ static bool compile_needs(struct ruleset *ruleset, struct segment_plan *plan, st
     return true;
 }
 
-/* ---- which segments are looked at for a user ---- */
+/* ---- which segments are looked at for a user, and how ---- */
+
+static bool order_criteria(struct ruleset *ruleset, struct segment_plan *plan, struct error *err)
+{
+    size_t count = plan->definition->criterion_count;
+
+    plan->easiest = ruleset_allocate(ruleset, count, sizeof *plan->easiest, err);
+    for (size_t i = 0; plan->easiest != NULL && i < count; i++) {
+        const struct node *node = &plan->criteria[i];
+        size_t place = i;
+
+        while (place > 0 && criterion_operator(plan->easiest[place - 1]->criterion)->effort >
+                                criterion_operator(node->criterion)->effort) {
+            plan->easiest[place] = plan->easiest[place - 1];
+            place--;
+        }
+        plan->easiest[place] = node;
+    }
+    return plan->easiest != NULL;
+}
 
 /* How rarely a need is met, by what is written: of two, the one that says more. */
 static size_t rarity(const struct ruleset *ruleset, const struct need *need, size_t alternative_count)
@@ -286,7 +305,7 @@ static void give_segments(struct ruleset *ruleset)
 
             if (selector->needed_by != NULL) {
                 selector->needed_by[selector->needed_by_count] =
-                    (struct needing){.need = plan->needs[i], .rank = (uint32_t)rank};
+                    (struct needing){.need = plan->needs[i], .plan = plan, .rank = (uint32_t)rank};
             }
             selector->needed_by_count++;
         }
@@ -302,7 +321,8 @@ bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err)
     }
     for (size_t i = 0; i < ruleset->segment_count; i++) {
         ruleset->rank_of[ruleset->set->evaluation_order[i]] = (uint32_t)i;
-        if (!compile_needs(ruleset, &ruleset->segments[i], err)) {
+        if (!compile_needs(ruleset, &ruleset->segments[i], err) ||
+            !order_criteria(ruleset, &ruleset->segments[i], err)) {
             return false;
         }
     }

@@ -43,6 +43,7 @@ struct need {
 /* A segment that is found by one of its needs. */
 struct needing {
     struct need need;
+    const struct segment_plan *plan;
     uint32_t rank;
 };
 
@@ -129,7 +130,8 @@ struct segment_plan {
     size_t need_count;
     struct node *criteria;
     struct node *exclude;
-    uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
+    const struct node **easiest; /* the criteria, those first whose truth takes least */
+    uint32_t *closure;           /* the segments it refers to, directly or not, in evaluation order, itself last */
     size_t closure_count;
     uint32_t summary_count; /* criteria whose past is summed up */
     size_t summary_index;   /* of the first of them in a user's state */

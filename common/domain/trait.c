@@ -75,12 +75,19 @@ struct value trait_value(const struct evaluation *evaluation, const struct node 
 
 void evaluate_trait(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    size_t first = evaluation_first_after(evaluation, evaluation->from, 0);
-    struct value value = trait_value(evaluation, node, first);
     int64_t at = evaluation->from;
+    struct value value;
+    size_t first;
 
     (void)marked;
     *out = (struct timeline){0};
+    if (evaluation->at_once) {
+        value = trait_value(evaluation, node, evaluation->entry_count);
+        settle(evaluation, node, &value, at, TIMESTAMP_NEVER, out);
+        return;
+    }
+    first = evaluation_first_after(evaluation, at, 0);
+    value = trait_value(evaluation, node, first);
     for (size_t i = first;
          (i = evaluation_next(evaluation, node->trait, i, evaluation->entry_count)) < evaluation->entry_count; i++) {
         int64_t time_ms = evaluation_entry(evaluation, i)->time_ms;
