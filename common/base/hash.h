@@ -87,6 +87,12 @@ static inline uint64_t hash_short(struct slice key, uint64_t seed)
     return hash_mix(hash, HASH_SECRET_2);
 }
 
+/* Of two words, for tables: both are mixed with what nobody knows. */
+static inline uint64_t hash_pair(uint64_t first, uint64_t second, uint64_t seed)
+{
+    return hash_mix(hash_mix(first ^ seed, second ^ seed * HASH_SECRET_0) ^ HASH_SECRET_1, HASH_SECRET_2);
+}
+
 /* The same for long texts, in steps that do not wait for one another, and of texts of up to 128 bytes as many for each:
  * the last ones end where the text does, whatever they have in common. Two texts with one value can be made, whatever
  * the seed is: not for tables. */

@@ -81,11 +81,11 @@ static bool selector_regards(const struct selector *selector, const struct event
     return selector->trait || selector->any_name;
 }
 
-/* Tests the selector at that place of the shape. */
+/* Tests the selector at that place among the shape's. */
 static inline bool try_selector(struct evaluation *evaluation, const struct shape *shape, size_t position,
                                 const struct event *event)
 {
-    uint32_t selector = shape->selectors[position];
+    uint32_t selector = shape->tested[position];
 
     if (!selector_holds(evaluation, &evaluation->ruleset->selectors[selector], event)) {
         return false;
@@ -128,8 +128,8 @@ static bool match_all(struct evaluation *evaluation, const struct shape *shape, 
         }
         bit_set(evaluation->mask, i);
         any = true;
-        for (size_t position = 0; position < shape->selector_count; position++) {
-            if (shape->selectors[position] == i) {
+        for (size_t position = 0; position < shape->tested_count; position++) {
+            if (shape->tested[position] == i) {
                 bit_set(evaluation->taken, position);
             }
         }
@@ -140,13 +140,14 @@ static bool match_all(struct evaluation *evaluation, const struct shape *shape, 
 /* Fills evaluation->mask and `taken`; returns whether any selector takes the event. */
 static bool match(struct evaluation *evaluation, const struct shape *shape, const struct event *event)
 {
-    bool any = false;
+    bool any = shape->certain_count > 0;
 
-    bits_clear(evaluation->mask, evaluation->ruleset->selector_words);
-    bits_clear(evaluation->taken, (shape->selector_count + 63) / 64);
+    bits_clear(evaluation->taken, (shape->tested_count + 63) / 64);
     if (!optimisation_on(OPTIMISATION_TOUCH_INDEX)) {
+        bits_clear(evaluation->mask, evaluation->ruleset->selector_words);
         return match_all(evaluation, shape, event);
     }
+    bits_copy(evaluation->mask, shape->takes_all, evaluation->ruleset->selector_words);
     for (size_t i = 0; i < shape->plain_count; i++) {
         any = try_selector(evaluation, shape, shape->plain[i], event) || any;
     }
@@ -197,7 +198,7 @@ bool fact_take(const struct ruleset *ruleset, const struct event *event, struct 
     if (event->has_message_id) {
         out->has_id = true;
         out->id = event->message_id;
-        out->content = hash_content(event, name_hash) & ~(uint32_t)FACT_SOURCE_MASK;
+        out->content = hash_content(event, name_hash) >> FACT_CONTENT_SHIFT << FACT_CONTENT_SHIFT;
     }
     arena_reset(&evaluation->arena);
     if (!read_values(evaluation, shape, event, err)) {

@@ -15,12 +15,12 @@ struct fact {
     bool has_id;
     bool matched;               /* a selector takes it: there are values */
     const uint64_t *mask;       /* selector_words words: the selectors that took it */
-    const uint64_t *taken;      /* the same, a bit for each of the shape's selectors; of fact_take only */
+    const uint64_t *taken;      /* the same, a bit for each that the shape tests; of fact_take only */
     const struct value *values; /* by slot of the shape, where matched */
 };
 
-/* The lowest bits of a content are where the event was read (user_state_fold_from). */
-enum { FACT_SOURCE_MASK = USER_STATE_SOURCES_MAX - 1 };
+/* The lowest bits of a content are no hash. The lowest of these are where the event was read (user_state_fold_from). */
+enum { FACT_CONTENT_SHIFT = 4, FACT_SOURCE_MASK = USER_STATE_SOURCES_MAX - 1 };
 
 /* What the rules see of a track, page, screen or identify event, of source 0. Borrows from the event and from
  * `evaluation` until its next use. False when there is no memory. */

@@ -24,28 +24,29 @@ struct chunk {
     unsigned char data[];
 };
 
-/* The first cache line is all that writing needs, the last chunk's end apart. */
+/* The first cache line is all that writing needs, the last chunk's end and message ids that are no UUIDs apart. */
 struct pile {
     unsigned char *next;
     unsigned char *end;
+    size_t fact_count;
     struct pack_before before;
     struct chunk *oldest;
     struct chunk *newest;
-    size_t fact_count;
 };
 
 /* ---- what a pile is unpacked into; used again for the next ---- */
 
 struct pile_user {
-    struct slice id;
-    uint32_t hash;
+    unsigned char head[PILE_TEXT_HEAD_SIZE]; /* the id's first bytes, zeros behind */
+    const char *id;                          /* one that is longer */
+    uint32_t id_size;
     uint32_t oldest;
     uint32_t newest;
     uint32_t fact_count;
 };
 
 struct table {
-    struct arena arena;   /* ids */
+    struct arena arena;   /* long ids, and facts whose message id is a text */
     struct packed *facts; /* each leads to the same user's newer one, the last to PACK_NO_FACT */
     size_t fact_capacity;
     struct pile_user *users;
@@ -60,6 +61,7 @@ struct piles {
     struct pile piles[PILE_COUNT];
     struct table table;
     struct user_state *state;
+    struct pack_facts reading;
     struct pile_fold fold;
     struct pack_room room;
     int64_t *lines; /* of copies with other content */
@@ -152,10 +154,11 @@ bool piles_add(struct piles *piles, const struct event *event, int64_t line, str
                struct error *err)
 {
     const struct ruleset *ruleset = piles->ruleset;
-    struct pile *pile = &piles->piles[hash_short(event->user, ruleset->seed) >> (64 - PILE_BITS)];
+    struct pile_text user = pile_text_of(event->user);
+    struct pile *pile = &piles->piles[pile_text_hash(&user, ruleset->seed) >> (64 - PILE_BITS)];
     const struct shape *shape;
     struct fact fact;
-    size_t bound;
+    size_t room;
 
     if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
         return true;
@@ -164,14 +167,18 @@ bool piles_add(struct piles *piles, const struct event *event, int64_t line, str
         return false;
     }
     shape = &ruleset->shapes[fact.shape];
-    bound = pack_bound(shape, event->user, &fact);
-    if ((size_t)(pile->end - pile->next) < bound && !add_chunk(piles, pile, bound, err)) {
-        return false;
+    room = (size_t)(pile->end - pile->next);
+    if (room < pack_rough_bound(shape, event->document->text.size)) {
+        size_t bound = pack_bound(shape, event->user, &fact);
+
+        if (room < bound && !add_chunk(piles, pile, bound, err)) {
+            return false;
+        }
     }
     if (pile->fact_count >= FACT_COUNT_MAX) {
         return error_set(err, ERROR_INTERNAL, "too many events: at most %d for one part of the users", FACT_COUNT_MAX);
     }
-    pile->next = pack_write(shape, event->user, &fact, line, &pile->before, pile->next);
+    pile->next = pack_write(shape, &user, &fact, line, &pile->before, pile->next);
     pile->fact_count++;
     return true;
 }
@@ -209,60 +216,81 @@ static bool reserve_table(struct table *table, const struct pile *pile, struct e
     return true;
 }
 
-/* The user with that id, added where it is new. */
-static bool find_user(struct table *table, struct slice id, uint64_t hash, struct pile_user **out, struct error *err)
+static struct slice user_id(const struct pile_user *user)
 {
+    return slice_of(user->id_size > PILE_TEXT_HEAD_SIZE ? user->id : (const char *)user->head, user->id_size);
+}
+
+static inline bool is_user(const struct pile_user *user, const struct pile_text *id)
+{
+    return user->id_size == id->text.size && pile_text_read_head(user->head) == id->head &&
+           (user->id_size <= PILE_TEXT_HEAD_SIZE || memcmp(user->id, id->text.data, user->id_size) == 0);
+}
+
+/* The user with that id, added where it is new; NULL where there is no room. */
+static struct pile_user *find_user(struct table *table, const struct pile_text *id, uint64_t hash, struct error *err)
+{
+    struct pile_user *user;
+    struct slice kept = {0};
     size_t slot = (size_t)hash & (table->slot_count - 1);
 
     for (; table->slots[slot] != 0; slot = (slot + 1) & (table->slot_count - 1)) {
-        *out = &table->users[table->slots[slot] - 1];
-        if ((*out)->hash == (uint32_t)hash && slice_equal((*out)->id, id)) {
-            return true;
+        user = &table->users[table->slots[slot] - 1];
+        if (is_user(user, id)) {
+            return user;
         }
     }
     if (!memory_grow(&table->users, &table->user_capacity, table->user_count, FACT_COUNT_MAX, sizeof *table->users,
                      "users", err)) {
-        return false;
+        return NULL;
     }
-    *out = &table->users[table->user_count];
-    **out = (struct pile_user){.hash = (uint32_t)hash, .oldest = PACK_NO_FACT, .newest = PACK_NO_FACT};
-    if (!arena_copy(&table->arena, id, &(*out)->id)) {
-        return error_no_memory(err, "users");
+    if (id->text.size > PILE_TEXT_HEAD_SIZE && !arena_copy(&table->arena, id->text, &kept)) {
+        (void)error_no_memory(err, "users");
+        return NULL;
     }
+    user = &table->users[table->user_count];
+    *user = (struct pile_user){.id = kept.data,
+                               .id_size = (uint32_t)id->text.size,
+                               .oldest = PACK_NO_FACT,
+                               .newest = PACK_NO_FACT};
+    pile_text_write_head(user->head, id->head);
     table->slots[slot] = (uint32_t)++table->user_count;
-    return true;
+    return user;
 }
 
-static bool keep_id(struct table *table, struct packed *fact, struct error *err)
+/* Brings the id, where it is a text, and the rest of the fact together. */
+static bool keep_id(struct table *table, struct pile_text_reader *id, struct packed *fact, struct error *err)
 {
-    struct slice kept;
+    char *kept;
 
-    if (fact->id_form != PACK_ID_TEXT) {
+    if (fact->id_form != PILE_TEXT_PLAIN) {
         return true; /* none, or in the pile */
     }
-    if (!arena_copy(&table->arena, slice_of(fact->id, fact->id_size), &kept)) {
+    kept = arena_allocate(&table->arena, fact->id_size + fact->rest_size + PACK_SLACK);
+    if (kept == NULL) {
         return error_no_memory(err, "message ids");
     }
-    fact->id = kept.data;
+    memcpy(kept, pile_text_read(id).text.data, fact->id_size);
+    memcpy(kept + fact->id_size, fact->id, fact->rest_size);
+    fact->id = kept;
     return true;
 }
 
-static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct pack_before *before, uint32_t *index,
-                         struct error *err)
+static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, uint32_t *index, struct error *err)
 {
     struct table *table = &piles->table;
     const unsigned char *end = chunk->data + chunk->used;
-    struct pack_texts texts;
 
     for (const unsigned char *at = chunk->data; at < end;) {
         struct packed *fact = &table->facts[*index];
         struct pile_user *user;
-        struct slice id;
+        struct pile_text id;
 
-        at = pack_read(at, before, &texts, fact);
+        at = pack_read(at, &piles->reading, fact);
         fact->newer = PACK_NO_FACT;
-        id = slice_of(texts.user, texts.user_size);
-        if (!find_user(table, id, hash_short(id, piles->ruleset->seed), &user, err) || !keep_id(table, fact, err)) {
+        id = pile_text_read(&piles->reading.user);
+        user = find_user(table, &id, pile_text_hash(&id, piles->ruleset->seed), err);
+        if (user == NULL || !keep_id(table, &piles->reading.id, fact, err)) {
             return false;
         }
         if (user->newest == PACK_NO_FACT) {
@@ -279,7 +307,6 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, struct 
 
 static bool unpack(struct piles *piles, struct pile *pile, struct error *err)
 {
-    struct pack_before before = {0};
     uint32_t index = 0;
 
     if (pile->newest != NULL) {
@@ -288,8 +315,9 @@ static bool unpack(struct piles *piles, struct pile *pile, struct error *err)
     if (!reserve_table(&piles->table, pile, err)) {
         return false;
     }
+    piles->reading = (struct pack_facts){0};
     for (const struct chunk *chunk = pile->oldest; chunk != NULL; chunk = chunk->newer) {
-        if (!unpack_chunk(piles, chunk, &before, &index, err)) {
+        if (!unpack_chunk(piles, chunk, &index, err)) {
             return false;
         }
     }
@@ -366,7 +394,7 @@ static bool visit_user(struct piles *piles, const struct pile_user *user, const 
     } else if (!fold_together(piles, user, tour, &leave, err)) {
         return false;
     }
-    return leave || tour->visit(tour->context, user->id, piles->state, err);
+    return leave || tour->visit(tour->context, user_id(user), piles->state, err);
 }
 
 /* A user's facts lie anywhere in the pile: they are asked for while the user before the last is at work. */
@@ -376,7 +404,6 @@ static void fetch_user(const struct table *table, size_t index)
         return;
     }
     for (uint32_t i = table->users[index].oldest; i != PACK_NO_FACT; i = table->facts[i].newer) {
-        __builtin_prefetch(table->facts[i].rest);
         __builtin_prefetch(table->facts[i].id);
     }
 }

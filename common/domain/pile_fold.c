@@ -53,7 +53,8 @@ static inline bool note_copy(struct pile_fold *fold, struct pile_fold_item *item
 
     if (kept != NULL) {
         fold->copies[fold->copy_count++] =
-            (struct pile_fold_copy){.line = item->packed->line, .different = kept->rest.content != item->rest.content};
+            (struct pile_fold_copy){.line = item->packed->line,
+                                    .different = kept->packed->content != item->packed->content};
         return true;
     }
     *word |= bit;
@@ -69,8 +70,8 @@ static bool stands_behind(const struct packed *packed, const struct packed *befo
     char room[PACK_UUID_TEXT_SIZE];
     char before_room[PACK_UUID_TEXT_SIZE];
 
-    return before->id_form == PACK_ID_NONE ||
-           (packed->id_form != PACK_ID_NONE &&
+    return before->id_form == PILE_TEXT_NONE ||
+           (packed->id_form != PILE_TEXT_NONE &&
             slice_compare(pack_id_text(before, before_room), pack_id_text(packed, room)) <= 0);
 }
 
@@ -102,10 +103,13 @@ static inline void write_mask(const struct ruleset *ruleset, const struct pile_f
 {
     const struct shape *shape = &ruleset->shapes[item->rest.shape];
 
-    bits_clear(entry->mask, ruleset->selector_words);
-    for (size_t i = 0; i < shape->selector_count; i += 8) {
+    bits_copy(entry->mask, shape->takes_all, ruleset->selector_words);
+    for (size_t i = 0; seeing != NULL && i < shape->certain_count; i++) {
+        evaluation_see_one(seeing, shape->certain[i], entry->time_ms);
+    }
+    for (size_t i = 0; i < shape->tested_count; i += 8) {
         for (unsigned bits = item->rest.taken[i / 8]; bits != 0; bits &= bits - 1) {
-            uint32_t selector = shape->selectors[i + (size_t)__builtin_ctz(bits)];
+            uint32_t selector = shape->tested[i + (size_t)__builtin_ctz(bits)];
 
             bit_set(entry->mask, selector);
             if (seeing != NULL) {
@@ -135,8 +139,8 @@ bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const stru
 
         packed = &facts[i];
         item->packed = packed;
-        pack_read_rest(packed, &item->rest);
-        if (packed->id_form != PACK_ID_NONE && note_copy(fold, item, ruleset->dedup_ms)) {
+        pack_read_rest(ruleset, packed, &item->rest);
+        if (packed->id_form != PILE_TEXT_NONE && note_copy(fold, item, ruleset->dedup_ms)) {
             continue;
         }
         if (item->rest.matched) {
@@ -168,14 +172,14 @@ static char *write_record(const struct ruleset *ruleset, const struct pile_fold_
 {
     const struct packed *packed = item->packed;
     const struct shape *shape = &ruleset->shapes[item->rest.shape];
-    struct pack_reader reader = pack_values(shape, &item->rest);
+    struct pile_values values = pack_values(shape, &item->rest);
     struct record *record = (struct record *)(void *)out;
     struct slot *slots;
     char *end = (char *)(record + 1);
 
     *record = (struct record){.time_ms = packed->time_ms,
-                              .content = item->rest.content,
-                              .has_id = packed->id_form != PACK_ID_NONE};
+                              .content = packed->content,
+                              .has_id = packed->id_form != PILE_TEXT_NONE};
     if (ids && record->has_id) {
         char room[PACK_UUID_TEXT_SIZE];
         struct slice id = pack_id_text(packed, room);
@@ -186,7 +190,7 @@ static char *write_record(const struct ruleset *ruleset, const struct pile_fold_
     slots = (struct slot *)(void *)end;
     end = (char *)(slots + shape->column_count);
     for (size_t i = 0; i < shape->column_count; i++) {
-        struct value value = pack_take_value(&reader);
+        struct value value = pile_values_take(&values);
 
         slots[i] = (struct slot){.type = (uint8_t)value.type};
         if (value.type == VALUE_NUMBER) {
@@ -211,7 +215,7 @@ bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fol
         struct entry *entry = (struct entry *)(void *)(state->entries + i * stride);
         const struct pile_fold_item *item = &fold->items[entry->record];
         /* Texts and what they are padded with included. */
-        size_t size_max = sizeof(struct record) + padded(EVENT_ID_SIZE_MAX) + item->rest.size +
+        size_t size_max = sizeof(struct record) + padded(EVENT_ID_SIZE_MAX) + item->packed->rest_size +
                           ruleset->shapes[entry->shape].column_count * (sizeof(struct slot) + 8);
         char *place;
 

@@ -1,249 +1,161 @@
 #include "common/domain/pile_pack.h"
 
+/* A fact's first five bytes, as a number, from the lowest bit: the forms of user and id, whether time and line are
+ * long, the size of the rest, the content without its lowest bits. */
 enum {
-    HEAD_SIZE = 16,
-    WORD_SIZE = 8,
-    SHARED_MAX = 15,     /* bytes that a text can share with the one before */
-    LONG_TEXT = 0xff,    /* instead of both sizes in one byte: the sizes follow */
-    FIXED_SIZE_MAX = 96, /* flags, sizes, times, content, shape, and what words write behind their end */
+    FLAGS_SIZE = 5,
+    USER_BITS = 2, /* the form, less one: a user has an id */
+    ID_SHIFT = USER_BITS,
+    ID_BITS = 3,
+    TIME_SHIFT = ID_SHIFT + ID_BITS,
+    LINE_SHIFT = TIME_SHIFT + 1,
+    REST_SHIFT = LINE_SHIFT + 1,
+    REST_BITS = 5,
+    CONTENT_SHIFT = REST_SHIFT + REST_BITS,
+    CONTENT_BITS = 8 * FLAGS_SIZE - CONTENT_SHIFT,
+    LONG_REST = (1 << REST_BITS) - 1, /* instead of the size: four bytes of it follow, before the id */
 };
 
-/* A fact's byte of flags: how many bytes its time and its line take, less one, and the form of its id. */
-enum { SIZE_MASK = 7, LINE_SHIFT = 3, FORM_SHIFT = 6 };
+_Static_assert(FACT_CONTENT_SHIFT + CONTENT_BITS == 32, "a content fits, but for its lowest bits");
+_Static_assert(PILE_TEXT_UUID_UPPER - 1 < 1 << USER_BITS && PILE_TEXT_UUID_UPPER < 1 << ID_BITS, "forms fit");
 
-/* ---- texts ---- */
+/* Bytes of what differs from the fact before. */
+enum { TIME_SIZE = 3, LINE_SIZE = 2, LONG_SIZE = 7 };
 
-static inline uint128 join(uint64_t low, uint64_t high)
+static inline unsigned char *put_bytes(unsigned char *out, uint64_t number, bool is_long, size_t size)
 {
-    return (uint128)high << 64 | low;
+    pack_put_word(out, number);
+    return out + (is_long ? LONG_SIZE : size);
 }
 
-/* Of fewer than all. */
-static inline uint128 low_bytes(size_t count)
+static inline uint64_t take_bytes(const unsigned char **at, bool is_long, size_t size)
 {
-    return ((uint128)1 << 8 * count) - 1;
+    uint64_t number = pack_word(*at);
+
+    size = is_long ? LONG_SIZE : size;
+    *at += size;
+    return number & UINT64_MAX >> (64 - 8 * size);
 }
 
-static inline uint128 read_head(const unsigned char *at)
+static inline unsigned field(uint64_t flags, unsigned shift, unsigned bits)
 {
-    return join(pack_word(at), pack_word(at + WORD_SIZE));
+    return (unsigned)(flags >> shift) & ((1U << bits) - 1);
 }
-
-static inline void write_head(void *out, uint128 head)
-{
-    pack_put_word(out, (uint64_t)head);
-    pack_put_word((unsigned char *)out + WORD_SIZE, (uint64_t)(head >> 64));
-}
-
-static inline uint128 head_of(struct slice text)
-{
-    const unsigned char *bytes = (const unsigned char *)text.data;
-    unsigned char few[WORD_SIZE] = {0};
-
-    if (text.size >= HEAD_SIZE) {
-        return read_head(bytes);
-    }
-    if (text.size > WORD_SIZE) {
-        return join(pack_word(bytes), pack_word(bytes + text.size - WORD_SIZE) >> 8 * (HEAD_SIZE - text.size));
-    }
-    memcpy(few, bytes, text.size);
-    return pack_word(few);
-}
-
-/* How many bytes the heads share, `size` and SHARED_MAX at most. */
-static inline size_t shared(uint128 a, uint128 b, size_t size)
-{
-    uint64_t low = (uint64_t)(a ^ b);
-    uint64_t high = (uint64_t)((a ^ b) >> 64);
-    size_t count = HEAD_SIZE;
-
-    if (low != 0) {
-        count = (size_t)__builtin_ctzll(low) / 8;
-    } else if (high != 0) {
-        count = WORD_SIZE + (size_t)__builtin_ctzll(high) / 8;
-    }
-    size = size < SHARED_MAX ? size : SHARED_MAX;
-    return count < size ? count : size;
-}
-
-/* What the text shares with the one before is left out. */
-static inline unsigned char *put_text(unsigned char *out, struct slice text, uint128 *before)
-{
-    uint128 head = head_of(text);
-    size_t front = shared(head, *before, text.size);
-    size_t rest = text.size - front;
-
-    *before = head;
-    if (rest < SHARED_MAX) {
-        *out++ = (unsigned char)(front << 4 | rest);
-    } else {
-        *out++ = LONG_TEXT;
-        *out++ = (unsigned char)front;
-        out = pack_put_number(out, rest);
-    }
-    if (text.size <= HEAD_SIZE) {
-        write_head(out, head >> 8 * front);
-    } else {
-        memcpy(out, text.data + front, rest);
-    }
-    return out + rest;
-}
-
-static inline const unsigned char *take_text(const unsigned char *at, uint128 *before, char *into, size_t *size)
-{
-    size_t front = *at >> 4;
-    uint64_t rest = *at & 15;
-
-    if (*at++ == LONG_TEXT) {
-        front = *at++;
-        at = pack_take_known(at, &rest);
-    }
-    /* What lies behind the text is never taken for a part of it: no id holds U+0000, which was behind it in writing. */
-    *before = (*before & low_bytes(front)) | read_head(at) << 8 * front;
-    *size = front + rest;
-    write_head(into, *before);
-    if (*size > HEAD_SIZE) {
-        memcpy(into + front, at, rest);
-    }
-    return at + rest;
-}
-
-/* ---- numbers, of as many bytes as they need, which is said elsewhere ---- */
-
-static inline size_t size_of_number(uint64_t number)
-{
-    return (size_t)(63 - __builtin_clzll(number | 1)) / 8 + 1;
-}
-
-static inline uint64_t take_number(const unsigned char *at, size_t size)
-{
-    return pack_word(at) & UINT64_MAX >> (64 - 8 * size);
-}
-
-/* ---- facts ---- */
 
 size_t pack_bound(const struct shape *shape, struct slice user, const struct fact *fact)
 {
-    size_t size = FIXED_SIZE_MAX + user.size + fact->id.size;
+    size_t size = PACK_FIXED_SIZE_MAX + user.size + fact->id.size + shape->tested_count;
 
-    if (fact->matched) {
-        size += shape->selector_count / 8 + shape->column_count * PACK_VALUE_SIZE_MAX;
-        for (size_t i = 0; i < shape->column_count; i++) {
-            size += fact->values[i].text.size;
-        }
+    for (size_t i = 0; fact->matched && i < shape->column_count; i++) {
+        size += PILE_VALUE_SIZE_MAX + fact->values[i].text.size;
     }
     return size;
 }
 
-/* The content, the shape, and where a selector took the fact: one bit for each that the shape tests, and the values. */
-static unsigned char *put_rest(const struct shape *shape, const struct fact *fact, unsigned char *out)
+/* The shape, where a selector took the fact that does not take all of the shape, and the values. */
+static inline unsigned char *put_rest(const struct shape *shape, const struct fact *fact, unsigned char *out)
 {
-    size_t mask_size = (shape->selector_count + 7) / 8;
+    size_t taken_size = pack_taken_size(shape);
 
+    out = pack_put_number(out, fact->shape);
+    for (size_t i = 0; i < taken_size; i += sizeof *fact->taken) {
+        pack_put_word(out + i, fact->taken[i / sizeof *fact->taken]);
+    }
+    out += taken_size;
+    return fact->matched && shape->column_count > 0 ? pile_values_put(out, fact->values, shape->column_count) : out;
+}
+
+/* Most are UUIDs. */
+static inline enum pile_text_form put_id(unsigned char **out, struct slice id, struct pile_text_before *before)
+{
+    struct pile_text text;
+    bool upper;
+
+    if (pack_uuid(id, *out, &upper)) {
+        *out += PACK_UUID_SIZE;
+        return upper ? PILE_TEXT_UUID_UPPER : PILE_TEXT_UUID_LOWER;
+    }
+    text = pile_text_of(id);
+    return pile_text_put(out, &text, before);
+}
+
+unsigned char *pack_write(const struct shape *shape, const struct pile_text *user, const struct fact *fact,
+                          int64_t line, struct pack_before *before, unsigned char *out)
+{
+    uint64_t later = pack_folded(fact->time_ms - before->time_ms);
+    uint64_t lines = (uint64_t)(line - before->line);
+    uint64_t flags = (uint64_t)(fact->content >> FACT_CONTENT_SHIFT) << CONTENT_SHIFT |
+                     (uint64_t)(later >> 8 * TIME_SIZE != 0) << TIME_SHIFT |
+                     (uint64_t)(lines >> 8 * LINE_SIZE != 0) << LINE_SHIFT;
+    unsigned char *begin = out;
+    unsigned char *behind_user;
+    unsigned char *rest;
+    uint32_t size;
+
+    out = put_bytes(out + FLAGS_SIZE, later, later >> 8 * TIME_SIZE != 0, TIME_SIZE);
+    out = put_bytes(out, lines, lines >> 8 * LINE_SIZE != 0, LINE_SIZE);
+    before->time_ms = fact->time_ms;
+    before->line = line;
+    flags |= pile_text_put(&out, user, &before->user) - 1U;
+    behind_user = out;
     if (fact->has_id) {
-        memcpy(out, &fact->content, sizeof fact->content);
-        out += sizeof fact->content;
+        flags |= (uint64_t)put_id(&out, fact->id, &before->id) << ID_SHIFT;
     }
-    out = pack_put_number(out, (uint64_t)fact->shape << 1 | fact->matched);
-    if (!fact->matched) {
-        return out;
+    rest = out;
+    out = put_rest(shape, fact, out);
+    size = (uint32_t)(out - rest);
+    if (size >= LONG_REST) {
+        memmove(behind_user + sizeof size, behind_user, (size_t)(out - behind_user));
+        memcpy(behind_user, &size, sizeof size);
+        out += sizeof size;
+        size = LONG_REST;
     }
-    for (size_t i = 0; i < mask_size; i += WORD_SIZE) {
-        pack_put_word(out + i, fact->taken[i / WORD_SIZE]);
-    }
-    out += mask_size;
-    for (size_t i = 0; i < shape->column_count; i++) {
-        out = pack_put_value(out, &fact->values[i]);
-    }
+    flags |= (uint64_t)size << REST_SHIFT;
+    pack_put_word(begin, flags | later << 8 * FLAGS_SIZE); /* over the time's first bytes once more */
     return out;
 }
 
-/* Writes the id; returns its form. */
-static inline enum pack_id put_id(unsigned char **out, const struct fact *fact, uint128 *before)
+const unsigned char *pack_read(const unsigned char *at, struct pack_facts *facts, struct packed *out)
 {
-    bool upper;
+    uint64_t flags = pack_word(at);
+    uint32_t rest_size = field(flags, REST_SHIFT, REST_BITS);
+    enum pile_text_form id_form = field(flags, ID_SHIFT, ID_BITS);
 
-    if (pack_uuid(fact->id, *out, &upper)) {
-        *out += PACK_UUID_SIZE;
-        return upper ? PACK_ID_UUID_UPPER : PACK_ID_UUID_LOWER;
+    at += FLAGS_SIZE;
+    facts->time_ms += pack_unfolded(take_bytes(&at, field(flags, TIME_SHIFT, 1), TIME_SIZE));
+    facts->line += (int64_t)take_bytes(&at, field(flags, LINE_SHIFT, 1), LINE_SIZE);
+    at = pile_text_take(field(flags, 0, USER_BITS) + 1, at, &facts->user);
+    if (rest_size == LONG_REST) {
+        memcpy(&rest_size, at, sizeof rest_size);
+        at += sizeof rest_size;
     }
-    *out = put_text(*out, fact->id, before);
-    return PACK_ID_TEXT;
-}
-
-unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
-                          struct pack_before *before, unsigned char *out)
-{
-    uint64_t later = pack_folded(fact->time_ms - before->time_ms);
-    unsigned char *flags = put_text(out, user, &before->user);
-    unsigned char *end;
-    uint32_t size;
-
-    out = flags + 1;
-    *flags = (unsigned char)(size_of_number(later) - 1);
-    pack_put_word(out, later);
-    out += size_of_number(later);
-    before->time_ms = fact->time_ms;
-    if (fact->has_id) {
-        uint64_t lines = (uint64_t)(line - before->line);
-
-        pack_put_word(out, lines);
-        out += size_of_number(lines);
-        before->line = line;
-        *flags = (unsigned char)(*flags | (size_of_number(lines) - 1) << LINE_SHIFT |
-                                 (unsigned)put_id(&out, fact, &before->id) << FORM_SHIFT);
+    *out = (struct packed){
+        .time_ms = facts->time_ms,
+        .line = facts->line,
+        .id = (const char *)at,
+        .content = field(flags, CONTENT_SHIFT, CONTENT_BITS) << FACT_CONTENT_SHIFT,
+        .rest_size = rest_size,
+        .id_form = (uint8_t)id_form,
+    };
+    if (id_form >= PILE_TEXT_UUID_LOWER) {
+        out->id_size = PACK_UUID_SIZE;
+        return at + PACK_UUID_SIZE + rest_size;
     }
-    end = put_rest(shape, fact, out + 1);
-    size = (uint32_t)(end - out - 1);
-    if (size < PACK_LONG_REST) {
-        *out = (unsigned char)size;
-        return end;
-    }
-    memmove(out + 1 + sizeof size, out + 1, size);
-    *out = PACK_LONG_REST;
-    memcpy(out + 1, &size, sizeof size);
-    return end + sizeof size;
-}
-
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
-                               struct packed *out)
-{
-    unsigned flags;
-    size_t size;
-    uint32_t rest_size;
-
-    at = take_text(at, &before->user, texts->user, &texts->user_size);
-    flags = *at++;
-    size = (flags & SIZE_MASK) + 1;
-    before->time_ms += pack_unfolded(take_number(at, size));
-    at += size;
-    *out = (struct packed){.time_ms = before->time_ms, .id_form = (uint8_t)(flags >> FORM_SHIFT)};
-    if (out->id_form != PACK_ID_NONE) {
-        size = (flags >> LINE_SHIFT & SIZE_MASK) + 1;
-        before->line += (int64_t)take_number(at, size);
-        at += size;
-        out->line = before->line;
+    if (id_form != PILE_TEXT_NONE) {
+        at = pile_text_take(id_form, at, &facts->id);
         out->id = (const char *)at;
-        size = PACK_UUID_SIZE;
-        if (out->id_form == PACK_ID_TEXT) {
-            at = take_text(at, &before->id, texts->id, &size);
-            out->id = texts->id;
-        } else {
-            at += PACK_UUID_SIZE;
-        }
-        out->id_size = (uint16_t)size;
+        out->id_size = (uint16_t)facts->id.size;
+        out->id_form = PILE_TEXT_PLAIN;
     }
-    out->rest = at;
-    at = pack_take_rest_size(at, &rest_size);
     return at + rest_size;
 }
 
 struct slice pack_id_text(const struct packed *packed, char room[PACK_UUID_TEXT_SIZE])
 {
-    if (packed->id_form < PACK_ID_UUID_LOWER) {
+    if (packed->id_form < PILE_TEXT_UUID_LOWER) {
         return slice_of(packed->id, packed->id_size);
     }
-    pack_uuid_text((const unsigned char *)packed->id, packed->id_form == PACK_ID_UUID_UPPER, room);
+    pack_uuid_text((const unsigned char *)packed->id, packed->id_form == PILE_TEXT_UUID_UPPER, room);
     return slice_of(room, PACK_UUID_TEXT_SIZE);
 }
 
@@ -252,28 +164,28 @@ void pack_read_fact(const struct ruleset *ruleset, const struct packed *packed, 
 {
     const struct shape *shape;
     struct packed_rest rest;
-    struct pack_reader values;
+    struct pile_values values;
 
-    pack_read_rest(packed, &rest);
+    pack_read_rest(ruleset, packed, &rest);
     shape = &ruleset->shapes[rest.shape];
     values = pack_values(shape, &rest);
     *out = (struct fact){
         .time_ms = packed->time_ms,
-        .content = rest.content,
+        .content = packed->content,
         .id = pack_id_text(packed, room->id),
         .shape = rest.shape,
-        .has_id = packed->id_form != PACK_ID_NONE,
+        .has_id = packed->id_form != PILE_TEXT_NONE,
         .matched = rest.matched,
         .mask = room->mask,
         .values = room->values,
     };
-    bits_clear(room->mask, ruleset->selector_words);
-    for (size_t i = 0; rest.matched && i < shape->selector_count; i += 8) {
+    bits_copy(room->mask, shape->takes_all, ruleset->selector_words);
+    for (size_t i = 0; i < shape->tested_count; i += 8) {
         for (unsigned bits = rest.taken[i / 8]; bits != 0; bits &= bits - 1) {
-            bit_set(room->mask, shape->selectors[i + (size_t)__builtin_ctz(bits)]);
+            bit_set(room->mask, shape->tested[i + (size_t)__builtin_ctz(bits)]);
         }
     }
     for (size_t i = 0; rest.matched && i < shape->column_count; i++) {
-        room->values[i] = pack_take_value(&values);
+        room->values[i] = pile_values_take(&values);
     }
 }

@@ -1,29 +1,24 @@
-/* How a fact is packed. Small numbers take a byte or two; time, line, user and message id are written as what differs
- * from the fact before in the same pile, so a pile can be read from its beginning only. What waits for the user's turn
- * stays packed until then. For pile.c. */
+/* How a fact is packed. A word of five bytes says what forms and sizes the rest has; time and line are written as what
+ * differs from the fact before in the same pile, and ids as pile_text.h says, so a pile can be read from its beginning
+ * only. What waits for the user's turn stays packed until then. For pile.c. */
 #ifndef MUSTER_DOMAIN_PILE_PACK_H
 #define MUSTER_DOMAIN_PILE_PACK_H
 
-#include "common/base/int128.h"
 #include "common/domain/fact.h"
-#include "common/domain/pack.h"
+#include "common/domain/pile_text.h"
+#include "common/domain/pile_value.h"
 
 /* So many bytes behind a packed fact are read as well, whatever they hold. */
-enum { PACK_SLACK = 16 };
+enum { PACK_SLACK = PILE_TEXT_SLACK };
+/* Flags, size, time, line, shape, beside the ids' own bytes, and what words write behind their end. */
+enum { PACK_FIXED_SIZE_MAX = 64 + 2 * PILE_TEXT_EXTRA_SIZE_MAX };
 
-/* What the next fact is compared with: of the ids the first 16 bytes, the first one lowest, with zeros behind. */
+/* What the next fact is compared with. */
 struct pack_before {
-    uint128 user;
-    uint128 id; /* of those that are no UUIDs */
     int64_t time_ms;
     int64_t line;
-};
-
-enum pack_id {
-    PACK_ID_NONE = 0,
-    PACK_ID_TEXT,
-    PACK_ID_UUID_LOWER, /* its 16 bytes; these two share nothing with one before */
-    PACK_ID_UUID_UPPER,
+    struct pile_text_before user;
+    struct pile_text_before id;
 };
 
 #define PACK_NO_FACT UINT32_MAX
@@ -31,77 +26,71 @@ enum pack_id {
 /* A fact of which so much is read as is needed before the user's turn. */
 struct packed {
     int64_t time_ms;
-    int64_t line; /* of one with an id; ascends */
-    const char *id;
-    const unsigned char *rest;
+    int64_t line;
+    const char *id; /* the rest is behind it; of a UUID its 16 bytes */
     uint32_t newer; /* for the reader's use: the index of the same user's next one, or PACK_NO_FACT */
+    uint32_t content;
+    uint32_t rest_size;
     uint16_t id_size;
-    uint8_t id_form; /* enum pack_id */
+    uint8_t id_form; /* enum pile_text_form, but none is a serial */
 };
 
 /* A bound of the bytes that the fact needs. */
 size_t pack_bound(const struct shape *shape, struct slice user, const struct fact *fact);
-/* Writes, and returns where the fact ends; `before` becomes this fact. */
-unsigned char *pack_write(const struct shape *shape, struct slice user, const struct fact *fact, int64_t line,
-                          struct pack_before *before, unsigned char *out);
+/* One that is found sooner; `text_size`: of the text that all of the event is borrowed from. */
+static inline size_t pack_rough_bound(const struct shape *shape, size_t text_size)
+{
+    return PACK_FIXED_SIZE_MAX + shape->tested_count + (shape->column_count + 2) * (PILE_VALUE_SIZE_MAX + text_size);
+}
 
-/* Where ids are put together from what is packed of them. */
-struct pack_texts {
-    size_t user_size;
-    char user[EVENT_ID_SIZE_MAX + PACK_SLACK];
-    char id[EVENT_ID_SIZE_MAX + PACK_SLACK]; /* one that is a text */
+/* Writes, and returns where the fact ends; `before` becomes this fact. */
+unsigned char *pack_write(const struct shape *shape, const struct pile_text *user, const struct fact *fact,
+                          int64_t line, struct pack_before *before, unsigned char *out);
+
+/* What a pile's facts are read with, one after the other; zeros before the first. */
+struct pack_facts {
+    int64_t time_ms;
+    int64_t line;
+    struct pile_text_reader user;
+    struct pile_text_reader id;
 };
 
-/* Reads and returns where the fact ends; `before` becomes this fact, which borrows from `texts`. */
-const unsigned char *pack_read(const unsigned char *at, struct pack_before *before, struct pack_texts *texts,
-                               struct packed *out);
+/* Reads a fact, and its user, and returns where it ends. Where the id is a text it is
+ * in `facts`, and out->id is where the rest begins: the caller has to bring them together. */
+const unsigned char *pack_read(const unsigned char *at, struct pack_facts *facts, struct packed *out);
 
 /* The same, its values still packed. */
 struct packed_rest {
-    const unsigned char *taken; /* where matched: a bit for each of the shape's selectors; the values behind them */
-    uint32_t size;              /* bytes from there to the fact's end */
-    uint32_t content;
+    const unsigned char *taken; /* a bit for each of the selectors that the shape tests; the values are behind them */
     uint32_t shape;
     bool matched;
 };
 
-/* Instead of the rest's size in one byte: four bytes of it follow. */
-enum { PACK_LONG_REST = 0xff };
-
-static inline const unsigned char *pack_take_rest_size(const unsigned char *at, uint32_t *size)
+static inline size_t pack_taken_size(const struct shape *shape)
 {
-    *size = *at++;
-    if (*size == PACK_LONG_REST) {
-        memcpy(size, at, sizeof *size);
-        at += sizeof *size;
-    }
-    return at;
+    return (shape->tested_count + 7) / 8;
 }
 
 /* Field by field: what is written in parts and read as a whole has to wait. */
-static inline void pack_read_rest(const struct packed *packed, struct packed_rest *out)
+static inline void pack_read_rest(const struct ruleset *ruleset, const struct packed *packed, struct packed_rest *out)
 {
-    uint32_t size;
-    const unsigned char *at = pack_take_rest_size(packed->rest, &size);
-    const unsigned char *end = at + size;
     uint64_t number;
+    const unsigned char *at = pack_take_known((const unsigned char *)packed->id + packed->id_size, &number);
+    const struct shape *shape = &ruleset->shapes[number];
+    bool matched = shape->certain_count > 0;
 
-    out->content = 0;
-    if (packed->id_form != PACK_ID_NONE) {
-        memcpy(&out->content, at, sizeof out->content);
-        at += sizeof out->content;
+    for (size_t i = 0; !matched && i < pack_taken_size(shape); i++) {
+        matched = at[i] != 0;
     }
-    at = pack_take_known(at, &number);
     out->taken = at;
-    out->size = (uint32_t)(end - at);
-    out->shape = (uint32_t)(number >> 1);
-    out->matched = (number & 1) != 0;
+    out->shape = (uint32_t)number;
+    out->matched = matched;
 }
 
-/* Where matched: what pack_take_value takes the values from, as many as the shape has columns. */
-static inline struct pack_reader pack_values(const struct shape *shape, const struct packed_rest *rest)
+/* Where matched: as many as the shape has columns. */
+static inline struct pile_values pack_values(const struct shape *shape, const struct packed_rest *rest)
 {
-    return (struct pack_reader){.at = rest->taken + (shape->selector_count + 7) / 8, .end = rest->taken + rest->size};
+    return pile_values_of(rest->taken + pack_taken_size(shape), shape->column_count);
 }
 
 /* The message id; one that is packed is written to `room`. */

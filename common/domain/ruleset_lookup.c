@@ -66,9 +66,9 @@ static size_t count_texts(const struct ruleset *ruleset, const struct shape *sha
     for (size_t i = 0; i < shape->source_count; i++) {
         sources[shape->sources[i]] = (struct tally_by_source){0};
     }
-    for (size_t i = 0; i < shape->selector_count; i++) {
+    for (size_t i = 0; i < shape->tested_count; i++) {
         uint32_t source;
-        const struct rule_term *term = find_term(&ruleset->selectors[shape->selectors[i]], &source);
+        const struct rule_term *term = find_term(&ruleset->selectors[shape->tested[i]], &source);
 
         if (term != NULL) {
             count += ++sources[source].selector_count == LOOKUP_COUNT_MIN;
@@ -78,19 +78,45 @@ static size_t count_texts(const struct ruleset *ruleset, const struct shape *sha
     return count;
 }
 
+/* Tells those that take every event from those that have to be tested. */
+static bool part_selectors(struct ruleset *ruleset, struct shape *shape, struct error *err)
+{
+    shape->certain = ruleset_allocate(ruleset, shape->selector_count, sizeof *shape->certain, err);
+    shape->takes_all = ruleset_allocate(ruleset, ruleset->selector_words, sizeof *shape->takes_all, err);
+    shape->tested = ruleset_allocate(ruleset, shape->selector_count, sizeof *shape->tested, err);
+    if (shape->certain == NULL || shape->takes_all == NULL || shape->tested == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < shape->selector_count; i++) {
+        const struct selector *selector = &ruleset->selectors[shape->selectors[i]];
+
+        if (selector->trait || selector->predicate_count > 0) {
+            shape->tested[shape->tested_count++] = shape->selectors[i];
+        } else {
+            shape->certain[shape->certain_count++] = shape->selectors[i];
+            bit_set(shape->takes_all, shape->selectors[i]);
+        }
+    }
+    return true;
+}
+
 static bool compile_shape(struct ruleset *ruleset, struct shape *shape, struct tally_by_source *sources,
                           struct error *err)
 {
-    size_t lookup_count = count_texts(ruleset, shape, sources);
+    size_t lookup_count;
 
-    shape->plain = ruleset_allocate(ruleset, shape->selector_count, sizeof *shape->plain, err);
+    if (!part_selectors(ruleset, shape, err)) {
+        return false;
+    }
+    lookup_count = count_texts(ruleset, shape, sources);
+    shape->plain = ruleset_allocate(ruleset, shape->tested_count, sizeof *shape->plain, err);
     shape->lookups = ruleset_allocate(ruleset, lookup_count, sizeof *shape->lookups, err);
     if (shape->plain == NULL || shape->lookups == NULL) {
         return false;
     }
-    for (size_t i = 0; i < shape->selector_count; i++) {
+    for (size_t i = 0; i < shape->tested_count; i++) {
         uint32_t source = 0;
-        const struct rule_term *term = find_term(&ruleset->selectors[shape->selectors[i]], &source);
+        const struct rule_term *term = find_term(&ruleset->selectors[shape->tested[i]], &source);
 
         if (term == NULL || sources[source].selector_count < LOOKUP_COUNT_MIN) {
             shape->plain[shape->plain_count++] = (uint32_t)i;

@@ -5,7 +5,7 @@
 
 #include "common/domain/ruleset_parts.h"
 
-/* Fills `plain` and `lookups` of all shapes, whose selectors are there. */
+/* Fills `certain`, `takes_all`, `tested`, `plain` and `lookups` of all shapes, whose selectors are there. */
 bool ruleset_lookup_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
 
 static inline uint32_t lookup_hash(const struct ruleset *ruleset, struct slice text)

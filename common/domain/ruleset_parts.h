@@ -65,7 +65,7 @@ struct selector {
 /* Selectors that hold only where a source equals one of some texts. */
 struct lookup_slot {
     uint32_t hash;     /* of the text */
-    uint32_t position; /* among the shape's selectors, + 1; 0: empty */
+    uint32_t position; /* among those that the shape tests, + 1; 0: empty */
 };
 struct shape_lookup {
     uint32_t source;
@@ -76,14 +76,19 @@ struct shape_lookup {
 /* What is done with the events of one name. shapes[0]: names that no rule mentions; shapes[1]: identify. */
 struct shape {
     struct slice name;
-    uint32_t *selectors; /* to be tested */
+    uint32_t *selectors; /* that regard such events */
     size_t selector_count;
+    uint32_t *certain; /* those of them that take every such event */
+    size_t certain_count;
+    uint64_t *takes_all; /* bits: the same */
+    uint32_t *tested;    /* the others */
+    size_t tested_count;
     uint32_t *sources; /* read once per event for predicates and columns */
     size_t source_count;
     uint32_t *columns; /* kept, in this order, in the entry's slots */
     size_t column_count;
     uint16_t *slot_of; /* by column; SHAPE_NO_SLOT */
-    uint32_t *plain;   /* positions of selectors that are tested one by one; lookups have the others */
+    uint32_t *plain;   /* places in `tested` of selectors that are tested one by one; lookups have the others */
     size_t plain_count;
     struct shape_lookup *lookups;
     size_t lookup_count;
@@ -202,6 +207,15 @@ static inline void bits_clear(uint64_t *bits, size_t word_count)
         bits[0] = 0;
     } else {
         memset(bits, 0, word_count * sizeof *bits);
+    }
+}
+
+static inline void bits_copy(uint64_t *to, const uint64_t *from, size_t word_count)
+{
+    if (word_count == 1) {
+        to[0] = from[0];
+    } else {
+        memcpy(to, from, word_count * sizeof *to);
     }
 }
 

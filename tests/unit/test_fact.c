@@ -119,8 +119,8 @@ START_TEST(texts_lead_to_selectors)
             bool holds = cases[i].holds[k] == '1';
 
             ck_assert_msg(bit_is_set(fact.mask, selector) == holds, "%s of %s", conditions[k], cases[i].value);
-            for (size_t place = 0; place < shape->selector_count; place++) {
-                if (shape->selectors[place] == selector) {
+            for (size_t place = 0; place < shape->tested_count; place++) {
+                if (shape->tested[place] == selector) {
                     ck_assert_int_eq(bit_is_set(fact.taken, place), holds);
                 }
             }

@@ -137,16 +137,20 @@ START_TEST(bits_are_spread)
         unsigned short_buckets[1024] = {0};
         unsigned high_buckets[1024] = {0};
         unsigned integer_buckets[1024] = {0};
+        unsigned pair_buckets[1024] = {0};
+        unsigned high_pair_buckets[1024] = {0};
 
         for (unsigned i = 0; i < 64 * 1024; i++) {
             buckets[hash_bytes(key_of(text, i), seed) % 1024]++;
             short_buckets[hash_short(key_of(text, i), seed) % 1024]++;
             high_buckets[hash_short(key_of(text, i), seed) >> 54]++;
             integer_buckets[hash_integer(i * UINT64_C(4096), seed) % 1024]++;
+            pair_buckets[hash_pair(i * UINT64_C(4096), i % 7, seed) % 1024]++;
+            high_pair_buckets[hash_pair(i % 7, i * UINT64_C(4096), seed) >> 54]++;
         }
         for (size_t i = 0; i < 1024; i++) {
             ck_assert_msg(buckets[i] < 192 && short_buckets[i] < 192 && high_buckets[i] < 192 &&
-                              integer_buckets[i] < 192,
+                              integer_buckets[i] < 192 && pair_buckets[i] < 192 && high_pair_buckets[i] < 192,
                           "seed %llx", (unsigned long long)seed);
         }
     }
