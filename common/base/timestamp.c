@@ -2,7 +2,11 @@
 
 #include <time.h>
 
-enum { DAY_MS = 86400000, DAYS_TO_1970 = 719469 /* from 0000-03-01, with itself */ };
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum { DAY_MS = 86400000, DAY_MINUTES = 1440, DAYS_TO_1970 = 719469 /* from 0000-03-01, with itself */ };
 
 int64_t timestamp_days_from_civil(int64_t year, unsigned month, unsigned day)
 {
@@ -118,6 +122,67 @@ static bool read_zone(struct slice text, size_t at, int64_t *out_ms)
     return true;
 }
 
+/* What a timestamp says, in the form that nearly all have: "2025-05-31T00:00:01.258Z", perhaps without the fraction. */
+struct usual {
+    unsigned year;
+    unsigned month;  /* up to 19 */
+    unsigned day;    /* two digits */
+    unsigned minute; /* of the day */
+    unsigned ms;     /* of the minute */
+};
+
+#ifdef __SSE2__
+
+static inline __m128i load_half(const char *text)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)text);
+}
+
+/* Characters less what stands there between digits, or '0'; then what is above the greatest digit there is wrong. Pairs
+ * of digits are multiplied by what they count, and added up. False where it is not certainly that form. */
+static inline bool read_usual(struct slice text, struct usual *out)
+{
+    const __m128i zero = _mm_setzero_si128();
+    __m128i date = load_half(text.data); /* 0000-00- */
+    __m128i time;                        /* 00T00:00:00.000Z */
+    __m128i wrong;
+    __m128i low;
+    __m128i high;
+    __m128i sums;
+    unsigned first;
+
+    if (text.size == 24) {
+        time = _mm_loadu_si128((const __m128i *)(const void *)(text.data + 8));
+        time = _mm_sub_epi8(time, _mm_setr_epi8('0', '0', 'T', '0', '0', ':', '0', '0', ':', '0', '0', '.', '0', '0',
+                                                '0', 'Z'));
+    } else {
+        time = _mm_srli_si128(_mm_loadu_si128((const __m128i *)(const void *)(text.data + 4)), 4);
+        time =
+            _mm_sub_epi8(time, _mm_setr_epi8('0', '0', 'T', '0', '0', ':', '0', '0', ':', '0', '0', 'Z', 0, 0, 0, 0));
+    }
+    date = _mm_sub_epi8(date, _mm_setr_epi8('0', '0', '0', '0', '-', '0', '0', '-', 0, 0, 0, 0, 0, 0, 0, 0));
+    wrong = _mm_or_si128(_mm_subs_epu8(date, _mm_setr_epi8(9, 9, 9, 9, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+                         _mm_subs_epu8(time, _mm_setr_epi8(3, 9, 0, 2, 9, 0, 5, 9, 0, 5, 9, 0, 9, 9, 9, 0)));
+    if (_mm_movemask_epi8(_mm_cmpeq_epi8(wrong, zero)) != 0xffff) {
+        return false;
+    }
+    date = _mm_madd_epi16(_mm_unpacklo_epi8(date, zero), _mm_setr_epi16(1000, 100, 10, 1, 0, 10, 1, 0));
+    date = _mm_add_epi32(date, _mm_srli_epi64(date, 32));
+    out->year = (unsigned)_mm_cvtsi128_si32(date);
+    out->month = (unsigned)_mm_extract_epi16(date, 4);
+    low = _mm_madd_epi16(_mm_unpacklo_epi8(time, zero), _mm_setr_epi16(10, 1, 0, 600, 60, 0, 10, 1));
+    high = _mm_madd_epi16(_mm_unpackhi_epi8(time, zero), _mm_setr_epi16(0, 10000, 1000, 0, 100, 10, 1, 0));
+    first = (unsigned)_mm_cvtsi128_si32(low);
+    sums = _mm_add_epi32(_mm_unpacklo_epi32(low, high), _mm_unpackhi_epi32(low, high));
+    sums = _mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums));
+    out->day = first;
+    out->minute = (unsigned)_mm_cvtsi128_si32(sums) - first;
+    out->ms = (unsigned)_mm_cvtsi128_si32(_mm_srli_epi64(sums, 32));
+    return out->minute < DAY_MINUTES;
+}
+
+#else
+
 /* Eight characters, the first in the lowest byte. */
 static inline uint64_t load_word(const char *text)
 {
@@ -138,61 +203,69 @@ static inline unsigned byte_of(uint64_t word, unsigned index)
     return (unsigned)(word >> 8 * index) & 0xff;
 }
 
-/* The form that nearly all have, "2025-05-31T00:00:01.258Z", perhaps without the fraction, in three words. False where
- * it is not certainly that: a leap second, say, or the 29th of February.
- *
- * A word is compared with its pattern by exclusive or: what stands between digits becomes 0, a digit its value. Then
- * what is added to each byte sets the highest bit of one that is too large. */
-static bool parse_usual(struct slice text, int64_t *out_ms)
+/* The same in three words, each compared with its pattern by exclusive or: what stands between digits becomes 0, a
+ * digit its value. Then what is added to each byte sets the highest bit of one that is too large. */
+static inline bool read_usual(struct slice text, struct usual *out)
 {
-    /* Days of the year, which begins in March so that a leap day is its last, before each month. */
-    static const short days_before[16] = {0, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275};
     const uint64_t highs = UINT64_C(0x8080808080808080);
-    uint64_t date;
-    uint64_t hours;
+    uint64_t date = load_word(text.data) ^ UINT64_C(0x2d30302d30303030);      /* 0000-00- */
+    uint64_t hours = load_word(text.data + 8) ^ UINT64_C(0x30303a3030543030); /* 00T00:00 */
     uint64_t seconds;
     uint64_t wrong;
-    unsigned year;
-    unsigned month;
-    unsigned day;
-    unsigned ms;
 
     if (text.size == 24) {
-        seconds = load_word(text.data + 16);
-    } else if (text.size == 20 && text.data[19] == 'Z') {
-        seconds = (load_word(text.data + 12) >> 32 & 0xffffff) | UINT64_C(0x5a3030302e000000); /* .000Z */
+        seconds = load_word(text.data + 16) ^ UINT64_C(0x5a3030302e30303a); /* :00.000Z */
     } else {
-        return false;
+        seconds = (load_word(text.data + 12) >> 32) ^ UINT64_C(0x5a30303a); /* :00Z */
     }
-    date = load_word(text.data) ^ UINT64_C(0x2d30302d30303030);      /* 0000-00- */
-    hours = load_word(text.data + 8) ^ UINT64_C(0x30303a3030543030); /* 00T00:00 */
-    seconds ^= UINT64_C(0x5a3030302e30303a);                         /* :00.000Z */
-    wrong = date | (date + UINT64_C(0x7f76767f76767676));            /* digits up to 9 */
+    wrong = date | (date + UINT64_C(0x7f76767f76767676)); /* digits up to 9 */
     wrong |= hours | (hours + UINT64_C(0x76767f76767f7676));
     wrong |= seconds | (seconds + UINT64_C(0x7f7676767f76767f));
-    ms = byte_of(seconds, 6);
+    out->ms = byte_of(seconds, 6);
     date = join_digits(date);
     hours = join_digits(hours);
     seconds = join_digits(seconds);
     wrong |= date + UINT64_C(0x0000730000000000);  /* 12 */
-    wrong |= hours + UINT64_C(0x0044000068000060); /* 31, 23, 59 */
+    wrong |= hours + UINT64_C(0x0044000068000000); /* 23, 59 */
     wrong |= seconds + UINT64_C(0x0000000000004400);
-    year = byte_of(date, 0) * 100 + byte_of(date, 2);
-    month = byte_of(date, 5);
-    day = byte_of(hours, 0);
-    if ((wrong & highs) != 0 || year == 0 || month == 0 || day == 0 ||
-        (day > 28 && (month == 2 || (day == 31 && (month + (month >> 3)) % 2 == 0)))) {
+    out->year = byte_of(date, 0) * 100 + byte_of(date, 2);
+    out->month = byte_of(date, 5);
+    out->day = byte_of(hours, 0);
+    out->minute = byte_of(hours, 3) * 60 + byte_of(hours, 6);
+    out->ms += byte_of(seconds, 4) * 10 + byte_of(seconds, 1) * 1000;
+    return (wrong & highs) == 0;
+}
+
+#endif
+
+/* The days of a month, but for a leap day, and those of the year before it, which begins in March. 0 is no month. */
+struct usual_month {
+    unsigned short days;
+    unsigned short before;
+};
+
+/* False where it is not certainly the usual form and a date: a leap second, say, or the 29th of February. */
+static inline bool parse_usual(struct slice text, int64_t *out_ms)
+{
+    static const struct usual_month months[20] = {
+        {0, 0},    {31, 306}, {28, 337}, {31, 0},   {30, 31},  {31, 61},  {30, 92},
+        {31, 122}, {31, 153}, {30, 184}, {31, 214}, {30, 245}, {31, 275},
+    };
+    struct usual usual;
+    unsigned year;
+    unsigned days;
+
+    if ((text.size != 24 && text.size != 20) || !read_usual(text, &usual) || usual.year == 0 ||
+        usual.day - 1 >= months[usual.month].days) {
         return false;
     }
-    year -= month <= 2;
-    day += year * 365 + year / 4 - year / 100 + year / 400 + (unsigned)days_before[month];
-    ms +=
-        byte_of(seconds, 4) * 10 + byte_of(seconds, 1) * 1000 + byte_of(hours, 6) * 60000 + byte_of(hours, 3) * 3600000;
-    *out_ms = ((int64_t)day - DAYS_TO_1970) * DAY_MS + ms;
+    year = usual.year - (usual.month <= 2);
+    days = year * 365 + year / 4 - year / 100 + year / 400 + months[usual.month].before + usual.day;
+    *out_ms = ((int64_t)days - DAYS_TO_1970) * DAY_MS + usual.minute * 60000 + usual.ms;
     return true;
 }
 
-bool timestamp_parse(struct slice text, int64_t *out_ms)
+static __attribute__((noinline)) bool parse_any(struct slice text, int64_t *out_ms)
 {
     int64_t days;
     int64_t fraction_ms;
@@ -203,9 +276,6 @@ bool timestamp_parse(struct slice text, int64_t *out_ms)
     int minute;
     int second;
 
-    if (parse_usual(text, out_ms)) {
-        return true;
-    }
     if (text.size < 20 || !read_date(text.data, &days) || (text.data[10] != 'T' && text.data[10] != 't') ||
         text.data[13] != ':' || text.data[16] != ':') {
         return false;
@@ -225,6 +295,11 @@ bool timestamp_parse(struct slice text, int64_t *out_ms)
     }
     *out_ms = ms;
     return true;
+}
+
+bool timestamp_parse(struct slice text, int64_t *out_ms)
+{
+    return parse_usual(text, out_ms) || parse_any(text, out_ms);
 }
 
 bool timestamp_parse_date(struct slice text, int64_t *out_ms)
