@@ -79,6 +79,7 @@ bool event_decode_projected(struct slice text, const struct event_projection *pr
                             enum quarantine_reason *reason, struct error *why) MUST_CHECK;
 
 /* The event of the first of some lines, which need not be known yet, where the document has decoded one like it before.
+ * Behind them are JSON_SKELETON_REACH zeros.
  * document->text becomes the line without its LF or CR LF, which are among the lines. False says nothing: what
  * event_decode_anew is to say, where the line's end is known. */
 bool event_decode_line(struct slice lines, const struct event_projection *projection, struct json_document *document,

@@ -122,8 +122,7 @@ enum event_form_result event_form_take(struct slice text, const struct event_pro
 enum event_form_result event_form_take_line(struct slice lines, const struct event_projection *projection,
                                             struct json_document *document, struct arena *arena, struct event *out)
 {
-    const struct json_form *form =
-        json_skeleton_match_line(&document->skeleton, lines, document->readable, &projection->paths);
+    const struct json_form *form = json_skeleton_match_line(&document->skeleton, lines, &projection->paths);
 
     return put_together(form, slice_of(lines.data, document->skeleton.values.end), document, arena, out);
 }

@@ -16,7 +16,8 @@ enum event_form_result {
 enum event_form_result event_form_take(struct slice text, const struct event_projection *projection,
                                        struct json_document *document, struct arena *arena, struct event *out);
 
-/* The same for the first of some lines, which need not be known yet: document->text. */
+/* The same for the first of some lines, which need not be known yet: document->text. Behind them are
+ * JSON_SKELETON_REACH zeros. */
 enum event_form_result event_form_take_line(struct slice lines, const struct event_projection *projection,
                                             struct json_document *document, struct arena *arena, struct event *out);
 

@@ -12,9 +12,11 @@ enum {
     SKELETON_SIZE_MAX = 8 << 20, /* the half is used: a form needs far less than the other half */
 };
 
+struct skeleton_piece skeleton_none = {.behind_mask = STEP_MASK};
+
 void json_skeleton_init(struct json_skeleton *skeleton)
 {
-    *skeleton = (struct json_skeleton){.level = json_index_best()};
+    *skeleton = (struct json_skeleton){.first = &skeleton_none, .level = json_index_best()};
     arena_init(&skeleton->arena, SKELETON_SIZE_MAX);
 }
 
@@ -27,7 +29,7 @@ void json_skeleton_clear(struct json_skeleton *skeleton)
 static void forget(struct json_skeleton *skeleton, uint64_t paths_id)
 {
     arena_reset(&skeleton->arena);
-    skeleton->first = NULL;
+    skeleton->first = &skeleton_none;
     skeleton->piece_count = 0;
     skeleton->missed = 0;
     skeleton->paths_id = paths_id;
@@ -84,42 +86,49 @@ static bool is_full(const struct json_skeleton *skeleton)
     return skeleton->piece_count >= PIECE_COUNT_MAX || skeleton->arena.size_used >= SKELETON_SIZE_MAX / 2;
 }
 
+static bool is_text(const struct skeleton_piece *piece, struct slice text)
+{
+    return piece->size == text.size && memcmp(piece->bytes, text.data, text.size) == 0;
+}
+
 /* Where among the pieces that can stand in one place that text is, or has to be put; NULL where there are too many. */
 static struct skeleton_piece **find_piece(struct skeleton_piece **pieces, struct slice text)
 {
     uint32_t count = 0;
 
-    for (const struct skeleton_piece *piece = *pieces; piece != NULL; piece = piece->next) {
+    for (const struct skeleton_piece *piece = *pieces; piece->kind != PIECE_NONE; piece = piece->next) {
         count++;
     }
-    while (*pieces != NULL && ((*pieces)->size > text.size ||
-                               ((*pieces)->size == text.size && memcmp((*pieces)->bytes, text.data, text.size) != 0))) {
+    while ((*pieces)->kind != PIECE_NONE && (*pieces)->size >= text.size && !is_text(*pieces, text)) {
         pieces = &(*pieces)->next;
     }
-    return (*pieces != NULL && (*pieces)->size == text.size) || count < CHOICE_COUNT_MAX ? pieces : NULL;
+    return is_text(*pieces, text) || count < CHOICE_COUNT_MAX ? pieces : NULL;
 }
 
 /* The piece of that text, made where it is not there. NULL for no memory. */
 static struct skeleton_piece *piece_at(struct json_skeleton *skeleton, struct skeleton_piece **place, struct slice text,
-                                       enum piece_kind kind, uint32_t value_size)
+                                       enum piece_kind behind, uint32_t value_size)
 {
+    bool string = behind == PIECE_BEFORE_STRING;
     struct skeleton_piece *piece = *place;
 
-    if (piece != NULL && piece->size == text.size) {
+    if (is_text(piece, text)) {
         return piece;
     }
     piece = arena_allocate_zeroed(&skeleton->arena, 1, sizeof *piece);
     if (piece == NULL) {
         return NULL;
     }
-    if (kind == PIECE_BEFORE_WATCHED && (piece->room = arena_allocate(&skeleton->arena, sizeof *piece->room)) == NULL) {
+    if (string && (piece->room = arena_allocate(&skeleton->arena, sizeof *piece->room)) == NULL) {
         return NULL;
     }
     memcpy(piece->bytes, text.data, text.size);
     piece->size = (uint32_t)text.size;
     piece->behind_mask = text.size < STEP ? STEP_MASK & ~((1U << text.size) - 1) : 0;
-    piece->kind = kind;
-    piece->string_size = kind == PIECE_BEFORE_WATCHED ? value_size : SIZE_VARIES;
+    piece->behind = behind;
+    piece->string_size = string ? value_size : SIZE_VARIES;
+    skeleton_watch(piece, string);
+    piece->following = &skeleton_none;
     piece->next = *place;
     *place = piece;
     skeleton->piece_count++;
@@ -218,16 +227,16 @@ bool json_skeleton_learn(struct json_document *document, const struct json_lesso
         struct json_span span = last ? (struct json_span){.begin = (uint32_t)text.size} : learner.spans[value];
         struct slice bytes = slice_of(text.data + end, span.begin - end);
         struct skeleton_piece *piece;
-        enum piece_kind kind = PIECE_LAST;
+        enum piece_kind behind = PIECE_LAST;
 
         if (!last) {
-            kind = text.data[span.begin - 1] == '"' ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_SCALAR;
+            behind = text.data[span.begin - 1] == '"' ? PIECE_BEFORE_STRING : PIECE_BEFORE_SCALAR;
         }
         pieces = bytes.size > PIECE_SIZE_MAX ? NULL : find_piece(pieces, bytes);
         if (pieces == NULL) {
             return true;
         }
-        piece = piece_at(skeleton, pieces, bytes, kind, span.size);
+        piece = piece_at(skeleton, pieces, bytes, behind, span.size);
         if (piece == NULL) {
             return false;
         }

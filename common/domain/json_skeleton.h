@@ -56,8 +56,8 @@ const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, stru
                                             const struct json_paths *paths);
 
 /* The same for the first of some lines, which need not be known yet: it ends before its LF or CR LF. NULL also where
- * that is not among them, and where less than JSON_SKELETON_REACH bytes behind them may be read. */
-const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines, size_t readable,
+ * that is not among them. Behind them are JSON_SKELETON_REACH zeros. */
+const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines,
                                                  const struct json_paths *paths);
 
 /* What is to be learnt of a message, apart from its text. */

@@ -265,13 +265,22 @@ static bool run_fits(const struct skeleton_run *run, const char *text, enum json
 
 /* ---- values ---- */
 
-/* From the begin of a plain string to its end, or to what makes it none. False behind the end of the text. */
-ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slice text, struct json_span *out)
+/* How many bytes to the end of a string of more than STEP plain ones, where zeros stop everything. */
+static __attribute__((noinline)) size_t pass_long_string(const char *at)
+{
+    return (size_t)(json_skip_plain(at + STEP) - at);
+}
+
+/* To the end of a plain string, or to what makes it none. False behind the end of the text. */
+ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slice text, bool line)
 {
     uint32_t stops = string_stops(bytes_of(view));
 
-    out->begin = (uint32_t)view->at;
     while (__builtin_expect(stops == 0, 0)) {
+        if (line) {
+            view->at += pass_long_string(bytes_of(view));
+            return true;
+        }
         view->at += STEP;
         if (!look_ahead(view, tail, text)) {
             return false;
@@ -279,7 +288,6 @@ ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slic
         stops = string_stops(bytes_of(view));
     }
     view->at += (unsigned)__builtin_ctz(stops);
-    out->size = (uint32_t)view->at - out->begin;
     return true;
 }
 
@@ -361,50 +369,83 @@ static __attribute__((noinline)) bool match_run(struct skeleton_piece *piece, st
     return true;
 }
 
-ALWAYS_INLINE bool piece_fits(const struct skeleton_piece *piece, const char *at)
+/* The form of the text, or of the first of some lines, that ends there: of both the last piece tells it. */
+ALWAYS_INLINE const struct json_form *form_at(const struct json_form *form, const struct view *view, struct slice text,
+                                              bool line, struct json_values *values)
 {
-    return head_fits(piece, at) && rest_fits(piece, at);
-}
+    const char *at = bytes_of(view);
 
-/* The form that the last piece ends, if it is that of the text; sets values->end. */
-ALWAYS_INLINE const struct json_form *form_of_text(const struct json_form *form, size_t end, struct slice text,
-                                                   struct json_values *values)
-{
-    values->end = (uint32_t)end;
-    return end == text.size ? form : NULL;
-}
-
-/* The same for the first of some lines. */
-ALWAYS_INLINE const struct json_form *form_of_line(const struct json_form *form, size_t end, struct slice lines,
-                                                   struct json_values *values)
-{
-    const char *at = lines.data + end;
-
-    values->end = (uint32_t)end;
-    if (form == NULL || form->has_lines) {
-        return NULL;
+    values->end = (uint32_t)view->at;
+    if (!line) {
+        return view->at == text.size ? form : NULL;
     }
-    return (end < lines.size && *at == '\n') || (end + 1 < lines.size && at[0] == '\r' && at[1] == '\n') ? form : NULL;
+    return form != NULL && !form->has_lines && (at[0] == '\n' || (at[0] == '\r' && at[1] == '\n')) ? form : NULL;
 }
 
-/* Along the tree, with `tail` or, where all that may be looked at can be read, NULL. `line`: that is the first of some
- * lines, else it is the text. */
+/* The first of the pieces that is there. */
+ALWAYS_INLINE struct skeleton_piece *fitting(struct skeleton_piece *piece, const char *at)
+{
+    while (!head_fits(piece, at) || (piece->kind == PIECE_OTHER && !rest_fits(piece, at))) {
+        piece = piece->next;
+    }
+    return piece;
+}
+
+/* Along the tree. `tail`: NULL where all that may be looked at can be read. `line`: it is the first of some lines,
+ * behind which zeros stop everything, else all of the text. */
 ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struct view view, struct tail *tail,
                                            struct slice text, bool line)
 {
     struct json_values *values = &skeleton->values;
     struct skeleton_piece *piece = skeleton->first;
-    const struct skeleton_piece *last = NULL;
-    struct json_span *spans = values->spans;
+    const struct skeleton_piece *last = &skeleton_none;
     size_t i = 1;
 
-    spans[0] = (struct json_span){0};
-    while (look_ahead(&view, tail, text)) {
-        while (piece != NULL && !piece_fits(piece, bytes_of(&view))) {
-            piece = piece->next;
+    values->spans[0] = (struct json_span){0};
+    while (line || look_ahead(&view, tail, text)) {
+        enum piece_kind kind;
+        uint32_t begin;
+
+        piece = fitting(piece, bytes_of(&view));
+        kind = piece->kind;
+        if (kind == PIECE_OTHER) {
+            struct skeleton_run *run = piece->run;
+
+            if (run != NULL && match_run(piece, slice_of(bytes_of(&view), text.size - view.at), (uint32_t)view.at,
+                                         skeleton->level, values->spans + i)) {
+                view.at += run->size;
+                i += run->value_count;
+                piece = run->last;
+                if (!line && !look_ahead(&view, tail, text)) {
+                    return NULL;
+                }
+            } else {
+                view.at += piece->size;
+            }
+            kind = piece->behind;
+        } else {
+            view.at += piece->size;
         }
-        if (__builtin_expect(piece == NULL, 0)) {
-            size_t size = last == NULL || last->kind == PIECE_BEFORE_SCALAR
+        begin = (uint32_t)view.at;
+        if (kind == PIECE_BEFORE_STRING) {
+            if (!pass_string(&view, tail, text, line)) {
+                return NULL;
+            }
+            if (__builtin_expect(piece->watched, 0)) {
+                skeleton_note_size(piece, (uint32_t)view.at - begin);
+            }
+        } else if (kind == PIECE_BEFORE_SCALAR) {
+            struct scalar scalar = scalar_at(bytes_of(&view));
+
+            if (scalar.type == JSON_NONE) {
+                return NULL;
+            }
+            values->types[i] = (uint8_t)scalar.type;
+            view.at += scalar.size;
+        } else if (kind == PIECE_LAST) {
+            return form_at(piece->form, &view, text, line, values);
+        } else {
+            size_t size = last->behind != PIECE_BEFORE_STRING
                               ? 0
                               : skip_characters(slice_of(bytes_of(&view), text.size - view.at));
 
@@ -412,50 +453,11 @@ ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struc
                 return NULL;
             }
             view.at += size;
-            spans[i - 1].size += (uint32_t)size;
+            values->spans[i - 1].size += (uint32_t)size;
             piece = last->following;
             continue;
         }
-        if (__builtin_expect(piece->kind == PIECE_BEFORE_WATCHED, 0)) {
-            struct skeleton_run *run = piece->run;
-
-            if (run != NULL && match_run(piece, slice_of(bytes_of(&view), text.size - view.at), (uint32_t)view.at,
-                                         skeleton->level, spans + i)) {
-                view.at += run->size;
-                i += run->value_count;
-                piece = run->last;
-                if (!look_ahead(&view, tail, text)) {
-                    return NULL;
-                }
-            } else {
-                view.at += piece->size;
-            }
-        } else {
-            view.at += piece->size;
-        }
-        if (piece->kind == PIECE_BEFORE_STRING) {
-            if (!pass_string(&view, tail, text, &spans[i])) {
-                return NULL;
-            }
-        } else if (piece->kind == PIECE_BEFORE_SCALAR) {
-            struct scalar scalar = scalar_at(bytes_of(&view));
-
-            if (scalar.type == JSON_NONE) {
-                return NULL;
-            }
-            spans[i] = (struct json_span){.begin = (uint32_t)view.at, .size = scalar.size};
-            values->types[i] = (uint8_t)scalar.type;
-            view.at += scalar.size;
-        } else if (piece->kind == PIECE_LAST) {
-            return line ? form_of_line(piece->form, view.at, text, values)
-                        : form_of_text(piece->form, view.at, text, values);
-        } else {
-            if (!pass_string(&view, tail, text, &spans[i])) {
-                return NULL;
-            }
-            skeleton_note_size(piece, spans[i].size);
-        }
-        i++;
+        values->spans[i++] = (struct json_span){.begin = begin, .size = (uint32_t)view.at - begin};
         last = piece;
         piece = piece->following;
     }
@@ -493,12 +495,12 @@ const struct json_form *json_skeleton_match(struct json_skeleton *skeleton, stru
     return readable < REACH ? walk_with_tail(skeleton, text) : walk(skeleton, view, NULL, text, false);
 }
 
-const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines, size_t readable,
+const struct json_form *json_skeleton_match_line(struct json_skeleton *skeleton, struct slice lines,
                                                  const struct json_paths *paths)
 {
-    struct view view = {.base = (uintptr_t)lines.data, .limit = lines.size};
+    struct view view = {.base = (uintptr_t)lines.data};
 
-    return readable >= REACH && can_match(skeleton, lines, paths) ? walk(skeleton, view, NULL, lines, true) : NULL;
+    return can_match(skeleton, lines, paths) ? walk(skeleton, view, NULL, lines, true) : NULL;
 }
 
 ALWAYS_INLINE uint32_t end_of(struct json_span span)

@@ -29,23 +29,26 @@ struct skeleton_run {
 };
 
 enum piece_kind {
-    PIECE_LAST = 0,
+    PIECE_NONE = 0, /* where all pieces that can stand there have been tried */
+    PIECE_LAST,
     PIECE_BEFORE_STRING,
-    PIECE_BEFORE_SCALAR,  /* a number or word */
-    PIECE_BEFORE_WATCHED, /* a string; whether runs can begin with the piece is not known yet, or one does */
+    PIECE_BEFORE_SCALAR, /* a number or word */
+    PIECE_OTHER,         /* to be looked at more closely: its size, whether it is watched, and what is behind it */
 };
 
 struct skeleton_piece {
     alignas(STEP) char bytes[PIECE_SIZE_MAX]; /* with zeros behind them */
     uint32_t size;
     uint32_t behind_mask; /* a bit for each of the first STEP bytes that is behind it */
-    enum piece_kind kind;
+    enum piece_kind kind; /* PIECE_OTHER, or what is behind it */
+    enum piece_kind behind;
+    bool watched;              /* whether runs can begin with it is not known yet, or one does */
     uint32_t string_size;      /* of the string behind it while all watched ones have had the same, else SIZE_VARIES */
     uint32_t passed;           /* how many were watched */
     struct skeleton_run *run;  /* that it begins, if there is one */
     struct skeleton_run *room; /* for that, where a string is behind it */
     struct skeleton_piece *next; /* another that can stand in its place; no longer than this one, so that the first that
-                                  * fits is the right one */
+                                  * fits is the right one. Behind the last: skeleton_none */
     struct skeleton_piece *following;
     struct json_form *form; /* of a message that ends with it */
 };
@@ -82,6 +85,10 @@ struct json_form {
     struct json_token *whole; /* the tokens of the message that was learnt */
 };
 
+/* No piece, which fits everything; never written. */
+extern struct skeleton_piece skeleton_none;
+
+void skeleton_watch(struct skeleton_piece *piece, bool watched);
 /* Tells the size of the string behind a piece that is watched. */
 void skeleton_note_size(struct skeleton_piece *piece, uint32_t size);
 /* A text that has the piece does not have the run that it begins. */

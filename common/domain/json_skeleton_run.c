@@ -22,7 +22,7 @@ static bool is_clean(const struct skeleton_piece *piece)
 /* The piece behind a value, where only one can be there. */
 static struct skeleton_piece *only_piece(struct skeleton_piece *pieces)
 {
-    return pieces != NULL && pieces->next == NULL ? pieces : NULL;
+    return pieces->kind != PIECE_NONE && pieces->next->kind == PIECE_NONE ? pieces : NULL;
 }
 
 /* From the piece on, as far as there is only one way in the tree. */
@@ -56,14 +56,20 @@ static void build_run(struct skeleton_piece *first)
     }
 }
 
+void skeleton_watch(struct skeleton_piece *piece, bool watched)
+{
+    piece->watched = watched;
+    piece->kind = watched || piece->size > STEP ? PIECE_OTHER : piece->behind;
+}
+
 void skeleton_note_size(struct skeleton_piece *piece, uint32_t size)
 {
     if (piece->string_size != size) {
         piece->string_size = SIZE_VARIES;
-        piece->kind = piece->run != NULL ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_STRING;
+        skeleton_watch(piece, piece->run != NULL);
     } else if (piece->run == NULL && ++piece->passed == RUN_AFTER) {
         build_run(piece);
-        piece->kind = piece->run != NULL ? PIECE_BEFORE_WATCHED : PIECE_BEFORE_STRING;
+        skeleton_watch(piece, piece->run != NULL);
     }
 }
 
@@ -78,7 +84,7 @@ void skeleton_note_miss(struct skeleton_piece *piece)
     piece->run = NULL;
     for (uint32_t i = 0; i < run->value_count; i++) {
         if (run->others[i]->run == NULL && run->others[i]->string_size != SIZE_VARIES) {
-            run->others[i]->kind = PIECE_BEFORE_WATCHED;
+            skeleton_watch(run->others[i], true);
             run->others[i]->passed = 0;
         }
     }

@@ -36,8 +36,8 @@ bool input_file_digest(struct input_file *file, unsigned char digest[SHA256_SIZE
 /* The next line; *more is false at the end. A last line without LF counts. */
 bool input_file_line(struct input_file *file, struct input_line *out, bool *more, struct error *err) MUST_CHECK;
 
-/* What is at hand of the next line and those behind it: perhaps nothing, perhaps not all of the line. INPUT_LINE_SPARE
- * bytes behind it can be read, too. */
+/* What is at hand of the next line and those behind it, and behind that INPUT_LINE_SPARE zeros: perhaps nothing,
+ * perhaps not all of the line. */
 struct slice input_file_ahead(const struct input_file *file);
 /* Takes the next line, which has `size` bytes before its LF or CR LF, all of them at hand. Returns its number. */
 int64_t input_file_take(struct input_file *file, size_t size);

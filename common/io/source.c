@@ -17,6 +17,8 @@ enum {
     ID_SIZE = ID_DIGEST_DIGITS + 24,
 };
 
+_Static_assert((int)INPUT_LINE_SPARE >= (int)JSON_SKELETON_REACH, "a line's decoder looks so far behind it");
+
 struct source {
     struct input_file *file;
     struct source_options options;
