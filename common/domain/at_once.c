@@ -13,33 +13,34 @@ static int64_t floor_to(int64_t time_ms, int64_t step_ms)
     return (time_ms / step_ms - (time_ms % step_ms < 0)) * step_ms;
 }
 
-/* window_bounds the other way round. */
-static struct stretch stretch_of(const struct measure_plan *plan, int64_t at_ms)
+static struct stretch stretch_of_stepped(const struct measure_plan *plan, int64_t at_ms)
 {
     const struct rule_window *window = plan->window;
-    int64_t after_ms;
+    struct stretch stretch = {.until_ms = at_ms - plan->begins_ms};
     int64_t period;
 
-    switch (window->kind) {
-    case RULE_WINDOW_SLIDING:
-        after_ms = at_ms - window->offset_ms - window->length_ms;
+    if (window->kind == RULE_WINDOW_SLIDING) {
         /* It leaves at the end of its step: all of one step count, or none. */
-        return (struct stretch){.after_ms = window->slide_ms > 0 ? floor_to(after_ms, window->slide_ms) : after_ms,
-                                .until_ms = at_ms - window->offset_ms};
-    case RULE_WINDOW_CALENDAR:
-        period = zone_period_index(plan->zone, window->period, at_ms);
-        if (window->complete) {
-            return (struct stretch){.after_ms =
-                                        zone_period_start_ms(plan->zone, window->period, period - window->last) - 1,
-                                    .until_ms = zone_period_start_ms(plan->zone, window->period, period) - 1};
-        }
-        return (struct stretch){.after_ms =
-                                    zone_period_start_ms(plan->zone, window->period, period - window->last + 1) - 1,
-                                .until_ms = at_ms};
-    case RULE_WINDOW_NONE:
-    default:
-        return (struct stretch){.after_ms = INT64_MIN, .until_ms = at_ms};
+        stretch.after_ms = floor_to(at_ms - plan->ends_ms, window->slide_ms);
+        return stretch;
     }
+    period = zone_period_index(plan->zone, window->period, at_ms);
+    if (window->complete) {
+        stretch.until_ms = zone_period_start_ms(plan->zone, window->period, period) - 1;
+        period--;
+    }
+    stretch.after_ms = zone_period_start_ms(plan->zone, window->period, period - window->last + 1) - 1;
+    return stretch;
+}
+
+/* window_bounds the other way round. */
+static inline struct stretch stretch_of(const struct measure_plan *plan, int64_t at_ms)
+{
+    if (plan->stepped) {
+        return stretch_of_stepped(plan, at_ms);
+    }
+    return (struct stretch){.after_ms = plan->ends_ms == TIMESTAMP_NEVER ? INT64_MIN : at_ms - plan->ends_ms,
+                            .until_ms = at_ms - plan->begins_ms};
 }
 
 /* Walks back over the selector's entries in the stretch. */
@@ -145,7 +146,7 @@ static int64_t count_different(struct walk *walk, const struct measure_plan *pla
 static void sum_values(struct walk *walk, const struct measure_plan *plan, struct summary *out)
 {
     const struct evaluation *evaluation = walk->evaluation;
-    bool least = measure_operator(plan->measure)->extreme == MEASURE_LEAST;
+    bool least = plan->row->extreme == MEASURE_LEAST;
     const struct entry *entry;
 
     while ((entry = walk_next(walk)) != NULL) {
@@ -163,7 +164,7 @@ static void sum_values(struct walk *walk, const struct measure_plan *plan, struc
 /* The one event that the measure is about, where it is there. */
 static void find_end(struct walk *walk, const struct measure_plan *plan, struct summary *out)
 {
-    const struct measure_operator *row = measure_operator(plan->measure);
+    const struct measure_operator *row = plan->row;
     const struct evaluation *evaluation = walk->evaluation;
     size_t end = walk->index;
     const struct entry *entry;
@@ -192,7 +193,7 @@ static void find_end(struct walk *walk, const struct measure_plan *plan, struct 
 
 bool at_once_amount(struct evaluation *evaluation, const struct measure_plan *plan, int128 *micros)
 {
-    const struct measure_operator *row = measure_operator(plan->measure);
+    const struct measure_operator *row = plan->row;
     struct walk walk = walk_begin(evaluation, plan);
     int64_t count;
 
@@ -210,7 +211,7 @@ bool at_once_amount(struct evaluation *evaluation, const struct measure_plan *pl
 
 bool at_once_sum_up(struct evaluation *evaluation, const struct measure_plan *plan, struct summary *out)
 {
-    const struct measure_operator *row = measure_operator(plan->measure);
+    const struct measure_operator *row = plan->row;
     struct walk walk = walk_begin(evaluation, plan);
 
     *out = (struct summary){.at_ms = evaluation->at};

@@ -258,9 +258,7 @@ void evaluate_nothing(struct evaluation *evaluation, const struct node *node, bo
 
 void evaluate_node(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
-    const struct criterion_operator *row = criterion_operator(node->criterion);
-
-    row->evaluate(evaluation, node, marked && (row->combines || !evaluation->marking_turned), out);
+    node->evaluate(evaluation, node, marked && (node->combines || !evaluation->marking_turned), out);
 }
 
 /* ---- lifetime ---- */

@@ -179,21 +179,16 @@ static inline void evaluation_mark(struct evaluation *evaluation, int64_t at)
     }
 }
 
-/* The part of window_bounds for windows that do not move along with time. */
+/* The part of window_bounds for stepped ones. */
 void window_bounds_stepped(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave);
 /* When the event of this time begins and ceases to count (section 5). */
 static inline void window_bounds(const struct measure_plan *plan, int64_t time_ms, int64_t *enter, int64_t *leave)
 {
-    const struct rule_window *window = plan->window;
-
-    if (window->kind == RULE_WINDOW_SLIDING && window->slide_ms == 0) {
-        *enter = time_ms + window->offset_ms;
-        *leave = *enter + window->length_ms;
-    } else if (window->kind == RULE_WINDOW_NONE) {
-        *enter = time_ms;
-        *leave = TIMESTAMP_NEVER;
-    } else {
+    if (plan->stepped) {
         window_bounds_stepped(plan, time_ms, enter, leave);
+    } else {
+        *enter = time_ms + plan->begins_ms;
+        *leave = plan->ends_ms == TIMESTAMP_NEVER ? TIMESTAMP_NEVER : time_ms + plan->ends_ms;
     }
 }
 

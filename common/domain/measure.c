@@ -17,23 +17,14 @@ void window_bounds_stepped(const struct measure_plan *plan, int64_t time_ms, int
     const struct rule_window *window = plan->window;
     int64_t period;
 
-    switch (window->kind) {
-    case RULE_WINDOW_SLIDING:
+    if (window->kind == RULE_WINDOW_SLIDING) {
         *enter = time_ms + window->offset_ms;
-        *leave = (window->slide_ms > 0 ? ceil_to(time_ms, window->slide_ms) : time_ms) + window->offset_ms +
-                 window->length_ms;
-        return;
-    case RULE_WINDOW_CALENDAR:
-        period = zone_period_index(plan->zone, window->period, time_ms) + (window->complete ? 1 : 0);
-        *enter = window->complete ? zone_period_start_ms(plan->zone, window->period, period) : time_ms;
-        *leave = zone_period_start_ms(plan->zone, window->period, period + window->last);
-        return;
-    case RULE_WINDOW_NONE:
-    default:
-        *enter = time_ms;
-        *leave = TIMESTAMP_NEVER;
+        *leave = ceil_to(time_ms, window->slide_ms) + window->offset_ms + window->length_ms;
         return;
     }
+    period = zone_period_index(plan->zone, window->period, time_ms) + (window->complete ? 1 : 0);
+    *enter = window->complete ? zone_period_start_ms(plan->zone, window->period, period) : time_ms;
+    *leave = zone_period_start_ms(plan->zone, window->period, period + window->last);
 }
 
 int64_t window_begun_ms(const struct measure_plan *plan, int64_t at_ms)
@@ -352,7 +343,7 @@ int64_t sweep_next(const struct sweep *sweep)
 
 static void queue_push(struct sweep *sweep, size_t index)
 {
-    bool least = measure_operator(sweep->plan->measure)->extreme == MEASURE_LEAST;
+    bool least = sweep->plan->row->extreme == MEASURE_LEAST;
 
     while (sweep->queue_high > sweep->queue_low) {
         int64_t last = sweep->items[sweep->queue[sweep->queue_high - 1]].micros;
@@ -426,7 +417,7 @@ bool sweep_move(struct sweep *sweep, int64_t at)
 /* The least or greatest of what counts; there is a numeric value. */
 static int64_t extreme(const struct sweep *sweep)
 {
-    bool least = measure_operator(sweep->plan->measure)->extreme == MEASURE_LEAST;
+    bool least = sweep->plan->row->extreme == MEASURE_LEAST;
     int64_t found;
 
     if (sweep->queue_high == sweep->queue_low) {
@@ -478,7 +469,7 @@ struct quotient measure_no_number(const struct sweep *sweep)
 
 struct quotient sweep_number(const struct sweep *sweep)
 {
-    return measure_operator(sweep->plan->measure)->number(sweep);
+    return sweep->plan->row->number(sweep);
 }
 
 /* ---- the event criterion and compare ---- */
@@ -536,7 +527,7 @@ const struct entry *evaluation_chosen(const struct evaluation *evaluation, uint3
 
 const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept)
 {
-    bool latest = measure_operator(sweep->plan->measure)->end == MEASURE_END_LAST;
+    bool latest = sweep->plan->row->end == MEASURE_END_LAST;
     const struct evaluation *evaluation = sweep->evaluation;
     const struct entry *entry;
 
@@ -666,7 +657,7 @@ static bool sum_up_before(const struct sweep *sweep, int64_t next, bool summed)
 void evaluate_event(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
     struct sweep sweep;
-    bool different = measure_operator(node->plan.measure)->different;
+    bool different = node->plan.row->different;
     bool summed = false;
     int64_t at;
 

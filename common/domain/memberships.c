@@ -23,16 +23,15 @@ static struct interval always = {.entered_at = INT64_MIN, .left_at = TIMESTAMP_N
 static enum verdict look(struct evaluation *evaluation, size_t segment)
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
-    const struct definition *definition = plan->definition;
     struct answer *answer = &evaluation->answers[segment];
     struct timeline holds;
 
     *answer = (struct answer){0};
-    if (definition->mode == MODE_STICKY || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
+    if (plan->sticky || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
-    for (size_t i = 0; i < definition->reference_count; i++) {
-        size_t other = definition->references[i];
+    for (size_t i = 0; i < plan->reference_count; i++) {
+        size_t other = plan->definition->references[i];
 
         if (evaluation->verdicts[other] == VERDICT_OPEN) {
             return VERDICT_OPEN;
@@ -42,54 +41,71 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
         }
     }
     evaluation->marking_turned = false;
-    for (size_t i = 0; i < definition->criterion_count; i++) {
+    for (size_t i = 0; i < plan->criterion_count; i++) {
         evaluate_node(evaluation, plan->easiest[i], false, &holds);
         if (!holds.initial) {
             return VERDICT_OUT;
         }
     }
-    if (definition->duration_ms > 0) {
+    if (plan->lasting) {
         return VERDICT_OPEN;
     }
-    evaluate_children(evaluation, plan->exclude, definition->exclude_count, false, false, &holds);
+    evaluate_children(evaluation, plan->exclude, plan->exclude_count, false, false, &holds);
     if (holds.initial) {
         answer->excluded = true;
         return VERDICT_OUT;
     }
-    if (definition->exclusion_window_ms > 0) {
+    if (plan->barring) {
         return VERDICT_OPEN;
     }
     *answer = (struct answer){.intervals = &always, .count = 1};
     return VERDICT_IN;
 }
 
+/* Adds the segments that are found by this selector, of which something was seen. */
+static void find_needing(struct evaluation *evaluation, size_t selector)
+{
+    const struct ruleset *ruleset = evaluation->ruleset;
+    const struct needing *needing = &ruleset->needings[ruleset->needings_begin[selector]];
+    const struct needing *end = &ruleset->needings[ruleset->needings_begin[selector + 1]];
+    const struct selector_seen *seen = &evaluation->seen[selector];
+
+    for (; needing < end && needing->count_min <= seen->count; needing++) {
+        uint64_t late = seen_after(seen, evaluation->at, needing->reach_ms);
+
+        /* Without a branch, which would go either way. */
+        evaluation->candidates[needing->rank / 64] |= late << (needing->rank % 64);
+    }
+}
+
 /* Which segments what was seen leads to; whether there are any. */
 static bool find_candidates(struct evaluation *evaluation)
 {
     const struct ruleset *ruleset = evaluation->ruleset;
+    const uint64_t *needful = ruleset->needful;
+    uint64_t *candidates = evaluation->candidates;
     uint64_t any = 0;
 
-    memcpy(evaluation->candidates, ruleset->needless, ruleset->segment_words * sizeof *evaluation->candidates);
+    memcpy(candidates, ruleset->needless, ruleset->segment_words * sizeof *candidates);
     for (size_t word = 0; word < ruleset->selector_words; word++) {
         for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
-            size_t index = word * 64 + (size_t)__builtin_ctzll(bits);
-            const struct selector *selector = &ruleset->selectors[index];
-
-            for (size_t i = 0; i < selector->needed_by_count; i++) {
-                const struct needing *needing = &selector->needed_by[i];
-
-                if (need_met(&needing->need, evaluation->at, &evaluation->seen[index]) &&
-                    ruleset_needs_met(needing->plan, evaluation->at, evaluation->seen)) {
-                    bit_set(evaluation->candidates, needing->rank);
-                }
-            }
+            find_needing(evaluation, word * 64 + (size_t)__builtin_ctzll(bits));
         }
     }
     for (size_t rank = 0; !evaluation_sees(evaluation) && rank < ruleset->segment_count; rank++) {
-        bit_set(evaluation->candidates, rank);
+        bit_set(candidates, rank);
     }
     for (size_t word = 0; word < ruleset->segment_words; word++) {
-        any |= evaluation->candidates[word];
+        for (uint64_t bits = candidates[word] & needful[word]; evaluation_sees(evaluation) && bits != 0;
+             bits &= bits - 1) {
+            size_t rank = word * 64 + (size_t)__builtin_ctzll(bits);
+
+            if (!ruleset_needs_met(&ruleset->segments[ruleset->set->evaluation_order[rank]], evaluation->at,
+                                   evaluation->seen)) {
+                candidates[word] &= ~(bits & -bits);
+            }
+        }
+        any |= candidates[word];
     }
     return any != 0;
 }

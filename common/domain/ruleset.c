@@ -285,8 +285,15 @@ static bool compile_zone(struct compiler *compiler, const struct criterion *crit
 
 static bool compile_window(struct compiler *compiler, const struct criterion *criterion, struct measure_plan *plan)
 {
-    plan->window = &criterion->window;
+    const struct rule_window *window = &criterion->window;
+
+    plan->window = window;
     plan->measure = &criterion->measure;
+    plan->row = measure_operator(plan->measure);
+    plan->begins_ms = window->kind == RULE_WINDOW_SLIDING ? window->offset_ms : 0;
+    plan->ends_ms = window->kind == RULE_WINDOW_SLIDING ? window->offset_ms + window->length_ms : TIMESTAMP_NEVER;
+    plan->stepped =
+        window->kind == RULE_WINDOW_CALENDAR || (window->kind == RULE_WINDOW_SLIDING && window->slide_ms > 0);
     plan->column = RULESET_NONE;
     plan->zone = zone_utc();
     plan->period_zone = zone_utc();
@@ -485,6 +492,8 @@ static bool compile_criterion(struct compiler *compiler, const struct criterion 
     bool summed = row->sums_up != NULL && row->sums_up(criterion);
 
     node->criterion = criterion;
+    node->evaluate = row->evaluate;
+    node->combines = row->combines;
     node->carry = summed ? segment->summary_count++ : RULESET_NONE;
     return row->compile(compiler, criterion, node);
 }
@@ -614,6 +623,12 @@ static bool compile(struct compiler *compiler)
         const struct definition *definition = &set->definitions[index];
 
         segment->definition = definition;
+        segment->criterion_count = (uint32_t)definition->criterion_count;
+        segment->exclude_count = (uint32_t)definition->exclude_count;
+        segment->reference_count = (uint32_t)definition->reference_count;
+        segment->sticky = definition->mode == MODE_STICKY;
+        segment->lasting = definition->duration_ms > 0;
+        segment->barring = definition->exclusion_window_ms > 0;
         compiler->definition = definition;
         compiler->segment = (uint32_t)index;
         if (!compile_children(compiler, definition->criteria, definition->criterion_count, &segment->criteria) ||

@@ -288,8 +288,18 @@ static void choose_need(const struct ruleset *ruleset, const struct segment_plan
     }
 }
 
-/* Gives each selector the segments that are found by it; selectors without room yet only count. */
-static void give_segments(struct ruleset *ruleset)
+/* Among those of the selector, of which there are `count`, by the number of events. */
+static void add_needing(struct needing *items, size_t count, struct needing added)
+{
+    for (; count > 0 && items[count - 1].count_min > added.count_min; count--) {
+        items[count] = items[count - 1];
+    }
+    items[count] = added;
+}
+
+/* Gives each selector the segments that are found by it. Without room yet they are only counted; `counts` by selector
+ * is zero. */
+static void give_segments(struct ruleset *ruleset, uint32_t *counts)
 {
     for (size_t rank = 0; rank < ruleset->segment_count; rank++) {
         const struct segment_plan *plan = &ruleset->segments[ruleset->set->evaluation_order[rank]];
@@ -300,23 +310,53 @@ static void give_segments(struct ruleset *ruleset)
         if (begin == end) {
             bit_set(ruleset->needless, rank);
         }
+        if (plan->need_count > end - begin) {
+            bit_set(ruleset->needful, rank);
+        }
         for (size_t i = begin; i < end; i++) {
-            struct selector *selector = &ruleset->selectors[plan->needs[i].selector];
+            const struct need *need = &plan->needs[i];
 
-            if (selector->needed_by != NULL) {
-                selector->needed_by[selector->needed_by_count] =
-                    (struct needing){.need = plan->needs[i], .plan = plan, .rank = (uint32_t)rank};
+            if (ruleset->needings != NULL) {
+                add_needing(&ruleset->needings[ruleset->needings_begin[need->selector]], counts[need->selector],
+                            (struct needing){.reach_ms = need->reach_ms,
+                                             .count_min = (uint32_t)(need->count_min < UINT32_MAX ? need->count_min
+                                                                                                  : UINT32_MAX),
+                                             .rank = (uint32_t)rank});
             }
-            selector->needed_by_count++;
+            counts[need->selector]++;
         }
     }
+}
+
+static bool compile_needings(struct ruleset *ruleset, struct error *err)
+{
+    uint32_t *counts = ruleset_allocate(ruleset, ruleset->selector_count, sizeof *counts, err);
+    uint32_t *begin;
+
+    ruleset->needless = ruleset_allocate(ruleset, ruleset->segment_words, sizeof *ruleset->needless, err);
+    ruleset->needful = ruleset_allocate(ruleset, ruleset->segment_words, sizeof *ruleset->needful, err);
+    begin = ruleset_allocate(ruleset, ruleset->selector_count + 1, sizeof *begin, err);
+    if (counts == NULL || ruleset->needless == NULL || ruleset->needful == NULL || begin == NULL) {
+        return false;
+    }
+    give_segments(ruleset, counts);
+    for (size_t i = 0; i < ruleset->selector_count; i++) {
+        begin[i + 1] = begin[i] + counts[i];
+        counts[i] = 0;
+    }
+    ruleset->needings_begin = begin;
+    ruleset->needings = ruleset_allocate(ruleset, begin[ruleset->selector_count], sizeof *ruleset->needings, err);
+    if (ruleset->needings == NULL) {
+        return false;
+    }
+    give_segments(ruleset, counts);
+    return true;
 }
 
 bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err)
 {
     ruleset->rank_of = ruleset_allocate(ruleset, ruleset->segment_count, sizeof *ruleset->rank_of, err);
-    ruleset->needless = ruleset_allocate(ruleset, ruleset->segment_words, sizeof *ruleset->needless, err);
-    if (ruleset->rank_of == NULL || ruleset->needless == NULL) {
+    if (ruleset->rank_of == NULL) {
         return false;
     }
     for (size_t i = 0; i < ruleset->segment_count; i++) {
@@ -326,16 +366,5 @@ bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err)
             return false;
         }
     }
-    give_segments(ruleset);
-    for (size_t i = 0; i < ruleset->selector_count; i++) {
-        struct selector *selector = &ruleset->selectors[i];
-
-        selector->needed_by = ruleset_allocate(ruleset, selector->needed_by_count, sizeof *selector->needed_by, err);
-        if (selector->needed_by == NULL) {
-            return false;
-        }
-        selector->needed_by_count = 0;
-    }
-    give_segments(ruleset);
-    return true;
+    return compile_needings(ruleset, err);
 }

@@ -14,14 +14,18 @@ struct selector_seen {
 /* Fills `needs` of all segments, whose criteria and reach are compiled. */
 bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err) MUST_CHECK;
 
-static inline bool need_met(const struct need *need, int64_t at, const struct selector_seen *seen)
+/* Of something seen. */
+static inline bool seen_after(const struct selector_seen *seen, int64_t at, int64_t reach_ms)
 {
     int64_t after;
+    bool all = __builtin_sub_overflow(at, reach_ms, &after);
 
-    if (seen->count < need->count_min) {
-        return false;
-    }
-    return __builtin_sub_overflow(at, need->reach_ms, &after) || seen->newest_ms > after;
+    return all | (seen->newest_ms > after);
+}
+
+static inline bool need_met(const struct need *need, int64_t at, const struct selector_seen *seen)
+{
+    return seen->count >= need->count_min && seen_after(seen, at, need->reach_ms);
 }
 
 /* Whether the segment may hold at `at`; `seen` has by selector its events <= at. */

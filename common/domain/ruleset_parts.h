@@ -9,6 +9,7 @@
 
 #include "common/base/hash.h"
 #include "common/domain/comparison.h"
+#include "common/domain/rule_operators.h"
 #include "common/domain/ruleset.h"
 
 #define RULESET_NONE UINT32_MAX
@@ -42,8 +43,8 @@ struct need {
 
 /* A segment that is found by one of its needs. */
 struct needing {
-    struct need need;
-    const struct segment_plan *plan;
+    int64_t reach_ms;
+    uint32_t count_min;
     uint32_t rank;
 };
 
@@ -55,11 +56,9 @@ struct selector {
     size_t name_count;
     struct predicate *predicates;
     size_t predicate_count;
-    struct slice key;          /* trait */
-    uint64_t *columns;         /* bits: what its rules read */
-    uint64_t *segments;        /* bits: what its events can change, through references too */
-    struct needing *needed_by; /* segments that cannot hold without it, or one of some others */
-    size_t needed_by_count;
+    struct slice key;   /* trait */
+    uint64_t *columns;  /* bits: what its rules read */
+    uint64_t *segments; /* bits: what its events can change, through references too */
 };
 
 /* Selectors that hold only where a source equals one of some texts. */
@@ -103,6 +102,10 @@ enum { SHAPE_OTHER = 0, SHAPE_IDENTIFY = 1, SHAPE_FIRST_NAMED = 2, SHAPE_NO_SLOT
 struct measure_plan {
     const struct rule_window *window;
     const struct rule_measure *measure;
+    const struct measure_operator *row;
+    int64_t begins_ms;              /* an event counts from so long after its time on ... */
+    int64_t ends_ms;                /* ... until so long after; TIMESTAMP_NEVER: without end */
+    bool stepped;                   /* it does not: that depends on the calendar, or a grid */
     const struct zone *zone;        /* of a calendar window */
     const struct zone *period_zone; /* of distinct periods */
     uint32_t selector;
@@ -116,6 +119,8 @@ struct measure_plan {
 /* A criterion, compiled. */
 struct node {
     const struct criterion *criterion;
+    criterion_evaluate *evaluate; /* of its row */
+    bool combines;
     struct node *children; /* ALL, ANY, NOT; COMPARE: left and right */
     size_t child_count;
     struct measure_plan plan; /* EVENT, PERCENTILE; ABSENCE and SEQUENCE: the window, ABSENCE: `a` */
@@ -131,12 +136,18 @@ struct node {
 
 struct segment_plan {
     const struct definition *definition;
-    struct need *needs; /* all must be met */
+    uint32_t criterion_count; /* what a look at it asks of the definition lies here with what it looks at */
+    uint32_t exclude_count;
+    uint32_t reference_count;
+    bool sticky;
+    bool lasting;                /* has a duration */
+    bool barring;                /* has an exclusion window */
+    const struct node **easiest; /* the criteria, those first whose truth takes least */
+    struct need *needs;          /* all must be met */
     size_t need_count;
     struct node *criteria;
     struct node *exclude;
-    const struct node **easiest; /* the criteria, those first whose truth takes least */
-    uint32_t *closure;           /* the segments it refers to, directly or not, in evaluation order, itself last */
+    uint32_t *closure; /* the segments it refers to, directly or not, in evaluation order, itself last */
     size_t closure_count;
     uint32_t summary_count; /* criteria whose past is summed up */
     size_t summary_index;   /* of the first of them in a user's state */
@@ -165,8 +176,11 @@ struct ruleset {
     size_t shape_table_mask;
     struct segment_plan *segments;
     size_t segment_count;
-    uint32_t *rank_of;  /* by segment: its place in the evaluation order */
-    uint64_t *needless; /* bits by rank: may hold whatever has happened */
+    uint32_t *rank_of;        /* by segment: its place in the evaluation order */
+    struct needing *needings; /* of one selector after the other, those that need least events first */
+    uint32_t *needings_begin; /* by selector, and where the last one's end */
+    uint64_t *needless;       /* bits by rank: may hold whatever has happened */
+    uint64_t *needful;        /* bits by rank: need more than that by which they are found */
     const struct node **percentiles;
     size_t percentile_count;
 
