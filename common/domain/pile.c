@@ -40,14 +40,15 @@ struct pile_user {
     unsigned char head[PILE_TEXT_HEAD_SIZE]; /* the id's first bytes, zeros behind */
     const char *id;                          /* one that is longer */
     uint32_t id_size;
-    uint32_t oldest;
-    uint32_t newest;
     uint32_t fact_count;
+    uint32_t end; /* of its facts in the table's order */
 };
 
 struct table {
     struct arena arena;   /* long ids, and facts whose message id is a text */
-    struct packed *facts; /* each leads to the same user's newer one, the last to PACK_NO_FACT */
+    struct packed *facts; /* as they lie in the pile */
+    uint32_t *user_of;    /* by fact: its user's index */
+    uint32_t *order;      /* the facts' indexes: one user's behind the other's, each in the order of the pile */
     size_t fact_capacity;
     struct pile_user *users;
     size_t user_count;
@@ -100,6 +101,17 @@ static void empty(struct pile *pile)
     *pile = (struct pile){0};
 }
 
+static void free_facts(struct table *table)
+{
+    memory_free(table->facts);
+    memory_free(table->user_of);
+    memory_free(table->order);
+    table->facts = NULL;
+    table->user_of = NULL;
+    table->order = NULL;
+    table->fact_capacity = 0;
+}
+
 void piles_free(struct piles *piles)
 {
     if (piles == NULL) {
@@ -109,7 +121,7 @@ void piles_free(struct piles *piles)
         empty(&piles->piles[i]);
     }
     arena_clear(&piles->table.arena);
-    memory_free(piles->table.facts);
+    free_facts(&piles->table);
     memory_free(piles->table.users);
     memory_free(piles->table.slots);
     user_state_free(piles->state);
@@ -160,6 +172,8 @@ bool piles_add(struct piles *piles, const struct event *event, int64_t line, str
     struct fact fact;
     size_t room;
 
+    __builtin_prefetch(pile, 1);
+    __builtin_prefetch(&pile->before.user.digit_count, 1);
     if (event->kind == EVENT_CONSENT || event->kind == EVENT_DELETE || event->kind == EVENT_NONE) {
         return true;
     }
@@ -189,14 +203,16 @@ static bool reserve_table(struct table *table, const struct pile *pile, struct e
 {
     size_t slot_count = 64;
 
-    while (slot_count < pile->fact_count * 2) {
+    while (slot_count < pile->fact_count + pile->fact_count / 2) {
         slot_count *= 2;
     }
     if (pile->fact_count > table->fact_capacity) {
-        memory_free(table->facts);
-        table->fact_capacity = 0;
+        free_facts(table);
         table->facts = memory_allocate_zeroed(pile->fact_count, sizeof *table->facts);
-        if (table->facts == NULL) {
+        table->user_of = memory_allocate_zeroed(pile->fact_count, sizeof *table->user_of);
+        table->order = memory_allocate_zeroed(pile->fact_count, sizeof *table->order);
+        if (table->facts == NULL || table->user_of == NULL || table->order == NULL) {
+            free_facts(table);
             return error_no_memory(err, "events");
         }
         table->fact_capacity = pile->fact_count;
@@ -249,10 +265,7 @@ static struct pile_user *find_user(struct table *table, const struct pile_text *
         return NULL;
     }
     user = &table->users[table->user_count];
-    *user = (struct pile_user){.id = kept.data,
-                               .id_size = (uint32_t)id->text.size,
-                               .oldest = PACK_NO_FACT,
-                               .newest = PACK_NO_FACT};
+    *user = (struct pile_user){.id = kept.data, .id_size = (uint32_t)id->text.size};
     pile_text_write_head(user->head, id->head);
     table->slots[slot] = (uint32_t)++table->user_count;
     return user;
@@ -287,22 +300,30 @@ static bool unpack_chunk(struct piles *piles, const struct chunk *chunk, uint32_
         struct pile_text id;
 
         at = pack_read(at, &piles->reading, fact);
-        fact->newer = PACK_NO_FACT;
         id = pile_text_read(&piles->reading.user);
         user = find_user(table, &id, pile_text_hash(&id, piles->ruleset->seed), err);
         if (user == NULL || !keep_id(table, &piles->reading.id, fact, err)) {
             return false;
         }
-        if (user->newest == PACK_NO_FACT) {
-            user->oldest = *index;
-        } else {
-            table->facts[user->newest].newer = *index;
-        }
-        user->newest = *index;
+        table->user_of[*index] = (uint32_t)(user - table->users);
         user->fact_count++;
         ++*index;
     }
     return true;
+}
+
+/* Not by links from fact to fact: what lies apart is then asked for at once. */
+static void order_facts(struct table *table, size_t fact_count)
+{
+    uint32_t end = 0;
+
+    for (size_t i = 0; i < table->user_count; i++) {
+        table->users[i].end = end;
+        end += table->users[i].fact_count;
+    }
+    for (size_t i = 0; i < fact_count; i++) {
+        table->order[table->users[table->user_of[i]].end++] = (uint32_t)i;
+    }
 }
 
 static bool unpack(struct piles *piles, struct pile *pile, struct error *err)
@@ -321,10 +342,17 @@ static bool unpack(struct piles *piles, struct pile *pile, struct error *err)
             return false;
         }
     }
+    order_facts(&piles->table, pile->fact_count);
     return true;
 }
 
 /* ---- visiting ---- */
+
+/* The indexes of the user's facts. */
+static const uint32_t *facts_of(const struct table *table, const struct pile_user *user)
+{
+    return table->order + user->end - user->fact_count;
+}
 
 static bool count_copy(struct piles *piles, enum fold_result result, int64_t line, struct error *err)
 {
@@ -345,15 +373,16 @@ static bool count_copy(struct piles *piles, enum fold_result result, int64_t lin
 
 static bool fold_one_by_one(struct piles *piles, const struct pile_user *user, struct error *err)
 {
-    const struct packed *facts = piles->table.facts;
+    const uint32_t *order = facts_of(&piles->table, user);
 
-    for (uint32_t i = user->oldest; i != PACK_NO_FACT; i = facts[i].newer) {
+    for (size_t i = 0; i < user->fact_count; i++) {
+        const struct packed *packed = &piles->table.facts[order[i]];
         enum fold_result result = FOLD_NONE;
         struct fact fact;
 
-        pack_read_fact(piles->ruleset, &facts[i], &piles->room, &fact);
+        pack_read_fact(piles->ruleset, packed, &piles->room, &fact);
         if (!user_state_absorb(piles->ruleset, piles->state, &fact, &result, err) ||
-            !count_copy(piles, result, facts[i].line, err)) {
+            !count_copy(piles, result, packed->line, err)) {
             return false;
         }
     }
@@ -366,8 +395,8 @@ static bool fold_together(struct piles *piles, const struct pile_user *user, con
 {
     struct pile_fold *fold = &piles->fold;
 
-    if (!pile_fold(piles->ruleset, fold, piles->table.facts, user->oldest, tour->standing, tour->at, piles->state,
-                   err)) {
+    if (!pile_fold(piles->ruleset, fold, piles->table.facts, facts_of(&piles->table, user), user->fact_count,
+                   tour->standing, tour->at, piles->state, err)) {
         return false;
     }
     for (size_t i = 0; i < fold->copy_count; i++) {
@@ -397,14 +426,14 @@ static bool visit_user(struct piles *piles, const struct pile_user *user, const 
     return leave || tour->visit(tour->context, user_id(user), piles->state, err);
 }
 
-/* A user's facts lie anywhere in the pile: they are asked for while the user before the last is at work. */
-static void fetch_user(const struct table *table, size_t index)
+/* A user's facts lie anywhere in the pile: they are asked for some facts ahead. */
+static void fetch_facts(const struct table *table, const struct pile_user *user, size_t fact_count)
 {
-    if (index >= table->user_count) {
-        return;
-    }
-    for (uint32_t i = table->users[index].oldest; i != PACK_NO_FACT; i = table->facts[i].newer) {
-        __builtin_prefetch(table->facts[i].id);
+    enum { FACT_AHEAD = 24, TEXT_AHEAD = 12 };
+
+    for (size_t i = user->end - user->fact_count; i < user->end && i + FACT_AHEAD < fact_count; i++) {
+        __builtin_prefetch(&table->facts[table->order[i + FACT_AHEAD]]);
+        __builtin_prefetch(table->facts[table->order[i + TEXT_AHEAD]].id);
     }
 }
 
@@ -426,7 +455,7 @@ bool piles_each(struct piles *piles, const struct piles_tour *tour, struct error
             return false;
         }
         for (size_t k = 0; k < piles->table.user_count; k++) {
-            fetch_user(&piles->table, k + 2);
+            fetch_facts(&piles->table, &piles->table.users[k], piles->piles[i].fact_count);
             if (!visit_user(piles, &piles->table.users[k], tour, err)) {
                 return false;
             }

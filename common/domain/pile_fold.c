@@ -119,11 +119,10 @@ static inline void write_mask(const struct ruleset *ruleset, const struct pile_f
     }
 }
 
-bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, uint32_t first,
-               struct evaluation *seeing, int64_t at, struct user_state *state, struct error *err)
+bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, const uint32_t *order,
+               size_t count, struct evaluation *seeing, int64_t at, struct user_state *state, struct error *err)
 {
     const size_t stride = entry_stride(ruleset);
-    const struct packed *packed;
 
     fold->item_count = 0;
     fold->copy_count = 0;
@@ -134,10 +133,10 @@ bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const stru
     if (seeing != NULL) {
         evaluation_see_nothing(seeing);
     }
-    for (uint32_t i = first; i != PACK_NO_FACT; i = packed->newer) {
+    for (size_t i = 0; i < count; i++) {
+        const struct packed *packed = &facts[order[i]];
         struct pile_fold_item *item = &fold->items[fold->item_count];
 
-        packed = &facts[i];
         item->packed = packed;
         pack_read_rest(ruleset, packed, &item->rest);
         if (packed->id_form != PILE_TEXT_NONE && note_copy(fold, item, ruleset->dedup_ms)) {

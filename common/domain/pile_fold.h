@@ -31,11 +31,12 @@ struct pile_fold {
     uint64_t keys[PILE_FOLD_KEY_WORDS]; /* bits: the keys of items with an id */
 };
 
-/* Folds a user's facts, PILE_FOLD_MAX at most, the first of them and those that it leads to, into a state that is
- * empty. They are borrowed until the next call. `seeing` (NULL: nothing) is told what the log holds of each selector up
- * to `at`, for evaluation_may_stand. False when there is no memory. */
-bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, uint32_t first,
-               struct evaluation *seeing, int64_t at, struct user_state *state, struct error *err) MUST_CHECK;
+/* Folds a user's facts, PILE_FOLD_MAX at most, those of these indexes in their order, into a state that is empty. They
+ * are borrowed until the next call. `seeing` (NULL: nothing) is told what the log holds of each selector up to `at`,
+ * for evaluation_may_stand. False when there is no memory. */
+bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const struct packed *facts, const uint32_t *order,
+               size_t count, struct evaluation *seeing, int64_t at, struct user_state *state,
+               struct error *err) MUST_CHECK;
 /* Gives the log's events their values, and with `ids` their message ids. From then on the state can be evaluated, but
  * absorbs nothing more; without `ids` it can be neither written nor explained. */
 bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fold, bool ids, struct user_state *state,

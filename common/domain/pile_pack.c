@@ -19,20 +19,27 @@ enum {
 _Static_assert(FACT_CONTENT_SHIFT + CONTENT_BITS == 32, "a content fits, but for its lowest bits");
 _Static_assert(PILE_TEXT_UUID_UPPER - 1 < 1 << USER_BITS && PILE_TEXT_UUID_UPPER < 1 << ID_BITS, "forms fit");
 
-/* Bytes of what differs from the fact before. */
-enum { TIME_SIZE = 3, LINE_SIZE = 2, LONG_SIZE = 7 };
+/* Bytes of what differs from the fact before; a long one has so many more. */
+enum { TIME_SIZE = 3, LINE_SIZE = 2, MORE_SIZE = 4 };
 
-static inline unsigned char *put_bytes(unsigned char *out, uint64_t number, bool is_long, size_t size)
+_Static_assert(TIMESTAMP_MAX - TIMESTAMP_MIN < INT64_C(1) << (8 * (TIME_SIZE + MORE_SIZE) - 1), "any time fits");
+
+static inline bool is_long(uint64_t number, size_t size)
 {
-    pack_put_word(out, number);
-    return out + (is_long ? LONG_SIZE : size);
+    return number >> 8 * size != 0;
 }
 
-static inline uint64_t take_bytes(const unsigned char **at, bool is_long, size_t size)
+static inline unsigned char *put_bytes(unsigned char *out, uint64_t number, size_t size)
+{
+    pack_put_word(out, number);
+    return out + size + MORE_SIZE * (size_t)is_long(number, size);
+}
+
+static inline uint64_t take_bytes(const unsigned char **at, size_t more, size_t size)
 {
     uint64_t number = pack_word(*at);
 
-    size = is_long ? LONG_SIZE : size;
+    size += MORE_SIZE * more;
     *at += size;
     return number & UINT64_MAX >> (64 - 8 * size);
 }
@@ -85,15 +92,15 @@ unsigned char *pack_write(const struct shape *shape, const struct pile_text *use
     uint64_t later = pack_folded(fact->time_ms - before->time_ms);
     uint64_t lines = (uint64_t)(line - before->line);
     uint64_t flags = (uint64_t)(fact->content >> FACT_CONTENT_SHIFT) << CONTENT_SHIFT |
-                     (uint64_t)(later >> 8 * TIME_SIZE != 0) << TIME_SHIFT |
-                     (uint64_t)(lines >> 8 * LINE_SIZE != 0) << LINE_SHIFT;
+                     (uint64_t)is_long(later, TIME_SIZE) << TIME_SHIFT |
+                     (uint64_t)is_long(lines, LINE_SIZE) << LINE_SHIFT;
     unsigned char *begin = out;
     unsigned char *behind_user;
     unsigned char *rest;
     uint32_t size;
 
-    out = put_bytes(out + FLAGS_SIZE, later, later >> 8 * TIME_SIZE != 0, TIME_SIZE);
-    out = put_bytes(out, lines, lines >> 8 * LINE_SIZE != 0, LINE_SIZE);
+    out = put_bytes(out + FLAGS_SIZE, later, TIME_SIZE);
+    out = put_bytes(out, lines, LINE_SIZE);
     before->time_ms = fact->time_ms;
     before->line = line;
     flags |= pile_text_put(&out, user, &before->user) - 1U;

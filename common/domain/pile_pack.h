@@ -21,14 +21,11 @@ struct pack_before {
     struct pile_text_before id;
 };
 
-#define PACK_NO_FACT UINT32_MAX
-
 /* A fact of which so much is read as is needed before the user's turn. */
 struct packed {
     int64_t time_ms;
     int64_t line;
     const char *id; /* the rest is behind it; of a UUID its 16 bytes */
-    uint32_t newer; /* for the reader's use: the index of the same user's next one, or PACK_NO_FACT */
     uint32_t content;
     uint32_t rest_size;
     uint16_t id_size;

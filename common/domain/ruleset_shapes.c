@@ -138,7 +138,7 @@ static bool name_shapes(struct ruleset *ruleset, struct error *err)
     for (size_t i = 0; i < ruleset->selector_count; i++) {
         name_count += ruleset->selectors[i].name_count;
     }
-    while (table_size < 2 * (name_count + 1)) {
+    while (table_size < 8 * (name_count + 1)) { /* few names, to be found at the first look */
         table_size *= 2;
     }
     ruleset->shapes = ruleset_allocate(ruleset, SHAPE_FIRST_NAMED + name_count, sizeof *ruleset->shapes, err);
