@@ -16,6 +16,7 @@
 enum { EVALUATION_SIZE_MAX = 1 << 30, KEY_SIZE_MAX = 2 << 20 };
 
 const struct summary summary_none = {.at_ms = INT64_MIN};
+static const struct selector_seen seen_nothing = {.newest_ms = INT64_MIN};
 const struct carry carry_none = {.qualified_at = INT64_MIN, .entered_at = INT64_MIN, .blocked_until = INT64_MIN};
 
 bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, struct error *err)
@@ -47,6 +48,9 @@ bool evaluation_new(const struct ruleset *ruleset, struct evaluation **out, stru
         evaluation->verdicts == NULL || evaluation->found == NULL) {
         evaluation_free(evaluation);
         return error_no_memory(err, "evaluation");
+    }
+    for (size_t i = 0; i < ruleset->selector_count; i++) {
+        evaluation->seen[i] = seen_nothing;
     }
     *out = evaluation;
     return true;
@@ -97,7 +101,7 @@ void evaluation_see_nothing(struct evaluation *evaluation)
 {
     for (size_t word = 0; word < evaluation->ruleset->selector_words; word++) {
         for (uint64_t bits = evaluation->present[word]; bits != 0; bits &= bits - 1) {
-            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = (struct selector_seen){0};
+            evaluation->seen[word * 64 + (size_t)__builtin_ctzll(bits)] = seen_nothing;
         }
         evaluation->present[word] = 0;
     }

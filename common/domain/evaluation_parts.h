@@ -56,7 +56,7 @@ struct evaluation {
     struct instants marks;              /* instants after F at which a criterion requalifies (section 6), unsorted */
     struct answer *answers;             /* by segment; valid for those of the present closure */
 
-    /* what the log holds (evaluation_see); all zero where it holds nothing */
+    /* what the log holds (evaluation_see) */
     struct selector_seen *seen; /* by selector */
     uint64_t *present;          /* bits: selectors with an event */
 
@@ -99,7 +99,7 @@ static inline void evaluation_see_one(struct evaluation *evaluation, uint32_t se
     struct selector_seen *seen = &evaluation->seen[selector];
 
     bit_set(evaluation->present, selector);
-    seen->newest_ms = seen->count == 0 || time_ms > seen->newest_ms ? time_ms : seen->newest_ms;
+    seen->newest_ms = time_ms > seen->newest_ms ? time_ms : seen->newest_ms;
     seen->count++;
 }
 /* Of a state whose events until `at` have been seen. False: user_state_standing finds nothing at that instant. True:

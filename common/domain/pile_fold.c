@@ -47,8 +47,8 @@ static inline bool note_copy(struct pile_fold *fold, struct pile_fold_item *item
 {
     uint64_t key = key_of(item->packed);
     uint64_t mixed = key * KEY_MULTIPLIER;
-    uint64_t *word = &fold->keys[mixed >> 58 & (PILE_FOLD_KEY_WORDS - 1)];
-    uint64_t bit = UINT64_C(1) << (mixed >> 52 & 63);
+    uint64_t *word = &fold->keys[mixed >> 61];
+    uint64_t bit = UINT64_C(1) << (mixed >> 55 & 63);
     const struct pile_fold_item *kept = (*word & bit) == 0 ? NULL : find_copy(fold, item->packed, key, dedup_ms);
 
     if (kept != NULL) {
@@ -75,9 +75,9 @@ static bool stands_behind(const struct packed *packed, const struct packed *befo
             slice_compare(pack_id_text(before, before_room), pack_id_text(packed, room)) <= 0);
 }
 
-/* Makes room for an entry where it belongs, mostly at the end. */
-static inline struct entry *add_entry(const struct pile_fold *fold, const struct packed *packed, size_t stride,
-                                      struct user_state *state)
+/* Makes room for an entry where it belongs, before some that were added before it. */
+static char *insert_place(const struct pile_fold *fold, const struct packed *packed, size_t stride,
+                          const struct user_state *state)
 {
     char *end = state->entries + state->entry_count * stride;
     char *place = end;
@@ -90,8 +90,18 @@ static inline struct entry *add_entry(const struct pile_fold *fold, const struct
             break;
         }
     }
-    if (place < end) {
-        memmove(place + stride, place, (size_t)(end - place));
+    memmove(place + stride, place, (size_t)(end - place));
+    return place;
+}
+
+/* Room for an entry where it belongs, mostly at the end. */
+static inline struct entry *add_entry(const struct pile_fold *fold, const struct packed *packed, size_t stride,
+                                      struct user_state *state)
+{
+    char *place = state->entries + state->entry_count * stride;
+
+    if (state->entry_count > 0 && packed->time_ms <= state->newest) {
+        place = insert_place(fold, packed, stride, state);
     }
     state->entry_count++;
     return (struct entry *)(void *)place;

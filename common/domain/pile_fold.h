@@ -8,7 +8,7 @@
 #include "common/domain/pile_pack.h"
 
 /* Users with more facts are folded one by one: long logs have tables of their ids, and of what selectors took. */
-enum { PILE_FOLD_MAX = 64, PILE_FOLD_KEY_WORDS = 16 };
+enum { PILE_FOLD_MAX = 64, PILE_FOLD_KEY_WORDS = 8 };
 
 /* A fact that is no copy. */
 struct pile_fold_item {

@@ -7,7 +7,7 @@
 
 /* What a user's log holds of a selector. */
 struct selector_seen {
-    int64_t newest_ms; /* where count > 0 */
+    int64_t newest_ms; /* INT64_MIN where there is none */
     size_t count;
 };
 
