@@ -221,10 +221,13 @@ void evaluate_children(struct evaluation *evaluation, const struct node *nodes, 
 /* Under an odd number of nots nothing is marked: but a second `not` inside turns marking on again. */
 void evaluate_not(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
+    bool standing_only = evaluation->standing_only;
     bool turned = evaluation->marking_turned;
 
     evaluation->marking_turned = !turned;
+    evaluation->standing_only = false;
     evaluate_node(evaluation, &node->children[0], marked, out);
+    evaluation->standing_only = standing_only;
     evaluation->marking_turned = turned;
     out->initial = !out->initial;
 }
@@ -236,7 +239,11 @@ void evaluate_all(struct evaluation *evaluation, const struct node *node, bool m
 
 void evaluate_any(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
 {
+    bool standing_only = evaluation->standing_only;
+
+    evaluation->standing_only = false;
     evaluate_children(evaluation, node->children, node->child_count, false, marked, out);
+    evaluation->standing_only = standing_only;
 }
 
 void evaluate_counted(struct evaluation *evaluation, const struct node *node, bool marked, struct timeline *out)
@@ -426,6 +433,7 @@ void evaluate_segment(struct evaluation *evaluation, size_t segment, const struc
     if (definition->exclude_count > 0 && (held.initial || held.flips.count > 0 || evaluation->thorough)) {
         struct timeline excluded;
 
+        evaluation->standing_only = false;
         evaluate_children(evaluation, plan->exclude, definition->exclude_count, false, false, &excluded);
         answer->excluded = timeline_at(&held, evaluation->at) && timeline_at(&excluded, evaluation->at);
         excluded.initial = !excluded.initial;
@@ -464,6 +472,7 @@ void evaluation_begin(struct evaluation *evaluation, const struct user_state *st
     evaluation->summing = NULL;
     evaluation->thorough = false;
     evaluation->at_once = false;
+    evaluation->standing_only = false;
     evaluation->entry_count = user_log_count_until(evaluation->ruleset, state, at);
     evaluation->log_taken = state->entry_count < USER_TAKEN_MIN ? NULL : user_taken_of(evaluation->ruleset, state);
     evaluation->known_since = state->known_since <= at ? state->known_since : TIMESTAMP_NEVER;

@@ -71,7 +71,8 @@ struct evaluation {
     struct summary *summing;      /* the same to be filled (they may be the same); NULL: not wanted */
     int64_t carry_at;             /* as of this instant */
     bool thorough;                /* every criterion is evaluated, whether or not it decides */
-    bool at_once;                 /* only the truths at F are wanted, of a state that was seen */
+    bool standing_only; /* of what must hold for a membership at `at` all that comes after its end is left out */
+    bool at_once;       /* only the truths at F are wanted, of a state that was seen */
 
     /* answers that are good for more than one call (carried.c) */
     const struct user_state *answered_state; /* whose; NULL: there are none */

@@ -644,6 +644,12 @@ static void settle(const struct sweep *sweep, int64_t at, bool initial, struct t
     }
 }
 
+/* Whether what comes from `next` on is left out. */
+static bool is_over(const struct evaluation *evaluation, int64_t next, const struct timeline *out)
+{
+    return next == TIMESTAMP_NEVER || (evaluation->standing_only && next > evaluation->at && !timeline_last(out));
+}
+
 /* Before the sweep moves beyond carry_at, what counts is summed up. */
 static bool sum_up_before(const struct sweep *sweep, int64_t next, bool summed)
 {
@@ -659,7 +665,6 @@ void evaluate_event(struct evaluation *evaluation, const struct node *node, bool
     struct sweep sweep;
     bool different = node->plan.row->different;
     bool summed = false;
-    int64_t at;
 
     *out = (struct timeline){0};
     sweep_begin(&sweep, evaluation, node);
@@ -667,7 +672,7 @@ void evaluate_event(struct evaluation *evaluation, const struct node *node, bool
     if (evaluation->at_once) {
         return;
     }
-    while ((at = sweep_next(&sweep)) != TIMESTAMP_NEVER) {
+    for (int64_t at = sweep_next(&sweep); !is_over(evaluation, at, out); at = sweep_next(&sweep)) {
         int64_t distinct_count = sweep.distinct_count;
 
         summed = sum_up_before(&sweep, at, summed);
@@ -709,7 +714,7 @@ void evaluate_compare(struct evaluation *evaluation, const struct node *node, bo
         at = other < at ? other : at;
         left_summed = sum_up_before(&left, at, left_summed);
         right_summed = sum_up_before(&right, at, right_summed);
-        if (at == TIMESTAMP_NEVER) {
+        if (is_over(evaluation, at, out)) {
             return;
         }
         entered = sweep_move(&left, at);

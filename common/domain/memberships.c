@@ -133,6 +133,27 @@ static size_t look_at_candidates(struct evaluation *evaluation)
     return count;
 }
 
+/* Evaluates a segment that holds at `at` and stands alone, for the one membership that it holds by. Of a long log only
+ * the newer half is gone through for when it began, and all of it only where it held before that already. */
+static void evaluate_alone(struct evaluation *evaluation, size_t segment)
+{
+    enum { LONG = 8 };
+    size_t count = evaluation->entry_count;
+
+    if (count >= LONG) {
+        evaluation->from = evaluation_entry(evaluation, count - 1 - count / 2)->time_ms - 1;
+        evaluation->standing_only = true;
+        evaluate_segment_anew(evaluation, segment);
+        if (membership_of(&evaluation->answers[segment], evaluation->at).entered_at != carry_none.entered_at) {
+            return;
+        }
+    }
+    evaluation->from = user_base_at(evaluation->state);
+    evaluation->standing_only = true;
+    evaluate_segment_anew(evaluation, segment);
+    evaluation->standing_only = false;
+}
+
 /* Evaluates from the beginning what was found not to be out, and what that refers to; drops what is out after all. */
 static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
 {
@@ -140,15 +161,20 @@ static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
     uint64_t *wanted = evaluation_allocate(evaluation, ruleset->segment_words, sizeof *wanted);
     size_t kept = 0;
 
-    evaluation->from = user_base_at(evaluation->state);
     for (size_t i = 0; wanted != NULL && i < found_count; i++) {
         size_t segment = evaluation->found[i].segment;
         const struct segment_plan *plan = &ruleset->segments[segment];
 
+        if (plan->alone && evaluation->verdicts[segment] == VERDICT_IN && optimisation_on(OPTIMISATION_STANDING)) {
+            evaluate_alone(evaluation, segment);
+            continue;
+        }
         for (size_t k = 0; evaluation->verdicts[segment] != VERDICT_OUT && k < plan->closure_count; k++) {
             bit_set(wanted, ruleset->rank_of[plan->closure[k]]);
         }
     }
+    evaluation->from = user_base_at(evaluation->state);
+    evaluation->standing_only = false;
     for (size_t word = 0; wanted != NULL && word < ruleset->segment_words; word++) {
         for (uint64_t bits = wanted[word]; bits != 0; bits &= bits - 1) {
             evaluate_segment_anew(evaluation,

@@ -13,6 +13,7 @@ const char *optimisation_name(enum optimisation optimisation)
         [OPTIMISATION_NEEDS] = "needs",
         [OPTIMISATION_VERDICTS] = "verdicts",
         [OPTIMISATION_AT_ONCE] = "at once",
+        [OPTIMISATION_STANDING] = "standing",
         [OPTIMISATION_SHORT_CIRCUIT] = "short circuit",
         [OPTIMISATION_REACH] = "reach",
         [OPTIMISATION_TAKEN] = "taken",

@@ -13,6 +13,7 @@ enum optimisation {
     OPTIMISATION_NEEDS,         /* segments that miss what must have happened are out without a look */
     OPTIMISATION_VERDICTS,      /* batch looks at one instant first, and at the past only where it decides */
     OPTIMISATION_AT_ONCE,       /* and of that instant finds the truth alone, not when it changes */
+    OPTIMISATION_STANDING,      /* and the membership that holds then, not those before and after it */
     OPTIMISATION_SHORT_CIRCUIT, /* a criterion that is always true or false decides for those beside it */
     OPTIMISATION_REACH,         /* events that have left every window are not looked at */
     OPTIMISATION_TAKEN,         /* of a long log only a selector's events are looked at (user_taken.c) */

@@ -328,6 +328,22 @@ static void give_segments(struct ruleset *ruleset, uint32_t *counts)
     }
 }
 
+static void find_alone(struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        struct segment_plan *plan = &ruleset->segments[i];
+
+        plan->alone = !plan->sticky && !plan->lasting && !plan->barring && !plan->definition->needs_percentile;
+    }
+    for (size_t i = 0; i < ruleset->segment_count; i++) {
+        const struct segment_plan *plan = &ruleset->segments[i];
+
+        for (size_t k = 0; plan->closure_count > 1 && k < plan->closure_count; k++) {
+            ruleset->segments[plan->closure[k]].alone = false;
+        }
+    }
+}
+
 static bool compile_needings(struct ruleset *ruleset, struct error *err)
 {
     uint32_t *counts = ruleset_allocate(ruleset, ruleset->selector_count, sizeof *counts, err);
@@ -366,5 +382,6 @@ bool ruleset_needs_compile(struct ruleset *ruleset, struct error *err)
             return false;
         }
     }
+    find_alone(ruleset);
     return compile_needings(ruleset, err);
 }

@@ -142,6 +142,7 @@ struct segment_plan {
     bool sticky;
     bool lasting;                /* has a duration */
     bool barring;                /* has an exclusion window */
+    bool alone;                  /* none of these, refers to none, none refers to it, needs no percentile */
     const struct node **easiest; /* the criteria, those first whose truth takes least */
     struct need *needs;          /* all must be met */
     size_t need_count;
