@@ -501,8 +501,8 @@ bool event_property(const struct event *event, const struct slice *keys, size_t 
     return json_value(document, token, arena, out, out_of_range);
 }
 
-bool event_read(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
-                struct arena *arena, struct value *out)
+bool event_read_by_keys(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
+                        struct arena *arena, struct value *out)
 {
     bool name = event->page_name != JSON_ABSENT && slice_equal_text(keys[0], "name");
 

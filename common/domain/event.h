@@ -94,10 +94,19 @@ bool event_decode_anew(struct slice text, const struct event_projection *project
 bool event_property(const struct event *event, const struct slice *keys, size_t key_count, struct arena *arena,
                     struct value *out, bool *out_of_range) MUST_CHECK;
 
+/* The part of event_read that may have to walk the keys. */
+bool event_read_by_keys(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
+                        struct arena *arena, struct value *out) MUST_CHECK;
 /* The trait (of an identify event) or property (of any other) of that path, which the projection that the event was
  * decoded with, if there was one, has at `index`. False when there is no memory. */
-bool event_read(const struct event *event, size_t index, const struct slice *keys, size_t key_count,
-                struct arena *arena, struct value *out) MUST_CHECK;
+static inline bool MUST_CHECK event_read(const struct event *event, size_t index, const struct slice *keys,
+                                         size_t key_count, struct arena *arena, struct value *out)
+{
+    if (event->found != NULL && event->page_name == JSON_ABSENT) {
+        return json_value(event->document, event->found[index], arena, out, NULL);
+    }
+    return event_read_by_keys(event, index, keys, key_count, arena, out);
+}
 
 /* Calls visit for each purpose of a consent event, in document order; stops and returns false where visit does. */
 typedef bool event_purpose_visit(void *context, struct slice purpose, bool granted);

@@ -81,21 +81,25 @@ static bool selector_regards(const struct selector *selector, const struct event
     return selector->trait || selector->any_name;
 }
 
-/* Tests the selector at that place among the shape's. */
+/* Notes that the selector at that place among those that the shape tests takes the event. */
+static inline void take(struct evaluation *evaluation, const struct shape *shape, size_t position)
+{
+    bit_set(evaluation->mask, shape->tested[position]);
+    bit_set(evaluation->taken, position);
+}
+
+/* Tests it. */
 static inline bool try_selector(struct evaluation *evaluation, const struct shape *shape, size_t position,
                                 const struct event *event)
 {
-    uint32_t selector = shape->tested[position];
-
-    if (!selector_holds(evaluation, &evaluation->ruleset->selectors[selector], event)) {
+    if (!selector_holds(evaluation, &evaluation->ruleset->selectors[shape->tested[position]], event)) {
         return false;
     }
-    bit_set(evaluation->mask, selector);
-    bit_set(evaluation->taken, position);
+    take(evaluation, shape, position);
     return true;
 }
 
-/* Tests the selectors that the value of a source leads to. */
+/* Of the selectors that the value of a source leads to takes those that ask for nothing else, and tests the others. */
 static bool look_up(struct evaluation *evaluation, const struct shape *shape, const struct shape_lookup *lookup,
                     const struct event *event)
 {
@@ -108,7 +112,15 @@ static bool look_up(struct evaluation *evaluation, const struct shape *shape, co
     }
     hash = lookup_hash(evaluation->ruleset, value->text);
     for (size_t i = hash & lookup->slot_mask; lookup->slots[i].position != 0; i = (i + 1) & lookup->slot_mask) {
-        if (lookup->slots[i].hash == hash && try_selector(evaluation, shape, lookup->slots[i].position - 1, event)) {
+        size_t position = lookup->slots[i].position - 1;
+
+        if (lookup->slots[i].hash != hash || !slice_equal(lookup->texts[i].text, value->text)) {
+            continue;
+        }
+        if (lookup->texts[i].decides) {
+            take(evaluation, shape, position);
+            any = true;
+        } else if (try_selector(evaluation, shape, position, event)) {
             any = true;
         }
     }

@@ -57,18 +57,13 @@ int32_t json_path(const struct json_document *document, int32_t object, const st
     return token;
 }
 
-bool json_string(const struct json_document *document, int32_t token, struct arena *arena, struct slice *out)
+/* Not the common case, and with what needs room on the stack. */
+static __attribute__((noinline)) bool unescape(struct slice raw, struct arena *arena, struct slice *out)
 {
-    struct slice raw = json_raw(document, token);
     struct json_unescape reader;
     size_t size = 0;
-    char *copy;
+    char *copy = arena_allocate(arena, raw.size); /* an escape is never shorter than what it means */
 
-    if (!document->tokens[token].escaped) {
-        *out = raw;
-        return true;
-    }
-    copy = arena_allocate(arena, raw.size); /* an escape is never shorter than what it means */
     if (copy == NULL) {
         return false;
     }
@@ -78,6 +73,12 @@ bool json_string(const struct json_document *document, int32_t token, struct are
     }
     *out = slice_of(copy, size);
     return true;
+}
+
+bool json_string(const struct json_document *document, int32_t token, struct arena *arena, struct slice *out)
+{
+    *out = json_raw(document, token);
+    return !document->tokens[token].escaped || unescape(*out, arena, out);
 }
 
 bool json_value(const struct json_document *document, int32_t token, struct arena *arena, struct value *out,

@@ -1,12 +1,11 @@
 #include "common/domain/pile_text.h"
 
+#include "common/base/digits.h"
+
 enum {
     SHARED_MAX = 15,  /* bytes that a text can share with the one before */
     LONG_TEXT = 0xff, /* instead of both sizes in one byte: the sizes follow */
-    DIGITS_MAX = PILE_TEXT_WORD_SIZE,
 };
-
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Of fewer than all. */
 static inline uint128 low_bytes(size_t count)
@@ -14,34 +13,7 @@ static inline uint128 low_bytes(size_t count)
     return ((uint128)1 << 8 * count) - 1;
 }
 
-/* ---- numbers of up to eight digits, in a word whose lowest byte is the first digit ---- */
-
-/* The highest bit of each byte that is no digit, and perhaps of digits behind such a byte. */
-static inline uint64_t other_than_digits(uint64_t text)
-{
-    uint64_t values = text ^ EACH_BYTE('0');
-
-    return ((values + EACH_BYTE(0x7f - 9)) | values) & EACH_BYTE(0x80);
-}
-
-static inline uint64_t number_of(uint64_t digits)
-{
-    uint64_t pairs = (digits ^ EACH_BYTE('0')) * 10 + ((digits ^ EACH_BYTE('0')) >> 8);
-
-    return ((pairs & 0x000000ff000000ff) * (100 + (UINT64_C(1000000) << 32)) +
-            (pairs >> 16 & 0x000000ff000000ff) * (1 + (UINT64_C(10000) << 32))) >>
-           32;
-}
-
-static inline uint64_t digits_of(uint64_t number)
-{
-    uint64_t fours = number / 10000 | number % 10000 << 32;
-    uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007f0000007f;
-    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
-    uint64_t tens = (twos * 103 >> 10) & 0x000f000f000f000f;
-
-    return (tens | (twos - tens * 10) << 8) + EACH_BYTE('0');
-}
+/* ---- numbers ---- */
 
 /* Bytes that a number of so many digits needs. */
 static inline size_t number_size(size_t digit_count)
@@ -74,25 +46,20 @@ static inline size_t shared(uint128 head, const struct pile_text_before *before,
     return count < size ? count : size;
 }
 
-/* Of a text that is not taken for a serial: whether one can follow. */
-static void note_digits(struct slice text, uint128 head, struct pile_text_before *before)
+static void note_plain(struct slice text, uint128 head, struct pile_text_before *before)
 {
     uint64_t others;
 
+    before->low = (uint64_t)head;
+    before->high = (uint64_t)(head >> 64);
     before->size = 0;
     before->digit_count = 0;
     if (text.size < PILE_TEXT_WORD_SIZE || text.size > PILE_TEXT_HEAD_SIZE) {
         return;
     }
-    others = other_than_digits((uint64_t)(head >> 8 * (text.size - PILE_TEXT_WORD_SIZE)));
+    others = digits_other((uint64_t)(head >> 8 * (text.size - PILE_TEXT_WORD_SIZE)));
     before->digit_count = (uint8_t)(others == 0 ? DIGITS_MAX : __builtin_clzll(others) / 8);
     before->size = (uint8_t)(before->digit_count == 0 ? 0 : text.size);
-}
-
-static inline void note_head(uint128 head, struct pile_text_before *before)
-{
-    before->low = (uint64_t)head;
-    before->high = (uint64_t)(head >> 64);
 }
 
 /* What the text shares with the one before is left out. */
@@ -101,8 +68,7 @@ static unsigned char *put_plain(unsigned char *out, const struct pile_text *text
     size_t front = shared(text->head, before, text->text.size);
     size_t rest = text->text.size - front;
 
-    note_head(text->head, before);
-    note_digits(text->text, text->head, before);
+    note_plain(text->text, text->head, before);
     if (rest < SHARED_MAX) {
         *out++ = (unsigned char)(front << 4 | rest);
     } else {
@@ -136,14 +102,14 @@ static const unsigned char *take_plain(const unsigned char *at, struct pile_text
         pile_text_write_head(reader->bytes, reader->head);
         memcpy(reader->bytes + front, at, rest);
     }
-    note_head(reader->head, &reader->before);
-    note_digits(slice_of(reader->bytes, reader->size), reader->head, &reader->before);
+    note_plain(slice_of(reader->bytes, reader->size), reader->head, &reader->before);
+    reader->front = reader->head & low_bytes(reader->before.size - reader->before.digit_count);
     return at + rest;
 }
 
 /* ---- all forms ---- */
 
-static inline bool put_serial(unsigned char **out, const struct pile_text *text, struct pile_text_before *before)
+static inline bool put_serial(unsigned char **out, const struct pile_text *text, const struct pile_text_before *before)
 {
     size_t digit_count = before->digit_count;
     size_t size = text->text.size;
@@ -154,12 +120,11 @@ static inline bool put_serial(unsigned char **out, const struct pile_text *text,
         return false;
     }
     other_bits = (UINT64_C(1) << 8 * (DIGITS_MAX - digit_count)) - 1;
-    digits = ((last_word(text) ^ EACH_BYTE('0')) & ~other_bits) ^ EACH_BYTE('0');
-    if (other_than_digits(digits) != 0) {
+    digits = ((last_word(text) ^ DIGITS_EACH('0')) & ~other_bits) ^ DIGITS_EACH('0');
+    if (digits_other(digits) != 0) {
         return false;
     }
-    note_head(text->head, before);
-    pack_put_word(*out, number_of(digits));
+    pack_put_word(*out, digits_number(digits));
     *out += number_size(digit_count);
     return true;
 }
@@ -182,14 +147,13 @@ enum pile_text_form pile_text_put(unsigned char **out, const struct pile_text *t
 static inline const unsigned char *take_serial(const unsigned char *at, struct pile_text_reader *reader)
 {
     size_t digit_count = reader->before.digit_count;
-    size_t front = reader->before.size - digit_count;
     size_t size = number_size(digit_count);
-    uint64_t digits = digits_of(pack_word(at) & UINT64_MAX >> (64 - 8 * size));
-    uint128 before = pile_text_join(reader->before.low, reader->before.high);
+    uint64_t digits = digits_text(pack_word(at) & UINT64_MAX >> (64 - 8 * size));
+    size_t front = reader->before.size - digit_count;
 
+    digits >>= 8 * (DIGITS_MAX - digit_count);
     reader->size = reader->before.size;
-    reader->head = (before & low_bytes(front)) | (uint128)(digits >> 8 * (DIGITS_MAX - digit_count)) << 8 * front;
-    note_head(reader->head, &reader->before);
+    reader->head = reader->front | (uint128)digits << 8 * front;
     return at + size;
 }
 

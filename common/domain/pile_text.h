@@ -1,6 +1,6 @@
-/* How the ids of a pile are packed: of each only what the one before does not say. Of one that differs in the number at
- * its end alone, that number; of a UUID its 16 bytes; of others what follows the beginning that they share with the one
- * before. For pile_pack.c and pile.c. */
+/* How the ids of a pile are packed: of each only what one before does not say. Of one that differs in the number at its
+ * end alone, that number; of a UUID its 16 bytes; of others what follows the beginning that they share with the last
+ * such one. For pile_pack.c and pile.c. */
 #ifndef MUSTER_DOMAIN_PILE_TEXT_H
 #define MUSTER_DOMAIN_PILE_TEXT_H
 
@@ -17,11 +17,11 @@ enum pile_text_form {
     PILE_TEXT_UUID_UPPER,
 };
 
-/* What the next text is compared with. */
+/* What the next text is compared with: the last plain one. */
 struct pile_text_before {
     uint64_t low; /* the first eight bytes, the first one lowest, zeros behind */
     uint64_t high;
-    uint8_t size;        /* of a text that a serial can follow, else 0 */
+    uint8_t size;        /* of one that serials can follow, else 0 */
     uint8_t digit_count; /* at the end of that */
 };
 
@@ -37,6 +37,7 @@ enum { PILE_TEXT_HEAD_SIZE = 16, PILE_TEXT_SLACK = 16 };
 /* One that is read; it stays with the reader, for the next. */
 struct pile_text_reader {
     struct pile_text_before before;
+    uint128 front; /* of that what is before the digits */
     uint128 head;
     size_t size;
     char bytes[EVENT_ID_SIZE_MAX + PILE_TEXT_SLACK]; /* of a text longer than its head */

@@ -32,7 +32,8 @@ struct tally_by_source {
     uint32_t lookup; /* + 1 */
 };
 
-static void add_text(const struct ruleset *ruleset, struct shape_lookup *lookup, struct slice text, uint32_t position)
+static void add_text(const struct ruleset *ruleset, struct shape_lookup *lookup, struct slice text, bool decides,
+                     uint32_t position)
 {
     uint32_t hash = lookup_hash(ruleset, text);
     size_t slot = hash & lookup->slot_mask;
@@ -41,6 +42,7 @@ static void add_text(const struct ruleset *ruleset, struct shape_lookup *lookup,
         slot = (slot + 1) & lookup->slot_mask;
     }
     lookup->slots[slot] = (struct lookup_slot){.hash = hash, .position = position + 1};
+    lookup->texts[slot] = (struct lookup_text){.text = text, .decides = decides};
 }
 
 static bool make_lookup(struct ruleset *ruleset, struct shape *shape, struct tally_by_source *source, uint32_t number,
@@ -54,8 +56,9 @@ static bool make_lookup(struct ruleset *ruleset, struct shape *shape, struct tal
     }
     *lookup = (struct shape_lookup){.source = number, .slot_mask = slot_count - 1};
     lookup->slots = ruleset_allocate(ruleset, slot_count, sizeof *lookup->slots, err);
+    lookup->texts = ruleset_allocate(ruleset, slot_count, sizeof *lookup->texts, err);
     source->lookup = (uint32_t)++shape->lookup_count;
-    return lookup->slots != NULL;
+    return lookup->slots != NULL && lookup->texts != NULL;
 }
 
 /* Counts what each source would lead to; returns how many sources are worth a lookup. */
@@ -116,7 +119,8 @@ static bool compile_shape(struct ruleset *ruleset, struct shape *shape, struct t
     }
     for (size_t i = 0; i < shape->tested_count; i++) {
         uint32_t source = 0;
-        const struct rule_term *term = find_term(&ruleset->selectors[shape->tested[i]], &source);
+        const struct selector *selector = &ruleset->selectors[shape->tested[i]];
+        const struct rule_term *term = find_term(selector, &source);
 
         if (term == NULL || sources[source].selector_count < LOOKUP_COUNT_MIN) {
             shape->plain[shape->plain_count++] = (uint32_t)i;
@@ -126,7 +130,9 @@ static bool compile_shape(struct ruleset *ruleset, struct shape *shape, struct t
             return false;
         }
         for (size_t k = 0; k < term->operand_count; k++) {
-            add_text(ruleset, &shape->lookups[sources[source].lookup - 1], term->operands[k].text, (uint32_t)i);
+            add_text(ruleset, &shape->lookups[sources[source].lookup - 1], term->operands[k].text,
+                     selector->predicate_count == 1 && selector->predicates[0].comparison->term_count == 1,
+                     (uint32_t)i);
         }
     }
     return true;

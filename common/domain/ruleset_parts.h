@@ -66,10 +66,15 @@ struct lookup_slot {
     uint32_t hash;     /* of the text */
     uint32_t position; /* among those that the shape tests, + 1; 0: empty */
 };
+struct lookup_text {
+    struct slice text;
+    bool decides; /* the selector asks for nothing else */
+};
 struct shape_lookup {
     uint32_t source;
     size_t slot_mask;
     struct lookup_slot *slots; /* open addressing; those of one text follow one another up to an empty one */
+    struct lookup_text *texts; /* by slot */
 };
 
 /* What is done with the events of one name. shapes[0]: names that no rule mentions; shapes[1]: identify. */

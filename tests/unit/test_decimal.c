@@ -144,6 +144,44 @@ START_TEST(parse_agrees_with_schoolbook_rounding)
 }
 END_TEST
 
+/* Short numbers, the point anywhere, read as they do behind zeros that make them long. Each lies at the end of its
+ * room, behind which nothing may be read. */
+START_TEST(short_numbers_read_like_long_ones)
+{
+    uint64_t state = 9;
+
+    for (int round = 0; round < 20000; round++) {
+        size_t size = 1 + draw(&state) % 10;
+        size_t place = draw(&state) % (size + 3); /* none beyond the end */
+        char *text = memory_allocate(size);
+        char padded[64] = "00000000000000";
+        int64_t micros = -1;
+        int64_t wanted = -2;
+
+        for (size_t i = 0; i < size; i++) {
+            text[i] = draw(&state) % 3 == 0 ? '0' : (char)('0' + draw(&state) % 10);
+        }
+        if (place > 0 && place + 1 < size) {
+            text[place] = '.';
+        }
+        if (size > 1 && place != 1 && round % 5 == 0) {
+            text[0] = '-';
+            padded[0] = '-';
+            memcpy(padded + 14, text + 1, size - 1);
+        } else if (size > 2 && place != size - 2 && round % 7 == 0) {
+            text[size - 2] = 'e';
+            memcpy(padded + 14, text, size);
+        } else {
+            memcpy(padded + 14, text, size);
+        }
+        ck_assert_int_eq(decimal_parse(slice_of(text, size), &micros), decimal_parse(slice_from(padded), &wanted));
+        ck_assert_msg(micros == wanted || (micros == -1 && wanted == -2), "%.*s: %lld, %lld", (int)size, text,
+                      (long long)micros, (long long)wanted);
+        memory_free(text);
+    }
+}
+END_TEST
+
 static const struct {
     const char *text;
     bool good;
@@ -254,6 +292,7 @@ Suite *decimal_suite(void)
     tcase_add_test(tests, parse_rounds_from_the_text);
     tcase_add_test(tests, parse_takes_a_million_digits);
     tcase_add_test(tests, parse_agrees_with_schoolbook_rounding);
+    tcase_add_test(tests, short_numbers_read_like_long_ones);
     tcase_add_test(tests, parse_integral_is_exact);
     tcase_add_test(tests, multiply_rounds_half_even);
     tcase_add_test(tests, append_wide_has_no_range);
