@@ -19,7 +19,7 @@ _Static_assert((int)REACH == (int)JSON_SKELETON_REACH, "json_skeleton.h tells ho
 /* Where in a text we are. */
 struct view {
     uintptr_t base; /* the address that offset 0 has */
-    size_t at;
+    uint32_t at;
     size_t limit; /* up to there REACH bytes can be read */
 };
 
@@ -118,12 +118,12 @@ ALWAYS_INLINE uint32_t string_stops(const char *at)
     return (uint32_t)_mm_movemask_epi8(stop);
 }
 
-/* A bit for each of the next sixteen bytes that is no digit. */
+/* A bit for each of the next sixteen bytes that is no digit: what is above 9 gets its highest bit set, and keeps it. */
 ALWAYS_INLINE uint32_t digit_stops(const char *at)
 {
     __m128i values = _mm_sub_epi8(load(at), _mm_set1_epi8('0'));
 
-    return ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values)) & STEP_MASK;
+    return (uint32_t)_mm_movemask_epi8(_mm_adds_epu8(values, _mm_set1_epi8(INT8_MAX - 9)));
 }
 
 /* What does not fit of sixteen bytes of a run: the highest bit of each. */
@@ -266,9 +266,9 @@ static bool run_fits(const struct skeleton_run *run, const char *text, enum json
 /* ---- values ---- */
 
 /* How many bytes to the end of a string of more than STEP plain ones, where zeros stop everything. */
-static __attribute__((noinline)) size_t pass_long_string(const char *at)
+static __attribute__((noinline)) uint32_t pass_long_string(uintptr_t base, uint32_t at)
 {
-    return (size_t)(json_skip_plain(at + STEP) - at);
+    return (uint32_t)((uintptr_t)json_skip_plain((const char *)(base + at) + STEP) - base);
 }
 
 /* To the end of a plain string, or to what makes it none. False behind the end of the text. */
@@ -278,7 +278,7 @@ ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slic
 
     while (__builtin_expect(stops == 0, 0)) {
         if (line) {
-            view->at += pass_long_string(bytes_of(view));
+            view->at = pass_long_string(view->base, view->at);
             return true;
         }
         view->at += STEP;
@@ -287,7 +287,7 @@ ALWAYS_INLINE bool pass_string(struct view *view, struct tail *tail, struct slic
         }
         stops = string_stops(bytes_of(view));
     }
-    view->at += (unsigned)__builtin_ctz(stops);
+    view->at += (uint32_t)__builtin_ctz(stops);
     return true;
 }
 
@@ -375,7 +375,7 @@ ALWAYS_INLINE const struct json_form *form_at(const struct json_form *form, cons
 {
     const char *at = bytes_of(view);
 
-    values->end = (uint32_t)view->at;
+    values->end = view->at;
     if (!line) {
         return view->at == text.size ? form : NULL;
     }
@@ -411,7 +411,7 @@ ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struc
         if (kind == PIECE_OTHER) {
             struct skeleton_run *run = piece->run;
 
-            if (run != NULL && match_run(piece, slice_of(bytes_of(&view), text.size - view.at), (uint32_t)view.at,
+            if (run != NULL && match_run(piece, slice_of(bytes_of(&view), text.size - view.at), view.at,
                                          skeleton->level, values->spans + i)) {
                 view.at += run->size;
                 i += run->value_count;
@@ -426,13 +426,13 @@ ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struc
         } else {
             view.at += piece->size;
         }
-        begin = (uint32_t)view.at;
+        begin = view.at;
         if (kind == PIECE_BEFORE_STRING) {
             if (!pass_string(&view, tail, text, line)) {
                 return NULL;
             }
             if (__builtin_expect(piece->watched, 0)) {
-                skeleton_note_size(piece, (uint32_t)view.at - begin);
+                skeleton_note_size(piece, view.at - begin);
             }
         } else if (kind == PIECE_BEFORE_SCALAR) {
             struct scalar scalar = scalar_at(bytes_of(&view));
@@ -452,12 +452,12 @@ ALWAYS_INLINE const struct json_form *walk(struct json_skeleton *skeleton, struc
             if (size == 0) {
                 return NULL;
             }
-            view.at += size;
+            view.at += (uint32_t)size;
             values->spans[i - 1].size += (uint32_t)size;
             piece = last->following;
             continue;
         }
-        values->spans[i++] = (struct json_span){.begin = begin, .size = (uint32_t)view.at - begin};
+        values->spans[i++] = (struct json_span){.begin = begin, .size = view.at - begin};
         last = piece;
         piece = piece->following;
     }
