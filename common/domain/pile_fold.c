@@ -169,11 +169,16 @@ bool pile_fold(const struct ruleset *ruleset, struct pile_fold *fold, const stru
 
 /* ---- values ---- */
 
+/* Returns where it ends, filled up with zeros. */
 static char *write_text(char *out, const char *text, size_t size)
 {
-    memcpy(out, text, size);
-    memset(out + size, 0, padded(size) - size);
-    return out + padded(size);
+    char *end = out + padded(size);
+
+    if (size > 0) {
+        memset(end - 8, 0, 8);
+        memcpy(out, text, size);
+    }
+    return end;
 }
 
 /* The record of an event, for which there is room at `out`; returns where it ends. */
@@ -215,20 +220,42 @@ static char *write_record(const struct ruleset *ruleset, const struct pile_fold_
     return end;
 }
 
+/* What events without values share, as long as nobody asks for more than whether they have a message id: two records at
+ * the heap's begin, of which the second has one. */
+static uint32_t write_shared(struct user_state *state)
+{
+    const struct record records[] = {{.has_id = false}, {.has_id = true}};
+
+    memcpy(state->heap, records, sizeof records);
+    state->heap_size = sizeof records;
+    return sizeof records[0] / 8;
+}
+
 bool pile_fold_values(const struct ruleset *ruleset, const struct pile_fold *fold, bool ids, struct user_state *state,
                       struct error *err)
 {
     size_t stride = entry_stride(ruleset);
+    uint32_t second;
 
+    if (!user_log_reserve(ruleset, state, 0, 2 * sizeof(struct record), err)) {
+        return false;
+    }
+    second = write_shared(state);
     for (size_t i = 0; i < state->entry_count; i++) {
         struct entry *entry = (struct entry *)(void *)(state->entries + i * stride);
         const struct pile_fold_item *item = &fold->items[entry->record];
-        /* Texts and what they are padded with included. */
-        size_t size_max = sizeof(struct record) + padded(EVENT_ID_SIZE_MAX) + item->packed->rest_size +
-                          ruleset->shapes[entry->shape].column_count * (sizeof(struct slot) + 8);
+        size_t column_count = ruleset->shapes[entry->shape].column_count;
         char *place;
 
-        if (!user_log_reserve(ruleset, state, 0, size_max, err)) {
+        if (column_count == 0 && !ids) {
+            entry->record = item->packed->id_form == PILE_TEXT_NONE ? 0 : second;
+            continue;
+        }
+        /* Texts and what they are padded with included. */
+        if (!user_log_reserve(ruleset, state, 0,
+                              sizeof(struct record) + padded(EVENT_ID_SIZE_MAX) + item->packed->rest_size +
+                                  column_count * (sizeof(struct slot) + 8),
+                              err)) {
             return false;
         }
         place = state->heap + state->heap_size;
