@@ -1,7 +1,5 @@
 #include "common/domain/pile_text.h"
 
-#include "common/base/digits.h"
-
 enum {
     SHARED_MAX = 15,  /* bytes that a text can share with the one before */
     LONG_TEXT = 0xff, /* instead of both sizes in one byte: the sizes follow */
@@ -13,34 +11,12 @@ static inline uint128 low_bytes(size_t count)
     return ((uint128)1 << 8 * count) - 1;
 }
 
-/* ---- numbers ---- */
-
-/* Bytes that a number of so many digits needs. */
-static inline size_t number_size(size_t digit_count)
-{
-    return (digit_count * 27 >> 6) + 1;
-}
-
-static inline uint64_t last_word(const struct pile_text *text)
-{
-    return pack_word((const unsigned char *)text->text.data + text->text.size - PILE_TEXT_WORD_SIZE);
-}
-
 /* ---- plain ---- */
-
-/* How many bits the heads share from the first byte on; of all that are the same one less. */
-static inline size_t shared_bits(uint128 head, const struct pile_text_before *before)
-{
-    uint64_t low = (uint64_t)head ^ before->low;
-    uint64_t high = (uint64_t)(head >> 64) ^ before->high;
-
-    return (size_t)(low != 0 ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high | UINT64_C(1) << 63));
-}
 
 /* How many bytes they share, `size` and SHARED_MAX at most. */
 static inline size_t shared(uint128 head, const struct pile_text_before *before, size_t size)
 {
-    size_t count = shared_bits(head, before) / 8;
+    size_t count = pile_text_shared_bits(head, before) / 8;
 
     size = size < SHARED_MAX ? size : SHARED_MAX;
     return count < size ? count : size;
@@ -107,35 +83,13 @@ static const unsigned char *take_plain(const unsigned char *at, struct pile_text
     return at + rest;
 }
 
-/* ---- all forms ---- */
+/* ---- all but serials ---- */
 
-static inline bool put_serial(unsigned char **out, const struct pile_text *text, const struct pile_text_before *before)
-{
-    size_t digit_count = before->digit_count;
-    size_t size = text->text.size;
-    uint64_t other_bits; /* of the last word, before the digits */
-    uint64_t digits;
-
-    if (size != before->size || digit_count == 0 || shared_bits(text->head, before) < 8 * (size - digit_count)) {
-        return false;
-    }
-    other_bits = (UINT64_C(1) << 8 * (DIGITS_MAX - digit_count)) - 1;
-    digits = ((last_word(text) ^ DIGITS_EACH('0')) & ~other_bits) ^ DIGITS_EACH('0');
-    if (digits_other(digits) != 0) {
-        return false;
-    }
-    pack_put_word(*out, digits_number(digits));
-    *out += number_size(digit_count);
-    return true;
-}
-
-enum pile_text_form pile_text_put(unsigned char **out, const struct pile_text *text, struct pile_text_before *before)
+enum pile_text_form pile_text_put_other(unsigned char **out, const struct pile_text *text,
+                                        struct pile_text_before *before)
 {
     bool upper;
 
-    if (put_serial(out, text, before)) {
-        return PILE_TEXT_SERIAL;
-    }
     if (pack_uuid(text->text, *out, &upper)) {
         *out += PACK_UUID_SIZE;
         return upper ? PILE_TEXT_UUID_UPPER : PILE_TEXT_UUID_LOWER;
@@ -144,31 +98,14 @@ enum pile_text_form pile_text_put(unsigned char **out, const struct pile_text *t
     return PILE_TEXT_PLAIN;
 }
 
-static inline const unsigned char *take_serial(const unsigned char *at, struct pile_text_reader *reader)
+const unsigned char *pile_text_take_other(enum pile_text_form form, const unsigned char *at,
+                                          struct pile_text_reader *reader)
 {
-    size_t digit_count = reader->before.digit_count;
-    size_t size = number_size(digit_count);
-    uint64_t digits = digits_text(pack_word(at) & UINT64_MAX >> (64 - 8 * size));
-    size_t front = reader->before.size - digit_count;
-
-    digits >>= 8 * (DIGITS_MAX - digit_count);
-    reader->size = reader->before.size;
-    reader->head = reader->front | (uint128)digits << 8 * front;
-    return at + size;
-}
-
-static const unsigned char *take_uuid(const unsigned char *at, bool upper, struct pile_text_reader *reader)
-{
-    pack_uuid_text(at, upper, reader->bytes);
+    if (form == PILE_TEXT_PLAIN) {
+        return take_plain(at, reader);
+    }
+    pack_uuid_text(at, form == PILE_TEXT_UUID_UPPER, reader->bytes);
     reader->size = PACK_UUID_TEXT_SIZE;
     reader->head = pile_text_read_head(reader->bytes);
     return at + PACK_UUID_SIZE;
-}
-
-const unsigned char *pile_text_take(enum pile_text_form form, const unsigned char *at, struct pile_text_reader *reader)
-{
-    if (form == PILE_TEXT_SERIAL) {
-        return take_serial(at, reader);
-    }
-    return form == PILE_TEXT_PLAIN ? take_plain(at, reader) : take_uuid(at, form == PILE_TEXT_UUID_UPPER, reader);
 }

@@ -4,6 +4,7 @@
 #ifndef MUSTER_DOMAIN_PILE_TEXT_H
 #define MUSTER_DOMAIN_PILE_TEXT_H
 
+#include "common/base/digits.h"
 #include "common/base/hash.h"
 #include "common/base/int128.h"
 #include "common/domain/event.h"
@@ -91,13 +92,68 @@ static inline uint64_t pile_text_hash(const struct pile_text *text, uint64_t see
     return hash_pair((uint64_t)text->head, (uint64_t)(text->head >> 64), seed);
 }
 
+/* How many bits the heads share from the first byte on; of all that are the same one less. */
+static inline size_t pile_text_shared_bits(uint128 head, const struct pile_text_before *before)
+{
+    uint64_t low = (uint64_t)head ^ before->low;
+    uint64_t high = (uint64_t)(head >> 64) ^ before->high;
+
+    return (size_t)(low != 0 ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high | UINT64_C(1) << 63));
+}
+
+/* Bytes that a number of so many digits needs. */
+static inline size_t pile_text_number_size(size_t digit_count)
+{
+    return (digit_count * 27 >> 6) + 1;
+}
+
+/* Of forms that are not serials. */
+enum pile_text_form pile_text_put_other(unsigned char **out, const struct pile_text *text,
+                                        struct pile_text_before *before);
+const unsigned char *pile_text_take_other(enum pile_text_form form, const unsigned char *at,
+                                          struct pile_text_reader *reader);
+
 /* So many bytes more than the text has are needed to write it. */
 enum { PILE_TEXT_EXTRA_SIZE_MAX = 24 };
 
 /* Writes the text; `*out` becomes its end, `before` this text. */
-enum pile_text_form pile_text_put(unsigned char **out, const struct pile_text *text, struct pile_text_before *before);
+static inline enum pile_text_form pile_text_put(unsigned char **out, const struct pile_text *text,
+                                                struct pile_text_before *before)
+{
+    const size_t size = text->text.size;
+    const size_t digit_count = before->digit_count;
+
+    if (size == before->size && digit_count > 0 &&
+        pile_text_shared_bits(text->head, before) >= 8 * (size - digit_count)) {
+        uint64_t last = pack_word((const unsigned char *)text->text.data + size - PILE_TEXT_WORD_SIZE);
+        uint64_t others = (UINT64_C(1) << 8 * (DIGITS_MAX - digit_count)) - 1; /* bits before the digits */
+        uint64_t digits = ((last ^ DIGITS_EACH('0')) & ~others) ^ DIGITS_EACH('0');
+
+        if (digits_other(digits) == 0) {
+            pack_put_word(*out, digits_number(digits));
+            *out += pile_text_number_size(digit_count);
+            return PILE_TEXT_SERIAL;
+        }
+    }
+    return pile_text_put_other(out, text, before);
+}
+
 /* Reads one that was written in this form, not none; returns its end. */
-const unsigned char *pile_text_take(enum pile_text_form form, const unsigned char *at, struct pile_text_reader *reader);
+static inline const unsigned char *pile_text_take(enum pile_text_form form, const unsigned char *at,
+                                                  struct pile_text_reader *reader)
+{
+    if (form == PILE_TEXT_SERIAL) {
+        const size_t digit_count = reader->before.digit_count;
+        const size_t size = pile_text_number_size(digit_count);
+        uint64_t digits = digits_text(pack_word(at) & UINT64_MAX >> (64 - 8 * size));
+
+        digits >>= 8 * (DIGITS_MAX - digit_count);
+        reader->size = reader->before.size;
+        reader->head = reader->front | (uint128)digits << 8 * (reader->before.size - digit_count);
+        return at + size;
+    }
+    return pile_text_take_other(form, at, reader);
+}
 
 /* The text that was read last. Borrowed from the reader. */
 static inline struct pile_text pile_text_read(struct pile_text_reader *reader)

@@ -207,8 +207,22 @@ static inline uint64_t ruleset_name_hash(struct slice name)
     return hash_short(name, SEED);
 }
 
+/* Where the name stands in the table, or could. */
+static inline size_t ruleset_shape_slot(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
+{
+    size_t slot = (size_t)name_hash & ruleset->shape_table_mask;
+
+    while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
+        slot = (slot + 1) & ruleset->shape_table_mask;
+    }
+    return slot;
+}
+
 /* The shape of an event name (not for identify). */
-const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name, uint64_t name_hash);
+static inline const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
+{
+    return &ruleset->shapes[ruleset->shape_table[ruleset_shape_slot(ruleset, name, name_hash)]];
+}
 
 static inline bool bit_is_set(const uint64_t *bits, size_t index)
 {

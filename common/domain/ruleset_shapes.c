@@ -83,21 +83,6 @@ static bool compile_shape(struct ruleset *ruleset, size_t index, struct gatherin
     return true;
 }
 
-static inline size_t shape_slot(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
-{
-    size_t slot = (size_t)name_hash & ruleset->shape_table_mask;
-
-    while (ruleset->shape_table[slot] != 0 && !slice_equal(ruleset->shapes[ruleset->shape_table[slot]].name, name)) {
-        slot = (slot + 1) & ruleset->shape_table_mask;
-    }
-    return slot;
-}
-
-const struct shape *ruleset_shape(const struct ruleset *ruleset, struct slice name, uint64_t name_hash)
-{
-    return &ruleset->shapes[ruleset->shape_table[shape_slot(ruleset, name, name_hash)]];
-}
-
 /* Gives the selector to a shape, once; a shape without room yet only counts. */
 static void give_selector(struct shape *shape, uint32_t selector)
 {
@@ -120,7 +105,7 @@ static void give_selectors(struct ruleset *ruleset)
         }
         for (size_t k = 0; !selector->trait && !selector->any_name && k < selector->name_count; k++) {
             struct slice name = selector->names[k];
-            size_t slot = shape_slot(ruleset, name, ruleset_name_hash(name));
+            size_t slot = ruleset_shape_slot(ruleset, name, ruleset_name_hash(name));
 
             give_selector(&ruleset->shapes[ruleset->shape_table[slot]], i);
         }
@@ -151,7 +136,7 @@ static bool name_shapes(struct ruleset *ruleset, struct error *err)
     for (size_t i = 0; i < ruleset->selector_count; i++) {
         for (size_t k = 0; k < ruleset->selectors[i].name_count; k++) {
             struct slice name = ruleset->selectors[i].names[k];
-            size_t slot = shape_slot(ruleset, name, ruleset_name_hash(name));
+            size_t slot = ruleset_shape_slot(ruleset, name, ruleset_name_hash(name));
 
             if (ruleset->shape_table[slot] != 0) {
                 continue;
