@@ -46,6 +46,31 @@ START_TEST(csv_is_quoted_only_where_needed)
 }
 END_TEST
 
+START_TEST(csv_is_quoted_for_four_bytes_wherever_they_stand)
+{
+    enum { SIZE_MAX_TRIED = 19 };
+    struct buffer out;
+
+    buffer_init(&out, 1 << 10);
+    for (int byte = 0; byte < 256; byte++) {
+        bool special = byte == ',' || byte == '"' || byte == '\r' || byte == '\n';
+
+        for (size_t size = 1; size <= SIZE_MAX_TRIED; size++) {
+            for (size_t place = 0; place < size; place++) {
+                char text[SIZE_MAX_TRIED];
+
+                memset(text, place % 2 == 0 ? 'a' : '\xff', size);
+                text[place] = (char)byte;
+                buffer_reset(&out);
+                output_append_csv(&out, slice_of(text, size));
+                ck_assert_msg((out.data[0] == '"') == special, "byte %d at %zu of %zu", byte, place, size);
+            }
+        }
+    }
+    buffer_clear(&out);
+}
+END_TEST
+
 START_TEST(jsonl_has_the_columns_as_keys)
 {
     char *text = write_rows(OUTPUT_JSONL, sample, 3);
@@ -206,6 +231,7 @@ Suite *output_suite(void)
     TCase *tests = tcase_create("output");
 
     tcase_add_test(tests, csv_is_quoted_only_where_needed);
+    tcase_add_test(tests, csv_is_quoted_for_four_bytes_wherever_they_stand);
     tcase_add_test(tests, jsonl_has_the_columns_as_keys);
     tcase_add_test(tests, text_is_aligned_and_harmless);
     tcase_add_test(tests, text_streams_after_a_screenful);
