@@ -12,6 +12,7 @@
 enum verdict {
     VERDICT_NONE = 0, /* no candidate */
     VERDICT_OUT,
+    VERDICT_EXCLUDED, /* out, by an exclusion alone */
     VERDICT_IN,
     VERDICT_OPEN, /* the past decides */
 };
@@ -19,14 +20,15 @@ enum verdict {
 /* What a reference to a segment that holds sees; never written. */
 static struct interval always = {.entered_at = INT64_MIN, .left_at = TIMESTAMP_NEVER};
 
-/* The verdict at evaluation->at, which is F as well. Leaves the answer for those that refer to it. */
+/* The verdict at evaluation->at, which is F as well. Leaves the answer for those that refer to it, where some may. */
 static enum verdict look(struct evaluation *evaluation, size_t segment)
 {
     const struct segment_plan *plan = &evaluation->ruleset->segments[segment];
-    struct answer *answer = &evaluation->answers[segment];
     struct timeline holds;
 
-    *answer = (struct answer){0};
+    if (!plan->alone) {
+        evaluation->answers[segment] = (struct answer){0};
+    }
     if (plan->sticky || evaluation->state->base != NULL || !optimisation_on(OPTIMISATION_VERDICTS)) {
         return VERDICT_OPEN;
     }
@@ -52,13 +54,14 @@ static enum verdict look(struct evaluation *evaluation, size_t segment)
     }
     evaluate_children(evaluation, plan->exclude, plan->exclude_count, false, false, &holds);
     if (holds.initial) {
-        answer->excluded = true;
-        return VERDICT_OUT;
+        return VERDICT_EXCLUDED;
     }
     if (plan->barring) {
         return VERDICT_OPEN;
     }
-    *answer = (struct answer){.intervals = &always, .count = 1};
+    if (!plan->alone) {
+        evaluation->answers[segment] = (struct answer){.intervals = &always, .count = 1};
+    }
     return VERDICT_IN;
 }
 
@@ -69,12 +72,14 @@ static void find_needing(struct evaluation *evaluation, size_t selector)
     const struct needing *needing = &ruleset->needings[ruleset->needings_begin[selector]];
     const struct needing *end = &ruleset->needings[ruleset->needings_begin[selector + 1]];
     const struct selector_seen *seen = &evaluation->seen[selector];
+    uint64_t *candidates = evaluation->candidates;
+    int64_t at = evaluation->at;
 
     for (; needing < end && needing->count_min <= seen->count; needing++) {
-        uint64_t late = seen_after(seen, evaluation->at, needing->reach_ms);
+        uint64_t late = seen_after(seen, at, needing->reach_ms);
 
         /* Without a branch, which would go either way. */
-        evaluation->candidates[needing->rank / 64] |= late << (needing->rank % 64);
+        candidates[needing->rank / 64] |= late << (needing->rank % 64);
     }
 }
 
@@ -122,10 +127,10 @@ static size_t look_at_candidates(struct evaluation *evaluation)
             enum verdict verdict = look(evaluation, segment);
 
             evaluation->verdicts[segment] = (unsigned char)verdict;
-            if (verdict != VERDICT_OUT || evaluation->answers[segment].excluded) {
+            if (verdict != VERDICT_OUT) {
                 evaluation->found[count++] =
                     (struct segment_membership){.segment = segment,
-                                                .membership = {.excluded = evaluation->answers[segment].excluded,
+                                                .membership = {.excluded = verdict == VERDICT_EXCLUDED,
                                                                .valid_until = TIMESTAMP_NEVER}};
             }
         }
@@ -169,7 +174,7 @@ static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
             evaluate_alone(evaluation, segment);
             continue;
         }
-        for (size_t k = 0; evaluation->verdicts[segment] != VERDICT_OUT && k < plan->closure_count; k++) {
+        for (size_t k = 0; evaluation->verdicts[segment] != VERDICT_EXCLUDED && k < plan->closure_count; k++) {
             bit_set(wanted, ruleset->rank_of[plan->closure[k]]);
         }
     }
@@ -184,7 +189,7 @@ static size_t evaluate_found(struct evaluation *evaluation, size_t found_count)
     for (size_t i = 0; i < found_count; i++) {
         struct segment_membership *found = &evaluation->found[i];
 
-        if (evaluation->verdicts[found->segment] != VERDICT_OUT) {
+        if (evaluation->verdicts[found->segment] != VERDICT_EXCLUDED) {
             found->membership = membership_of(&evaluation->answers[found->segment], evaluation->at);
         }
         if (found->membership.member || found->membership.excluded) {
