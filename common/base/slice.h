@@ -59,6 +59,17 @@ static inline bool slice_equal(struct slice a, struct slice b)
 
         return ((x.first ^ y.first) | (x.middle ^ y.middle) | (x.last ^ y.last)) == 0;
     }
+    if (a.size >= sizeof(uint32_t) && a.size < sizeof(uint64_t)) {
+        const size_t behind = a.size - sizeof(uint32_t);
+        uint32_t x[2];
+        uint32_t y[2];
+
+        memcpy(&x[0], a.data, sizeof x[0]);
+        memcpy(&x[1], a.data + behind, sizeof x[1]);
+        memcpy(&y[0], b.data, sizeof y[0]);
+        memcpy(&y[1], b.data + behind, sizeof y[1]);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
     return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
 }
 

@@ -160,11 +160,33 @@ START_TEST(files_are_read_whole)
 }
 END_TEST
 
+/* Of every size: one byte that differs, wherever it stands, is seen, and so is another size. */
+START_TEST(every_byte_tells_slices_apart)
+{
+    char a[48];
+    char b[48];
+
+    memset(a, 'a', sizeof a);
+    memset(b, 'a', sizeof b);
+    for (size_t size = 0; size <= sizeof a; size++) {
+        ck_assert(slice_equal(slice_of(a, size), slice_of(b, size)));
+        for (size_t other = 0; other < size; other++) {
+            ck_assert(!slice_equal(slice_of(a, size), slice_of(b, other)));
+            b[other] = 'b';
+            ck_assert_msg(!slice_equal(slice_of(a, size), slice_of(b, size)), "size %zu, byte %zu", size, other);
+            b[other] = 'a';
+        }
+    }
+    ck_assert(slice_equal(slice_of(NULL, 0), slice_of(a, 0)));
+}
+END_TEST
+
 Suite *base_suite(void)
 {
     Suite *suite = suite_create("base");
     TCase *tests = tcase_create("base");
 
+    tcase_add_test(tests, every_byte_tells_slices_apart);
     tcase_add_test(tests, an_error_is_built_from_below);
     tcase_add_test(tests, an_error_too_long_is_cut);
     tcase_add_test(tests, codes_fix_the_exit_status);
