@@ -216,7 +216,13 @@ done:
     return good;
 }
 
-/* More bytes into the window, which is moved to its beginning first. */
+/* Bytes that the input may begin with, and that are none of its first line. */
+static const char mark[] = "\xef\xbb\xbf";
+
+enum { MARK_SIZE = sizeof mark - 1 };
+
+/* More bytes into the window, which is moved to its beginning first. The first ones are as many as tell a mark, in
+ * whatever pieces a pipe hands them out. */
 static bool fill(struct input_file *file, struct error *err)
 {
     size_t size = file->end - file->begin;
@@ -227,19 +233,20 @@ static bool fill(struct input_file *file, struct error *err)
         file->begin = 0;
         file->end = size;
     }
-    if (!read_some(file, file->window + file->end, CHUNK_SIZE < WINDOW_SIZE - size ? CHUNK_SIZE : WINDOW_SIZE - size,
-                   &size, err)) {
-        return false;
-    }
-    if (!file->started) {
-        static const char mark[] = "\xef\xbb\xbf";
+    do {
+        size_t room = WINDOW_SIZE - file->end;
 
+        if (!read_some(file, file->window + file->end, CHUNK_SIZE < room ? CHUNK_SIZE : room, &size, err)) {
+            return false;
+        }
+        file->end += size;
+    } while (!file->started && size > 0 && file->end < MARK_SIZE);
+    if (!file->started) {
         file->started = true;
-        if (size >= sizeof mark - 1 && memcmp(file->window, mark, sizeof mark - 1) == 0) {
-            file->begin = file->scanned = file->offset = sizeof mark - 1;
+        if (file->end >= MARK_SIZE && memcmp(file->window, mark, MARK_SIZE) == 0) {
+            file->begin = file->scanned = file->offset = MARK_SIZE;
         }
     }
-    file->end += size;
     memset(file->window + file->end, 0, INPUT_LINE_SPARE);
     file->at_end = size == 0;
     return true;

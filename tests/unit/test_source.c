@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,7 +49,9 @@ static void read_lines(const char *path, struct buffer *out)
             buffer_append_char(out, ';');
         }
     }
-    ck_assert_uint_eq(input_file_offset(file), input_file_size(file));
+    if (strcmp(path, "-") != 0) {
+        ck_assert_uint_eq(input_file_offset(file), input_file_size(file));
+    }
     input_file_close(file);
 }
 
@@ -82,6 +85,46 @@ START_TEST(lines_are_read_as_they_stand)
         memory_free(path);
     }
     end();
+}
+END_TEST
+
+/* One byte with each read, as a slow writer's pipe may hand them out. */
+START_TEST(bytes_may_come_one_by_one)
+{
+    static const struct {
+        const char *content;
+        const char *wanted;
+    } inputs[] = {
+        {"\xef\xbb\xbf"
+         "ab\r\nc\n",
+         "1:ab;2:c;"},
+        {"\xef\xbb\xbf", ""},
+        {"\xef\xbb", "1:\xef\xbb;"},
+        {"a\n\xef\xbb\xbf\n", "1:a;2:\xef\xbb\xbf;"},
+        {"\n\xef\xbb\xbf\n", "1:;2:\xef\xbb\xbf;"},
+        {"\n", "1:;"},
+        {"\r\n\r\na", "1:;2:;3:a;"},
+    };
+    int saved = dup(STDIN_FILENO);
+
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        struct buffer out;
+        int ends[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+        for (const char *byte = inputs[i].content; *byte != '\0'; byte++) {
+            ck_assert_int_eq(write(ends[1], byte, 1), 1);
+        }
+        close(ends[1]);
+        ck_assert_int_ge(dup2(ends[0], STDIN_FILENO), 0);
+        close(ends[0]);
+        buffer_init(&out, 1000);
+        read_lines("-", &out);
+        ck_assert_str_eq(buffer_text(&out), inputs[i].wanted);
+        buffer_clear(&out);
+    }
+    ck_assert_int_ge(dup2(saved, STDIN_FILENO), 0);
+    close(saved);
 }
 END_TEST
 
@@ -439,6 +482,7 @@ Suite *source_suite(void)
     TCase *tests = tcase_create("source");
 
     tcase_add_test(tests, lines_are_read_as_they_stand);
+    tcase_add_test(tests, bytes_may_come_one_by_one);
     tcase_add_test(tests, large_lines_are_bounded);
     tcase_add_test(tests, what_cannot_be_opened_is_told);
     tcase_add_test(tests, lines_get_message_ids_from_the_file);
