@@ -397,7 +397,7 @@ static const struct option eval_options_table[] = {
     {"as-of", OPTION_INSTANT, "T", "the instant asked about; default: the greatest event time", false},
     {"intervals", OPTION_FLAG, NULL, "print the whole history up to that instant", false},
     {"engine", OPTION_TEXT, "NAME", "batch (default), or stream: event by event in the order of the lines", false},
-    {"explain", OPTION_TEXT, "USER", "print why this user is, or is not, a member; exit status 0 for both", false},
+    {"explain", OPTION_TEXT, "USER", "print why this user is, or is not, a member, criterion by criterion", false},
     {"segment", OPTION_TEXT, "ID", "with --explain: this segment only", false},
     {"format", OPTION_TEXT, "NAME", "csv (default), jsonl or text; with --explain text (default), jsonl or json",
      false},
@@ -416,7 +416,8 @@ const struct command command_eval = {
             "membership as segment,user,entered_at,left_at. Both engines print the same for any order of lines.\n\n"
             "With --consent a membership counts only while its purpose is granted by the consent and delete\n"
             "messages of the input, by their timestamps; [consent] says what holds before the first.\n\n"
-            "With --explain the exit status is 1 when the user is in none of the segments explained.\n\n"
+            "With --explain the exit status is 0 whether or not the user is a member, and 4 when there is no event of\n"
+            "that user.\n\n"
             "  muster eval --segments segments/ --events events.jsonl --as-of 2026-05-02T10:00:00Z\n",
     .options = eval_options_table,
     .run = run,

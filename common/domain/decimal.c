@@ -139,7 +139,7 @@ static bool parse_any(struct slice text, int64_t *out_micros)
     return true;
 }
 
-/* Nearly every number is up to 12 digits, perhaps a point and up to six more: one loop, no rounding. */
+/* What a unit of the last of so many decimals counts, in micros. */
 static const int64_t scale[FRACTION_DIGITS + 1] = {1000000, 100000, 10000, 1000, 100, 10, 1};
 
 /* Two to eight bytes, the first one lowest, behind as many zeros as make it eight. */
@@ -186,6 +186,7 @@ static inline bool parse_few(struct slice text, int64_t *out_micros)
     return true;
 }
 
+/* Nearly every number is up to 12 digits, perhaps a point and up to six more: one loop, no rounding. */
 bool decimal_parse(struct slice text, int64_t *out_micros)
 {
     const char *at = text.data;
