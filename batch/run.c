@@ -198,7 +198,9 @@ const struct command batch_command_run = {
         "=\n"
         "event it is left out, and a lane read to its ends stands at its greatest event time less the bound. Where "
         "only\n"
-        "files were loaded: the greatest event time read.\n",
+        "files were loaded: the greatest event time read. Of the runs of a version the one with the greatest as-of "
+        "decides:\n"
+        "a later run about an earlier instant is kept, and changes no list.\n",
     .options = run_options,
     .run = run_command,
 };

@@ -241,7 +241,8 @@ static const struct rule_key definition_keys[] = {
      .offset = offsetof(struct definition, evaluation),
      .words = &rule_words_evaluation},
     {.name = "merge",
-     .help = "How the pipelines' verdicts become one; \"streaming_first\" where not given.",
+     .help =
+         "How the pipelines' verdicts become one (specification.md, The merge); \"streaming_first\" where not given.",
      .read = rule_key_word,
      .offset = offsetof(struct definition, merge),
      .words = &rule_words_merge},

@@ -265,9 +265,12 @@ void rule_reference_markdown(struct buffer *out)
         "[segment-definition.schema.json](segment-definition.schema.json) says the same to editors.\n\n"
         "A definition is one JSON object; a file holds one or an array of them. An unknown key is an error. Numbers "
         "are exact\n"
-        "decimals, windows are half-open, time is event time in UTC milliseconds. Durations are integers with `ms`, "
-        "`s`, `m`, `h`,\n"
-        "`d` or `w`, or ISO 8601 `PnDTnHnMnS` and `PnW`.\n");
+        "decimals, rounded half-even to 6 fractional digits, within +-9.2e12; windows are half-open, time is event "
+        "time in UTC\n"
+        "milliseconds. Durations are integers with `ms`, `s`, `m`, `h`, `d` or `w`, several in a row if need be "
+        "(`1h30m`), or ISO 8601\n"
+        "`PnDTnHnMnS` and `PnW`; more than 0, at most `36525d`. [specification.md](specification.md) says what it "
+        "all means.\n");
     append_section(out, RULE_ENTRY_CRITERION,
                    "\n## Criteria\n\nThey stand in `criteria`, `exclude`, `all`, `any` and `not`.\n\n"
                    "| form | meaning | example |\n|---|---|---|\n");
