@@ -175,8 +175,12 @@ static const struct command segments_commands[] = {
     {.name = "cost",
      .arguments = "FILE_OR_DIR",
      .summary = "bytes of state per user, reach, and whether it can stream",
-     .help = "Says for each definition, before it ships: whether a stream can evaluate it and why not, how far back it "
-             "can\ndepend (reach), and the bytes of state per user at worst, with all it refers to.",
+     .help =
+         "Says for each definition, before it ships: whether a stream can evaluate it and why not, how far back it "
+         "can\ndepend (reach), and the bytes of state per user at worst, with all it refers to. Reach is unlimited "
+         "with "
+         "a trait, a\nform without a window, sticky or exclusionWindow, and where having no events may be enough for "
+         "all criteria,\nwhich of a compare is always assumed.",
      .options = cost_options,
      .argument_min = 1,
      .argument_max = 1,
