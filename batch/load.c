@@ -266,7 +266,8 @@ static bool load_command(const struct command_line *line, struct error *err)
 
 static const struct option load_options[] = {
     {"kafka", OPTION_FLAG, NULL, "archive the topics, from where the archive ends to their ends as of now", false},
-    {"map", OPTION_TEXT, "FILE", "the file is CSV, and this mapping makes messages of its records", false},
+    {"map", OPTION_TEXT, "FILE", "the file is CSV, and this mapping makes messages of its records (schemas/mapping.md)",
+     false},
     {"max-messages", OPTION_INTEGER, "N", "with --kafka: stop after so many messages", false},
     {.name = NULL},
 };

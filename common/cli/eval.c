@@ -393,7 +393,7 @@ static bool run(const struct command_line *line, struct error *err)
 static const struct option eval_options_table[] = {
     {"segments", OPTION_TEXT, "FILE_OR_DIR", "definitions: a file, or a folder's *.json", true},
     {"events", OPTION_TEXT, "FILE", "events as JSON lines, or CSV with --map; - for standard input", true},
-    {"map", OPTION_TEXT, "M", "the events are CSV; M says how its columns become messages", false},
+    {"map", OPTION_TEXT, "M", "the events are CSV; M says how its columns become messages (schemas/mapping.md)", false},
     {"as-of", OPTION_INSTANT, "T", "the instant asked about; default: the greatest event time", false},
     {"intervals", OPTION_FLAG, NULL, "print the whole history up to that instant", false},
     {"engine", OPTION_TEXT, "NAME", "batch (default), or stream: event by event in the order of the lines", false},

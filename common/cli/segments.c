@@ -91,7 +91,10 @@ static const struct option sql_tables_options[] = {
 
 static const struct option sql_events_options[] = {
     {.name = "dialect", .kind = OPTION_TEXT, .value = "NAME", .help = "postgres (default), duckdb or spark"},
-    {.name = "map", .kind = OPTION_TEXT, .value = "M", .help = "FILE is CSV; M says how its columns become messages"},
+    {.name = "map",
+     .kind = OPTION_TEXT,
+     .value = "M",
+     .help = "FILE is CSV; M says how its columns become messages (schemas/mapping.md)"},
     {.name = NULL},
 };
 
