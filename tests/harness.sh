@@ -10,6 +10,8 @@ chmod 755 "$work" # the unprivileged user that runs PostgreSQL must get through
 stack=${MUSTER_STACK_DIR:-$work/stack}
 passed=0
 failed=0
+# Never somebody's real servers: stores are dropped, topics and keys removed.
+unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL MUSTER_KAFKA_BOOTSTRAP_SERVERS MUSTER_CONF
 
 cleanup_first() { :; }
 cleanup() {

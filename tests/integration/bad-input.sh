@@ -76,7 +76,6 @@ fresh_store() {
     "$build/muster-reconcile" migrate >/dev/null 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
 }
 
-unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL # never somebody's real store: it is dropped below
 deploy/local/stack up "$stack" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
 eval "$(deploy/local/stack env "$stack")"
 export MUSTER_CONF=/dev/null MUSTER_TIME_CLOCK=event MUSTER_CONSENT_MARKETING=opt_out

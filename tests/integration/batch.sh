@@ -39,7 +39,6 @@ with_kills() { # LIMIT_MS COMMAND...
 }
 
 RANDOM=7
-unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL # never somebody's real store: it is dropped below
 deploy/local/stack up "$stack" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
 eval "$(deploy/local/stack env "$stack")"
 topic=muster-batch-$$

@@ -40,7 +40,6 @@ audience_members() {
     done <"$1" | LC_ALL=C sort
 }
 
-unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL # never somebody's real store: it is dropped below
 deploy/local/stack up "$stack" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
 eval "$(deploy/local/stack env "$stack")"
 topic=muster-retail-$$

@@ -236,7 +236,6 @@ done
 
 # ---- PostgreSQL ------------------------------------------------------------------------------------------------------
 
-unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO # never somebody's real store
 deploy/local/stack up "$stack" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
 eval "$(deploy/local/stack env "$stack")"
 server="${MUSTER_STORE_ADMIN_CONNINFO/ user=muster_owner/}"

@@ -7,7 +7,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/harness.sh
 build=$PWD/$build
-unset MUSTER_STORE_CONNINFO MUSTER_STORE_ADMIN_CONNINFO MUSTER_REDIS_URL MUSTER_KAFKA_BOOTSTRAP_SERVERS
 stream=
 watch=
 
