@@ -271,6 +271,7 @@ static void gather(struct sweep *sweep)
         }
         sweep->item_count++;
         item->pane = entry_is_pane(entry) ? entry_pane(evaluation->state, entry) : NULL;
+        item->chosen = NULL;
         item->numeric = false;
         item->micros = 0;
         if (item->pane != NULL || plan->column == RULESET_NONE) {
@@ -529,15 +530,18 @@ const struct entry *sweep_chosen(const struct sweep *sweep, struct entry *kept)
 {
     bool latest = sweep->plan->row->end == MEASURE_END_LAST;
     const struct evaluation *evaluation = sweep->evaluation;
-    const struct entry *entry;
+    struct counted *item;
 
     if (sweep->base.count > 0 && (!latest || sweep->high == sweep->low)) {
         *kept = (struct entry){.record = sweep->base.record, .shape = sweep->base.shape};
         return kept;
     }
-    entry = sweep->items[latest ? sweep->high - 1 : sweep->low].entry;
-    return evaluation_chosen(evaluation, sweep->plan->selector, sweep->plan->column,
-                             evaluation_index(evaluation, entry));
+    item = &sweep->items[latest ? sweep->high - 1 : sweep->low];
+    if (item->chosen == NULL) { /* once: it decides at many instants, and thousands may tie */
+        item->chosen = evaluation_chosen(evaluation, sweep->plan->selector, sweep->plan->column,
+                                         evaluation_index(evaluation, item->entry));
+    }
+    return item->chosen;
 }
 
 void sweep_sum_up(const struct sweep *sweep)

@@ -11,9 +11,10 @@ struct counted {
     int64_t enter_ms;
     int64_t leave_ms;
     const struct entry *entry;
-    const struct pane *pane; /* NULL: an event */
-    int64_t micros;          /* where numeric */
-    uint32_t value_id;       /* distinct: equal values have equal ids; RULESET_NONE: no value */
+    const struct pane *pane;    /* NULL: an event */
+    const struct entry *chosen; /* latest, earliest: of those that tie with it, once that is known */
+    int64_t micros;             /* where numeric */
+    uint32_t value_id;          /* distinct: equal values have equal ids; RULESET_NONE: no value */
     bool numeric;
 };
 
