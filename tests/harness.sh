@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # What every test script on real servers needs; sourced from the top of the tree with the build folder as $1.
 #
-# Gives: $build, $work (a folder of this run, removed at the end), $stack (MUSTER_STACK_DIR, if a stack is up already, else
+# Gives: $build (from the root on), $work (a folder of this run, removed at the end), $stack (MUSTER_STACK_DIR, if a stack is up already, else
 # one of its own that is taken down at the end), check, exits, finish. A script that starts processes defines
 # `cleanup_first`, which runs before the servers go.
-build=$1
+build=$(cd "$1" && pwd)
 work=$(mktemp -d "/var/tmp/muster-$(basename "$0" .sh)-test.XXXXXX")
 chmod 755 "$work" # the unprivileged user that runs PostgreSQL must get through
 stack=${MUSTER_STACK_DIR:-$work/stack}

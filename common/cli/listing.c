@@ -100,5 +100,10 @@ bool listing_user(struct pg *pg, const char *user_id, int64_t *user_no, struct e
     if (!store_users_look_up(pg, slice_from(user_id), user_no, &lane, err)) {
         return false;
     }
-    return *user_no != 0 || error_set(err, ERROR_INPUT, "no such user in the store");
+    if (*user_no == 0) {
+        (void)error_set(err, ERROR_INPUT, "no such user in the store");
+        return error_hint(
+            err, "a user is known once an event or a change of consent was read; ids are compared byte by byte");
+    }
+    return true;
 }

@@ -7,7 +7,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/harness.sh
-build=$(cd "$build" && pwd)
 children=()
 cleanup_first() {
     local pid

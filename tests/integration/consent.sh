@@ -6,7 +6,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/harness.sh
-build=$PWD/$build
 users=12000
 
 sql() { psql -q -X -A -t -v ON_ERROR_STOP=1 "$MUSTER_STORE_ADMIN_CONNINFO" -c "$1"; }

@@ -6,7 +6,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/harness.sh
-build=$PWD/$build
 stream=
 watch=
 
