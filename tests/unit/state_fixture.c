@@ -26,3 +26,25 @@ void state_fixture_close(struct state_fixture *fixture)
     arena_clear(&fixture->arena);
     segment_set_clear(&fixture->set);
 }
+
+unsigned state_fixture_below(struct state_fixture *fixture, unsigned end)
+{
+    fixture->random = fixture->random * 1103515245U + 12345U;
+    return (fixture->random >> 8) % end;
+}
+
+enum fold_result state_fixture_fold(struct state_fixture *fixture, const char *message)
+{
+    enum quarantine_reason reason = QUARANTINE_NONE;
+    enum fold_result result = FOLD_NONE;
+    struct error err = ERROR_INIT;
+    struct event event;
+
+    arena_reset(&fixture->arena);
+    fixture->touched = 0;
+    ck_assert_ok(event_decode(slice_from(message), &fixture->document, &fixture->arena, &event, &reason, &err));
+    ck_assert_int_eq(reason, QUARANTINE_NONE);
+    ck_assert_ok(user_state_fold(fixture->ruleset, fixture->state, &event, fixture->evaluation, &result,
+                                 &fixture->touched, &err));
+    return result;
+}

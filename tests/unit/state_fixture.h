@@ -20,4 +20,9 @@ struct state_fixture {
 void state_fixture_open(struct state_fixture *fixture, const char *definitions);
 void state_fixture_close(struct state_fixture *fixture);
 
+/* A number below `end`, the same ones in every run. */
+unsigned state_fixture_below(struct state_fixture *fixture, unsigned end);
+/* Folds the message into the state; `touched` are the segments it touches. Fails the test where it is no event. */
+enum fold_result state_fixture_fold(struct state_fixture *fixture, const char *message);
+
 #endif

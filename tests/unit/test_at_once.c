@@ -47,34 +47,22 @@ static const char definitions[] =
     "{\"segmentId\":\"yesterday\",\"criteria\":[{\"event\":\"a\","
     "\"window\":{\"calendar\":\"day\",\"complete\":true}}]}]";
 
-static unsigned below(struct state_fixture *world, unsigned end)
-{
-    world->random = world->random * 1103515245U + 12345U;
-    return (world->random >> 8) % end;
-}
-
 /* Some of one time, without a message id. */
 static void fold_all(struct state_fixture *world, int64_t times_ms[EVENT_COUNT])
 {
     int64_t time_ms = BEGIN_MS;
 
     for (int i = 0; i < EVENT_COUNT; i++) {
-        enum quarantine_reason reason = QUARANTINE_NONE;
-        enum fold_result result = FOLD_NONE;
-        struct error err = ERROR_INIT;
-        struct event event;
         char text[TEXT_SIZE];
 
-        time_ms += below(world, 4) * SECOND_MS;
+        time_ms += state_fixture_below(world, 4) * SECOND_MS;
         times_ms[i] = time_ms;
         (void)snprintf(
             text, sizeof text,
             "{\"type\":\"track\",\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{\"n\":%u}}",
-            (long long)time_ms, below(world, 3) == 0 ? "b" : "a", below(world, VALUE_COUNT));
-        arena_reset(&world->arena);
-        ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
-        ck_assert_ok(user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, NULL, &err));
-        ck_assert_int_eq(result, FOLD_APPLIED);
+            (long long)time_ms, state_fixture_below(world, 3) == 0 ? "b" : "a",
+            state_fixture_below(world, VALUE_COUNT));
+        ck_assert_int_eq(state_fixture_fold(world, text), FOLD_APPLIED);
     }
 }
 

@@ -22,10 +22,6 @@ enum { TEXT_SIZE = 256 };
 /* An event of the name at the instant; a negative number: without a message id. */
 static enum fold_result fold(struct state_fixture *world, const char *name, int number, int64_t time_ms, int n)
 {
-    enum quarantine_reason reason = QUARANTINE_NONE;
-    enum fold_result result = FOLD_NONE;
-    struct error err = ERROR_INIT;
-    struct event event;
     char text[TEXT_SIZE];
     char id[40] = "";
 
@@ -36,12 +32,7 @@ static enum fold_result fold(struct state_fixture *world, const char *name, int 
                    "{\"type\":\"track\",%s\"userId\":\"u\",\"timestamp\":%lld,\"event\":\"%s\",\"properties\":{"
                    "\"n\":%d}}",
                    id, (long long)time_ms, name, n);
-    arena_reset(&world->arena);
-    world->touched = 0;
-    ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
-    ck_assert_ok(
-        user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, &world->touched, &err));
-    return result;
+    return state_fixture_fold(world, text);
 }
 
 static void prune(struct state_fixture *world, int64_t final_ms)

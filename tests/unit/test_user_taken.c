@@ -18,20 +18,10 @@ static const char definitions[] =
     "{\"segmentId\":\"never\",\"criteria\":[{\"event\":\"never\",\"last\":{\"<\":\"1d\"}}]},"
     "{\"segmentId\":\"all\",\"criteria\":[{\"event\":\"*\",\"window\":\"1d\",\"sum\":{\"property\":\"n\",\">\":9}}]}]";
 
-static unsigned below(struct state_fixture *world, unsigned end)
-{
-    world->random = world->random * 1103515245U + 12345U;
-    return (world->random >> 8) % end;
-}
-
 static void fold(struct state_fixture *world, int64_t time_ms)
 {
-    enum quarantine_reason reason = QUARANTINE_NONE;
-    enum fold_result result = FOLD_NONE;
-    struct error err = ERROR_INIT;
-    struct event event;
     char text[TEXT_SIZE];
-    unsigned chance = below(world, 50);
+    unsigned chance = state_fixture_below(world, 50);
 
     (void)
         snprintf(text, sizeof text,
@@ -40,11 +30,8 @@ static void fold(struct state_fixture *world, int64_t time_ms)
                  chance == 0   ? "rarely"
                  : chance < 26 ? "often"
                                : "other",
-                 below(world, 5));
-    arena_reset(&world->arena);
-    ck_assert_ok(event_decode(slice_from(text), &world->document, &world->arena, &event, &reason, &err));
-    ck_assert_ok(user_state_fold(world->ruleset, world->state, &event, world->evaluation, &result, NULL, &err));
-    ck_assert_int_eq(result, FOLD_APPLIED);
+                 state_fixture_below(world, 5));
+    ck_assert_int_eq(state_fixture_fold(world, text), FOLD_APPLIED);
 }
 
 static bool takes(const struct state_fixture *world, size_t index, size_t selector)
@@ -60,8 +47,8 @@ static void check(struct state_fixture *world)
     ck_assert_ptr_nonnull(taken);
     ck_assert_uint_eq(taken->entry_count, count);
     for (uint32_t selector = 0; selector < world->ruleset->selector_count; selector++) {
-        size_t begin = below(world, (unsigned)count + 1);
-        size_t end = below(world, (unsigned)count + 1);
+        size_t begin = state_fixture_below(world, (unsigned)count + 1);
+        size_t end = state_fixture_below(world, (unsigned)count + 1);
         size_t next = begin < end ? begin : end;
         size_t last = end;
 
@@ -83,7 +70,7 @@ START_TEST(bits_follow_a_log_in_any_order)
     state_fixture_open(&world, definitions);
     for (int i = 0; i < EVENT_COUNT; i++) {
         /* Mostly in order; some late, far back, or at an instant that others have. */
-        unsigned late = below(&world, 4) == 0 ? below(&world, (unsigned)i + 1) : 0;
+        unsigned late = state_fixture_below(&world, 4) == 0 ? state_fixture_below(&world, (unsigned)i + 1) : 0;
 
         fold(&world, ((int64_t)i - late) * 60000);
         if (i + 1 < USER_TAKEN_MIN) {
