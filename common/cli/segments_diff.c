@@ -34,7 +34,7 @@ static bool print_words(struct printing *printing, const char *words, struct err
     return output_row(printing->output, cells, err);
 }
 
-/* The last row of a segment: what the changes mean, where that is certain. `consent`: it lets others through now. */
+/* The last row of a segment: what the changes mean, where that is certain. `consent`: what it asks changed. */
 static bool print_meaning(struct printing *printing, enum rule_reach_change change, bool consent, struct error *err)
 {
     if (printing->count == 0) {
@@ -43,7 +43,7 @@ static bool print_meaning(struct printing *printing, enum rule_reach_change chan
     switch (change) {
     case RULE_CHANGE_NONE:
         return print_words(printing,
-                           consent ? "the rule takes the same users; of them consent lets others through than before"
+                           consent ? "the rule takes the same users; consent may let others of them through than before"
                                    : "who may be a member stays the same",
                            err);
     case RULE_CHANGE_NARROWER:

@@ -187,7 +187,7 @@ mkdir "$work/before" "$work/after"
 definition before/c.json c '{"event": "x"}'
 definition after/c.json c '{"event": "x"}' ', "purpose": "billing"'
 check 'diff where only the purpose changed' exits 0 segments diff "$work/before" "$work/after" --format csv
-check '  says what that leaves' says 'c,,the rule takes the same users; of them consent lets others through than before'
+check '  says what that leaves' says 'c,,the rule takes the same users; consent may let others of them through than before'
 check 'files have no versions' exits 2 segments diff "$work/d" "$work/d" --from 1
 check 'an unreachable store is exit 3' exits 3 run env MUSTER_STORE_CONNINFO='host=127.0.0.1 port=1' "$build/muster" segments list
 check 'the operator cannot rewrite a definition' exits 1 run psql -q -X "$MUSTER_STORE_CONNINFO user=muster_operator" \
